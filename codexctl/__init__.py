@@ -1,0 +1,1 @@
+"""codexctl: the command line and the client library of codexd."""

@@ -1,0 +1,1 @@
+"""Floor 1: every decision of the broker, without input, output or a clock."""

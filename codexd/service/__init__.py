@@ -1,0 +1,1 @@
+"""Floor 3: the outside: command line, settings, sockets, the service manager, signals."""
