@@ -1,0 +1,26 @@
+"""The `codexd/*` methods: what a client that knows codexd may ask codexd itself.
+
+Names alone, so that every `codexctl` can import them for nothing. They need no `initialize` and are answered in every state of Codex. Clients that do not ask for them never see them.
+"""
+
+STATUS = "codexd/status"
+"""`{}` → `{codexd: {pid, version, startedAt, socket, codexHome}, codex: {pid, version, state, restarts, startedAt, reason},
+clients, threads, pendingApprovals, inFlight, queued}`; times in seconds since the epoch, the rest of Codex's members null
+where there is none."""
+CLIENTS_LIST = "codexd/clients/list"
+"""`{}` → `{clients: [{id, name, version, pid, connectedAt, threads, inFlight, outboxBytes, lagging}]}`; `name` and `version`
+are null until the client has initialized."""
+APPROVALS_LIST = "codexd/approvals/list"
+"""`{}` → `{approvals: [{id, threadId, turnId, method, params, askedAt, askedClients}]}`: what Codex waits for an answer
+to, oldest first; `params` are Codex's own."""
+APPROVALS_ANSWER = "codexd/approvals/answer"
+"""`{id, result}` → `{}`: decides a pending approval without being attached to its thread."""
+CODEX_START = "codexd/codex/start"
+"""`{}` → `{}`: tries again when Codex was left down after it died too often; does nothing in any other state."""
+
+CODEX_EXITED = "codexd/codex/exited"
+"""Notification `{pid, reason}` to clients that said `capabilities.codexd` in `initialize`."""
+CODEX_READY = "codexd/codex/ready"
+"""Notification `{pid}` to the same."""
+
+PREFIX = "codexd/"

@@ -1,0 +1,69 @@
+"""What the core says of itself: the shapes of the answers to the `codexd/*` methods."""
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+
+class CodexdStatus(Struct, rename="camel"):
+    """The daemon. `started_at` in seconds since the epoch."""
+
+    pid: int
+    version: str
+    started_at: float
+    socket: str
+    codex_home: str
+
+
+class CodexStatus(Struct, rename="camel"):
+    """The child. `reason` says why it is not ready, or why the last one ended; `restarts` counts deaths that were followed by a new start."""
+
+    pid: int | None
+    version: str | None
+    state: str
+    restarts: int
+    started_at: float | None
+    reason: str | None = None
+
+
+class Status(Struct, rename="camel"):
+    """The answer to `codexd/status`: counts of connected clients, open threads, undecided approvals, unanswered and queued requests."""
+
+    codexd: CodexdStatus
+    codex: CodexStatus
+    clients: int
+    threads: int
+    pending_approvals: int
+    in_flight: int
+    queued: int
+
+
+class ClientInfo(Struct, rename="camel"):
+    """One connected client. `name` and `version` are null until it has initialized; `lagging`: its outbox is not empty."""
+
+    id: int
+    name: str | None
+    version: str | None
+    pid: int | None
+    connected_at: float
+    threads: list[str]
+    in_flight: int
+    outbox_bytes: int
+    lagging: bool
+
+
+class Approval(Struct, rename="camel"):
+    """One request of Codex that waits for a decision. `params` are Codex's own; times in seconds since the epoch."""
+
+    id: int
+    thread_id: str | None
+    turn_id: str | None
+    method: str
+    params: Raw
+    asked_at: float
+    asked_clients: list[int]
+
+
+class AnswerParams(Struct, rename="camel"):
+    """The params of `codexd/approvals/answer`; `result` is what Codex expects for the request's method."""
+
+    id: int
+    result: Raw | UnsetType = UNSET
