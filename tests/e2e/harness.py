@@ -1,0 +1,252 @@
+"""A world of its own for every end-to-end test: directories, a scripted model, processes, and no leftovers.
+
+Everything that a world starts, and everything that those start in turn, has the world's HOME in its
+environment (Codex hands HOME on to commands and MCP servers, where it withholds most else). That is how
+leftovers are found. The directories are under ``/tmp`` because a socket's path may have 107 bytes.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+
+from codexd.demo.scripted_model import ScriptedModel
+from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
+
+# What could lead a program of the world out of it.
+_FOREIGN = ("XDG_", "CODEX", "OPENAI_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "NO_COLOR", "TMUX")
+
+
+class World:
+    """Directories, environment and processes of one test. ``close`` stops everything, whatever happened."""
+
+    def __init__(self, codex: Path) -> None:
+        self.codex = codex
+        self.root = Path(tempfile.mkdtemp(prefix="cw-", dir="/tmp")).resolve()
+        self.home = self._directory("home")
+        self.codex_home = self._directory("home/.codex")
+        self.runtime_dir = self._directory("run")
+        self.state_home = self._directory("state")
+        self.config_home = self._directory("config")
+        self.project = self._directory("project")
+        self.socket_path = self.runtime_dir / "codexd" / "codexd.sock"
+        self.model = ScriptedModel()
+        self.model.write_config(self.codex_home, mcp=True)
+        self.env = self._environment()
+        self._clients: list[JsonLinesClient] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.model.__enter__()
+
+    def _directory(self, name: str) -> Path:
+        path = self.root / name
+        path.mkdir(mode=0o700)
+        return path
+
+    def _environment(self) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        return ours | {
+            "HOME": str(self.home),
+            "CODEX_HOME": str(self.codex_home),
+            "CODEX_PATH": str(self.codex),
+            "XDG_RUNTIME_DIR": str(self.runtime_dir),
+            "XDG_STATE_HOME": str(self.state_home),
+            "XDG_CONFIG_HOME": str(self.config_home),
+            "XDG_CACHE_HOME": str(self.root / "cache"),
+            "XDG_DATA_HOME": str(self.root / "data"),
+            "TERM": "xterm-256color",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    # Programs
+
+    def command(self, program: str) -> list[str]:
+        """The argv of ``codexd`` or ``codexctl`` as installed beside this Python, else as a module."""
+        installed = Path(sys.executable).parent / program
+        module = {"codexd": "codexd.service.main", "codexctl": "codexctl.main"}[program]
+        return [str(installed)] if installed.exists() else [sys.executable, "-m", module]
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        **how: Any,
+    ) -> subprocess.Popen[bytes]:
+        """Starts a process in this world, in ``project`` unless ``cwd`` says otherwise. ``close`` ends it."""
+        process = subprocess.Popen(argv, env={**self.env, **(env or {})}, cwd=cwd or self.project, **how)
+        self._processes.append(process)
+        return process
+
+    def run(
+        self,
+        program: str,
+        *arguments: str,
+        input: str | None = None,
+        timeout: float = PATIENCE_S,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs ``codexd`` or ``codexctl`` to its end. Without ``input`` its stdin is empty, never the terminal."""
+        argv = [*self.command(program), *arguments]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = self.spawn(argv, env=env, cwd=cwd, **pipes)
+        try:
+            out, err = process.communicate((input or "").encode(), timeout)
+        except subprocess.TimeoutExpired as expired:
+            process.kill()
+            out, err = process.communicate()
+            raise TimeoutError(f"{argv} took over {timeout} s; it said\n{out!r}\n{err!r}") from expired
+        return subprocess.CompletedProcess(argv, process.returncode, out.decode(), err.decode())
+
+    def codexctl(self, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
+        return self.run("codexctl", *arguments, **how)
+
+    def codexd(self, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
+        return self.run("codexd", *arguments, **how)
+
+    # Daemons and clients
+
+    def start_daemon(self, *options: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """``codexd run`` on this world's socket, with ``log`` as its stdout and stderr; returns when it answers."""
+        places = ["--socket", self.socket_path, "--codex", self.codex, "--codex-home", self.codex_home]
+        argv = [*self.command("codexd"), "run", *map(str, places), *options]
+        with self.log.open("ab") as log:
+            daemon = self.spawn(argv, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._wait_for_socket(daemon)
+        client = self.connect()
+        client.call("codexd/status")
+        client.close()
+        return daemon
+
+    @property
+    def log(self) -> Path:
+        """What ``start_daemon``'s daemons wrote to stdout and stderr."""
+        return self.root / "codexd.log"
+
+    def connect_raw(self) -> socket.socket:
+        """A bare connection to codexd, for tests that send halves of lines or never read."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(PATIENCE_S)
+        connection.connect(str(self.socket_path))
+        return connection
+
+    def connect(self) -> JsonLinesClient:
+        """A client of codexd that has not said ``initialize`` yet."""
+        connection = self.connect_raw()
+        connection.settimeout(None)
+        incoming, outgoing = connection.makefile("rb"), connection.makefile("wb")
+
+        def hang_up() -> None:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:  # the far side was first
+                pass
+            connection.close()
+
+        return self._client(incoming, outgoing, hang_up)
+
+    def client(self, name: str = "test", **capabilities: object) -> JsonLinesClient:
+        """A client of codexd after its handshake."""
+        client = self.connect()
+        client.initialize(name, **capabilities)
+        return client
+
+    def bare_codex(self, name: str = "test", *options: str, **capabilities: object) -> JsonLinesClient:
+        """A client of a private ``codex app-server`` on stdio: what codexd is measured against."""
+        argv = [str(self.codex), *options, "app-server"]
+        with self.log.open("ab") as log:
+            process = self.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        assert process.stdin
+        assert process.stdout
+        client = self._client(process.stdout, process.stdin, process.stdin.close)
+        client.initialize(name, **capabilities)
+        return client
+
+    def _client(
+        self, incoming: IO[bytes], outgoing: IO[bytes], hang_up: Callable[[], None]
+    ) -> JsonLinesClient:
+        client = JsonLinesClient(incoming, outgoing, hang_up)
+        self._clients.append(client)
+        return client
+
+    def _wait_for_socket(self, daemon: subprocess.Popen[bytes]) -> None:
+        """Nothing announces a socket that does not exist yet, so this asks until somebody listens."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                self.connect_raw().close()
+            except (FileNotFoundError, ConnectionRefusedError):
+                if daemon.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError(f"codexd does not listen; it said\n{self.log.read_text()}") from None
+                time.sleep(0.01)
+            else:
+                return
+
+    # The end
+
+    def living(self) -> list[psutil.Process]:
+        """The processes of this world that run, zombies not counted, those that outlived their parents too."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            return process.environ().get("HOME") == str(self.home)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+
+    def stop(self, process: subprocess.Popen[bytes], sent: signal.Signals = signal.SIGTERM) -> int:
+        """Sends a signal and waits for the end; the exit code."""
+        process.send_signal(sent)
+        return process.wait(PATIENCE_S)
+
+    def close(self) -> list[str]:
+        """Ends everything. Returns what had to be killed because it did not end when codexd did."""
+        for client in self._clients:
+            client.close()
+        self.model.__exit__()
+        killed = [
+            " ".join(argv if isinstance(argv := process.args, list) else [str(argv)])
+            for process in self._processes
+            if not _ended(process)
+        ]
+        for left in self.living():
+            killed.append(_describe(left))
+            left.kill()
+        for process in self._processes:
+            process.wait(PATIENCE_S)
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe:
+                    pipe.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+        return killed
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Asks a process to end, unless it has; False when it had to be killed."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return False
+    return True
+
+
+def _describe(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {' '.join(process.cmdline())}"
+    except psutil.NoSuchProcess:
+        return f"{process.pid}, which ended just then"
