@@ -29,8 +29,11 @@ A sub-agent's prompt is in the same language.
 
 Seen with Codex 0.163 and 0.169:
 
-* The request's ``input`` is the whole conversation. Codex itself adds messages in the user's name
-  (``<environment_context>`` and the like); they stand before the prompt, or follow a sub-agent's end.
+* The request's ``input`` is the whole conversation. Codex itself adds messages in the user's name, in tags:
+  before the prompt (``<environment_context>``) and after a tool's output (``<subagent_notification>``).
+  Sub-agents, compaction and reviews make requests of their own; the header ``x-codex-turn-metadata`` tells
+  them apart (``thread_id``, ``parent_thread_id``, ``request_kind``).
+* A prompt that steers a running turn ends the answer under way; the turn goes on with the new prompt.
 * ``request_user_input`` is refused in the default collaboration mode ("unavailable in Default mode") unless
   the feature ``default_mode_request_user_input`` is on (the question then has ``isBlocking`` false); in plan
   mode, ``turn/start`` with ``collaborationMode: {"mode": "plan", "settings": {"model": …}}``, it needs no
@@ -53,7 +56,7 @@ AGENT_WAIT_MS = 600_000
 
 # What Codex says in the user's name stands in one of these tags.
 _CODEX_TAGS = re.compile(
-    r"<(environment_context|subagent_notification|turn_aborted|user_instructions|\w+_context)>"
+    r"<(environment_context|subagent_notification|turn_aborted|user_action|user_shell_command|skill)>"
 )
 
 

@@ -57,8 +57,8 @@ class SeenRequest:
     """One request that Codex made of the model."""
 
     thread_id: str
-    agent: str  # "/root", or a sub-agent's path
-    kind: str  # "turn", or what else Codex asks a model for
+    parent_thread_id: str  # "" unless a sub-agent asks
+    kind: str  # "turn", "compaction", and what else Codex asks a model for
     prompt: str  # the last that the user said; "" without one
     body: dict[str, Any] = field(repr=False)
 
@@ -207,7 +207,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         prompts = [prompt for prompt in map(prompt_in, body.get("input", [])) if prompt is not None]
         return SeenRequest(
             thread_id=about.get("thread_id", ""),
-            agent=about.get("agent_name", ""),
+            parent_thread_id=about.get("parent_thread_id", ""),
             kind=about.get("request_kind", ""),
             prompt=prompts[-1] if prompts else "",
             body=body,

@@ -54,6 +54,16 @@ def test_an_interrupted_hold_is_given_up(world: World) -> None:
     assert codex.wait_turn(turn_id)["status"] == "interrupted"
 
 
+def test_a_steered_turn_goes_on_with_the_new_prompt(world: World) -> None:
+    codex = world.bare_codex()
+    thread_id, turn_id = turn(codex, "hold back")
+    world.model.wait_held("back")
+    steer = {"threadId": thread_id, "expectedTurnId": turn_id, "input": [{"type": "text", "text": "go on"}]}
+    assert codex.call("turn/steer", steer) == {"turnId": turn_id}
+    codex.wait_turn(turn_id)
+    assert codex.said_in(turn_id).endswith("You said: go on")
+
+
 @pytest.mark.parametrize(("decision", "ran"), [("accept", True), ("decline", False)])
 def test_run_asks_for_approval_and_quotes_the_output(world: World, decision: str, ran: bool) -> None:
     codex = world.bare_codex()
@@ -124,6 +134,10 @@ def test_agents_starts_a_sub_agent_and_waits_for_it(world: World) -> None:
     codex.answer(request, {"decision": "accept"})
     codex.wait_turn(turn_id)
     assert "from the child" in codex.said_in(turn_id)
+    children = {
+        request.thread_id for request in world.model.requests if request.parent_thread_id == thread_id
+    }
+    assert children == {request["params"]["threadId"]}
 
 
 def test_call_reaches_a_tool_of_the_client(world: World) -> None:
@@ -165,5 +179,5 @@ def test_twenty_prompts_at_once_are_all_answered(world: World) -> None:
     assert [codex.said_in(turn_id) for turn_id in turns] == [
         f"You said: number {number}" for number in range(24)
     ]
-    seen = {(request.thread_id, request.agent, request.kind) for request in world.model.requests}
-    assert seen == {(thread_id, "/root", "turn") for thread_id in threads}
+    seen = {(request.thread_id, request.prompt) for request in world.model.requests}
+    assert seen == {(thread_id, f"number {number}") for number, thread_id in enumerate(threads)}
