@@ -1,6 +1,6 @@
 """What the core says of itself: the shapes of the answers to the `codexd/*` methods."""
 
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct, UnsetType
 
 
 class CodexdStatus(Struct, rename="camel"):
@@ -57,7 +57,7 @@ class Approval(Struct, rename="camel"):
     thread_id: str | None
     turn_id: str | None
     method: str
-    params: Raw
+    params: Raw | UnsetType
     asked_at: float
     asked_clients: list[int]
 
@@ -66,4 +66,4 @@ class AnswerParams(Struct, rename="camel"):
     """The params of `codexd/approvals/answer`; `result` is what Codex expects for the request's method."""
 
     id: int
-    result: Raw | UnsetType = UNSET
+    result: Raw

@@ -1,0 +1,263 @@
+"""What happens to everybody when Codex starts, is ready, dies, or is to end.
+
+When it dies, in this order: requests that it had are answered with an error; for each thread what was asked is
+resolved, its status changes, and its turn ends; what clients had opened ends as it would by nature. Requests that
+were not handed over stay queued. Never a synthetic `thread/closed`: the TUI leaves on it (measured).
+
+In the next process the threads that somebody follows are resumed, and their requests wait for that.
+"""
+
+import logging
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from codexd.protocol import extension, messages
+from codexd.protocol.catalogue import SAFE_TO_RETRY
+from codexd.protocol.errors import Code
+from codexd.protocol.messages import ErrorResponse, Response
+from codexd.routing import params
+from codexd.routing.clients import Client
+from codexd.routing.dispatch import Dispatch, own_call
+from codexd.routing.effects import StartCodex, StopCodex
+from codexd.routing.lifecycle import CRASH_LOOP_DEATHS, START_SECONDS, State as LifeState
+from codexd.routing.requests import Call, Purpose
+from codexd.routing.state import State
+from codexd.routing.threads import NOBODY, Thread
+
+Refusal = tuple[str, dict[str, Any]]
+"""Message and data of a -32050 error."""
+
+_VERSION = re.compile(r"/([^ ]+)")
+_members = msgspec.json.Decoder(dict[str, Any])
+
+
+class CodexLife:
+    """Carries the others through the deaths of Codex."""
+
+    def __init__(self, state: State, dispatch: Dispatch) -> None:
+        self._state = state
+        self._dispatch = dispatch
+        self._verdict: str | None = None
+
+    def start(self) -> None:
+        """Begins the next incarnation."""
+        self._verdict = None
+        self._state.want(StartCodex(self._state.life.start(self._state.now)))
+
+    def try_again(self) -> None:
+        """Somebody asks for Codex: if it was left down, it gets a new chance."""
+        if self._state.life.is_left_down and not self._state.life.stopping:
+            self._state.life.forgive()
+            self.start()
+
+    def spawned(self, incarnation: int, pid: int) -> None:
+        """The process is there: codexd introduces itself, once for all clients."""
+        state, identity = self._state, self._state.identity
+        if not state.life.is_current(incarnation) or state.life.stopping:
+            return
+        state.life.spawned(pid, state.now)
+        state.startup_warnings.clear()
+        capabilities = {
+            "experimentalApi": True,
+            "requiredHumanApproval": True,
+            "requestAttestation": identity.request_attestation,
+        }
+        client_info = {"name": identity.client_name, "title": "codexd", "version": identity.version}
+        introduction = {"clientInfo": client_info, "capabilities": capabilities}
+        self._dispatch.send(own_call(Purpose.INITIALIZE, "initialize", introduction))
+
+    def initialized(self, answer: Response | ErrorResponse) -> None:
+        """Codex answered the introduction: who waited for it gets its own answer, and the threads come back."""
+        state = self._state
+        if isinstance(answer, ErrorResponse):
+            self._condemn(f"Codex refused codexd's initialize: {params.error_body(answer.error)[1]}")
+            return
+        state.life.answered()
+        state.codex_answer = Raw(bytes(answer.result))
+        found = _VERSION.search(str(_members.decode(answer.result).get("userAgent")))
+        state.codex_version = found[1] if found else None
+        state.log(f"Codex {state.codex_version} is ready, pid {state.life.pid}")
+        for client in state.clients.waiting_for_codex():
+            self.greet(client)
+        for watch in state.handles.watches():
+            state.flow.offer(Call(None, watch.request, purpose=Purpose.WATCH_AGAIN))
+        for thread in state.threads.all():
+            if thread.resuming:
+                wanted = {"threadId": thread.id, "excludeTurns": True}
+                self._dispatch.ask(Purpose.RESUME, "thread/resume", wanted, thread.id)
+        state.tell(
+            state.clients.knowing_codexd(),
+            messages.notification(extension.CODEX_READY, {"pid": state.life.pid}),
+        )
+
+    def greet(self, client: Client) -> None:
+        """Answers a client's `initialize` when Codex's own answer is there, or says why it won't be."""
+        state = self._state
+        refusal = self.refusal()
+        if refusal is not None:
+            state.refuse(client.id, state.clients.refuse_initialize(client), Code.CODEX_UNAVAILABLE, *refusal)
+        elif state.life.state is LifeState.READY:
+            assert state.codex_answer is not None, "Codex is ready"
+            state.tell((client.id,), state.clients.finish_initialize(client, state.codex_answer))
+            cached = [*state.startup_warnings, *([state.remote_status] if state.remote_status else [])]
+            for notification in cached:
+                state.tell(state.clients.wanting(notification.method, (client.id,)), notification.line)
+
+    def refusal(self) -> Refusal | None:
+        """Why requests can't even wait: codexd is stopping, or Codex was left down. `None` while there is hope."""
+        life = self._state.life
+        if life.stopping:
+            return "codexd is stopping; start it again with `codexd start`", {
+                "reason": "stopping",
+                "safeToRetry": True,
+            }
+        if life.is_left_down:
+            return self._down_sentence(), {"reason": "codexDown", "safeToRetry": True}
+        return None
+
+    def resumed(self, thread_id: str, answer: Response | ErrorResponse) -> None:
+        """The answer to codexd's own resume of a thread after a death."""
+        state = self._state
+        thread = state.threads.get(thread_id)
+        if thread is not None:
+            thread.resuming = False
+            if isinstance(answer, ErrorResponse):
+                why = params.error_body(answer.error)[1]
+                state.log(f"thread {thread_id} could not be resumed: {why}", logging.WARNING)
+                state.threads.lose(thread)
+            else:
+                thread.attached = True
+                self._dispatch.release_if_deserted(thread_id)
+        self._dispatch.unpark(thread_id)
+
+    def exited(self, incarnation: int, reason: str) -> None:
+        """The process is gone, or could not be had. What an older incarnation reports is ignored."""
+        state = self._state
+        if not state.life.is_current(incarnation):
+            return
+        pid, reason = state.life.pid, self._verdict or reason
+        will_retry = state.life.exited(reason, state.now)
+        state.log(f"Codex is gone: {reason}", logging.INFO if state.life.stopping else logging.WARNING)
+        self._end_what_was_under_way(reason)
+        state.tell(
+            state.clients.knowing_codexd(),
+            messages.notification(extension.CODEX_EXITED, {"pid": pid, "reason": reason}),
+        )
+        if not will_retry and not state.life.stopping:
+            sentence = self._down_sentence()
+            warning = messages.notification("warning", {"threadId": None, "message": sentence})
+            state.tell(state.clients.wanting("warning", state.clients.initialized()), warning)
+            self._refuse_what_waits()
+
+    def stop(self) -> None:
+        """codexd ends: everybody gets an answer, every turn an end, and Codex is to go."""
+        state = self._state
+        was_running = state.life.state in (LifeState.STARTING, LifeState.READY)
+        state.life.stop()
+        self._end_what_was_under_way("codexd is stopping")
+        self._refuse_what_waits()
+        if was_running:
+            state.want(StopCodex(state.life.incarnation))
+
+    def tick(self) -> None:
+        """Does what is due: the next try, or giving up on a Codex that does not answer."""
+        life = self._state.life
+        if life.deadline is None or self._state.now < life.deadline:
+            return
+        if life.state is LifeState.WAITING:
+            self.start()
+        else:
+            self._condemn(f"Codex did not answer initialize within {START_SECONDS:.0f} s")
+
+    def _condemn(self, verdict: str) -> None:
+        self._verdict = verdict
+        self._state.life.deadline = None
+        self._state.want(StopCodex(self._state.life.incarnation))
+
+    def _down_sentence(self) -> str:
+        return (
+            f"Codex died {CRASH_LOOP_DEATHS} times within a minute and is left down ({self._state.life.reason}); "
+            "`codexd restart` or the next `codexctl send` tries again, `codexd logs` shows what it said"
+        )
+
+    def _end_what_was_under_way(self, reason: str) -> None:
+        state = self._state
+        stopping = state.life.stopping
+        for call in state.requests.take_all():
+            if call.owner is not None and not call.abandoned:
+                data = {
+                    "reason": "stopping" if stopping else "codexExited",
+                    "safeToRetry": call.method in SAFE_TO_RETRY,
+                }
+                state.refuse(
+                    call.owner,
+                    call.request,
+                    Code.CODEX_UNAVAILABLE,
+                    f"{reason}, while {call.method} was under way",
+                    data,
+                )
+        state.flow.forget_window()
+        for thread in state.threads.all():
+            self._end_turn(thread, reason)
+        state.server_requests.end_all()
+        for client, line in state.handles.codex_died():
+            state.tell((client,), line)
+        for held in state.threads.held_threads():
+            state.threads.take_held(held)
+        for thread in state.threads.all():
+            self._keep_or_lose(thread)
+
+    def _end_turn(self, thread: Thread, reason: str) -> None:
+        if thread.resuming:
+            return
+        state = self._state
+        followers = state.threads.recipients(thread.id)
+        at = {"threadId": thread.id}
+        for pending in state.server_requests.end_thread(thread.id):
+            self._tell_thread(followers, "serverRequest/resolved", at | {"requestId": pending.id})
+        status = {"type": "systemError"}
+        self._tell_thread(state.clients.initialized(), "thread/status/changed", at | {"status": status})
+        if thread.turn is not None:
+            error = {"message": reason, "codexErrorInfo": None, "additionalDetails": None}
+            failed = {
+                "id": thread.turn,
+                "items": [],
+                "itemsView": "notLoaded",
+                "status": "failed",
+                "error": error,
+            }
+            times = {"startedAt": None, "completedAt": int(state.now), "durationMs": None}
+            self._tell_thread(
+                followers, "error", at | {"turnId": thread.turn, "error": error, "willRetry": False}
+            )
+            self._tell_thread(followers, "turn/completed", at | {"turn": failed | times})
+            thread.turn = None
+
+    def _tell_thread(self, clients: tuple[int, ...], method: str, body: dict[str, Any]) -> None:
+        self._state.tell(self._state.clients.wanting(method, clients), messages.notification(method, body))
+
+    def _keep_or_lose(self, thread: Thread) -> None:
+        threads = self._state.threads
+        thread.attached = False
+        thread.releasing = False
+        if thread.subscribers and (thread.durable or thread.resuming):
+            thread.resuming = True
+            thread.usage_to = NOBODY
+        elif thread.durable or thread.parent is not None:
+            threads.forget(thread)
+        else:
+            threads.lose(thread)
+
+    def _refuse_what_waits(self) -> None:
+        state = self._state
+        refusal = self.refusal()
+        assert refusal is not None, "there is no Codex to wait for"
+        waiting = [call for owner in state.flow.owners() for call in state.flow.drop(owner)]
+        for call in [*waiting, *state.threads.take_all_parked()]:
+            if call.owner is not None:
+                state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *refusal)
+        for client in state.clients.waiting_for_codex():
+            self.greet(client)

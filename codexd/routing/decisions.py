@@ -1,0 +1,78 @@
+"""Asking clients what Codex asks, and telling Codex what was decided."""
+
+from codexd.protocol import messages
+from codexd.protocol.errors import Code
+from codexd.protocol.messages import Notification, Request
+from codexd.routing import params
+from codexd.routing.dispatch import Dispatch
+from codexd.routing.effects import ClientId
+from codexd.routing.requests import Purpose
+from codexd.routing.server_requests import Pending
+from codexd.routing.state import State
+
+
+class Decisions:
+    """The way of one request of Codex: taken up, offered, decided, resolved."""
+
+    def __init__(self, state: State, dispatch: Dispatch) -> None:
+        self._state = state
+        self._dispatch = dispatch
+
+    def take_up(self, request: Request) -> None:
+        """Codex asks. Those who follow the thread are asked, or everybody when it is about no thread."""
+        state = self._state
+        thread, turn = params.thread_and_turn(request.params)
+        pending = state.server_requests.add(request, thread, turn, state.now)
+        if pending is None:
+            return
+        if thread is None:
+            self._ask(pending, state.clients.initialized())
+            if not pending.asked:
+                self.answer_for_nobody(pending)
+            return
+        if state.threads.get(thread) is None:
+            self.find_parent(thread)
+        self._ask(pending, state.threads.recipients(thread))
+
+    def offer(self, thread: str, clients: tuple[ClientId, ...]) -> None:
+        """These clients follow the thread from now on: what waits for a decision there is offered to them, once."""
+        for pending in self._state.server_requests.undecided(thread):
+            self._ask(pending, clients)
+
+    def decide(self, pending: Pending, line: bytes) -> None:
+        """This line is Codex's answer."""
+        self._state.server_requests.decide(pending)
+        self._state.tell_codex(line)
+        if pending.thread is not None:
+            self._dispatch.release_if_deserted(pending.thread)
+
+    def answer_for_nobody(self, pending: Pending) -> None:
+        """A request that no thread can keep, and nobody is left who could answer it."""
+        message = f"no client of codexd can answer {pending.request.method}"
+        self.decide(
+            pending,
+            messages.error(pending.request.id, Code.CODEX_UNAVAILABLE, message, {"reason": "noClient"}),
+        )
+
+    def resolve(self, notification: Notification) -> None:
+        """Codex says that a request is over: all followers are told, under the id that they know."""
+        said = params.resolved(notification.params)
+        pending = self._state.server_requests.resolve(bytes(said.request_id)) if said is not None else None
+        if said is None or pending is None:
+            self._state.log("Codex resolved a request that it had not made")
+            return
+        clients = self._state.clients.wanting(
+            notification.method, self._state.threads.recipients(said.thread_id)
+        )
+        self._state.tell(clients, messages.rewritten(notification, {"requestId": pending.id}))
+        self._dispatch.release_if_deserted(said.thread_id)
+
+    def find_parent(self, thread: str) -> None:
+        """Asks Codex whose sub-agent a thread is that nobody follows."""
+        self._dispatch.ask(
+            Purpose.FIND_PARENT, "thread/read", {"threadId": thread, "includeTurns": False}, thread
+        )
+
+    def _ask(self, pending: Pending, clients: tuple[ClientId, ...]) -> None:
+        new = self._state.server_requests.ask(pending, clients)
+        self._state.tell(new, messages.with_id(pending.request, b"%d" % pending.id))

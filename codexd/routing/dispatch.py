@@ -1,0 +1,142 @@
+"""From the queues to Codex: every request passes here on its way, and is decided upon once more.
+
+What is true when a request arrives may be otherwise when its turn comes: a thread may have been lost, may be on its
+way back after a death, or may have found a new follower. So what depends on it is decided here.
+"""
+
+from typing import Any
+
+from codexd.protocol import messages
+from codexd.protocol.catalogue import MARKER, SUBSCRIBING
+from codexd.protocol.errors import Code
+from codexd.protocol.messages import Request
+from codexd.routing import lifecycle
+from codexd.routing.effects import ClientId, ResumeReading
+from codexd.routing.handles import closing
+from codexd.routing.requests import Call, Purpose
+from codexd.routing.state import State
+from codexd.routing.threads import Thread
+
+
+class Dispatch:
+    """Sends what may be sent, in the clients' turns, and says no to what can't be."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def pump(self) -> None:
+        """Hands to Codex what the window allows. Called after everything that may have changed that."""
+        state = self._state
+        if state.life.state is not lifecycle.State.READY:
+            return
+        while (call := state.flow.take()) is not None:
+            self._decide(call)
+        if state.flow.wants_marker():
+            marker = own_call(Purpose.MARKER, MARKER, {"limit": 1})
+            number, line = state.requests.send(marker)
+            state.flow.marker_sent(number)
+            state.tell_codex(line)
+        for client in state.clients.all():
+            if client.paused and state.flow.is_low(client.id):
+                client.paused = False
+                state.want(ResumeReading(client.id))
+
+    def ask(self, purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> None:
+        """Queues a request of codexd's own."""
+        self._state.flow.offer(own_call(purpose, method, params, thread))
+
+    def send(self, call: Call) -> None:
+        """Writes a request to Codex."""
+        number, line = self._state.requests.send(call)
+        self._state.flow.sent(number, call.owner)
+        self._state.tell_codex(line)
+
+    def release(self, thread: Thread) -> None:
+        """Lets Codex unload a thread that nobody follows and in which nothing happens, and its sub-agents' threads."""
+        for candidate in [thread, *self._state.threads.descendants(thread)]:
+            if not candidate.releasing and self._may_release(candidate):
+                candidate.releasing = True
+                self.ask(Purpose.RELEASE, "thread/unsubscribe", {"threadId": candidate.id}, candidate.id)
+
+    def release_if_deserted(self, thread_id: str) -> None:
+        """Something ended in this thread: if nobody follows it, it may go now, with the whole family."""
+        root = self._state.threads.root(thread_id)
+        if root is not None and not root.subscribers:
+            self.release(root)
+
+    def close(self, client: ClientId, opener: str, handle: str) -> None:
+        """Ends what a client that has left had opened."""
+        self.ask(Purpose.CLEAN_UP, *closing(client, opener, handle))
+
+    def is_being_subscribed(self, thread: str) -> bool:
+        """Whether a client's resume of this thread is under way."""
+        return any(call.thread == thread for call in self._state.requests.of_methods(SUBSCRIBING))
+
+    def unpark(self, thread: str) -> None:
+        """The thread's resume is over: what waited for it takes its place before what came later."""
+        for call in reversed(self._state.threads.take_parked(thread)):
+            self._state.flow.offer(call, first=True)
+
+    def _may_release(self, thread: Thread) -> bool:
+        threads = self._state.threads
+        root = threads.root(thread.id)
+        return (
+            thread.attached
+            and thread.turn is None
+            and (root is None or not root.subscribers)
+            and not self._state.server_requests.undecided(thread.id)
+            and not self.is_being_subscribed(thread.id)
+        )
+
+    def _decide(self, call: Call) -> None:
+        state = self._state
+        thread = state.threads.get(call.thread)
+        if call.purpose is Purpose.RELEASE:
+            if thread is None:
+                return
+            thread.releasing = False
+            if self._may_release(thread):
+                thread.releasing = True
+                self.send(call)
+        elif call.owner is None:
+            self.send(call)
+        elif call.thread is not None and state.threads.is_lost(call.thread):
+            state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *thread_lost(call.thread))
+        elif call.thread is not None and thread is not None and thread.resuming:
+            state.threads.park(call.thread, call)
+        elif call.method == "thread/unsubscribe" and call.thread is not None:
+            self._unsubscribe(call, call.thread, thread)
+        else:
+            self.send(call)
+
+    def _unsubscribe(self, call: Call, thread_id: str, thread: Thread | None) -> None:
+        """Answered here: for Codex there is one subscriber, codexd, and it may have other clients to serve."""
+        state, client = self._state, call.owner
+        assert client is not None, "codexd's own has a purpose"
+        if any(c.owner == client and c.thread == thread_id for c in state.requests.of_methods(SUBSCRIBING)):
+            state.threads.park(thread_id, call)
+        elif thread is None:
+            self.send(call)
+        elif client in thread.subscribers:
+            state.threads.unsubscribe(thread, client)
+            state.server_requests.leave(client, thread_id)
+            state.tell((client,), messages.result(call.request.id, {"status": "unsubscribed"}))
+            self.release_if_deserted(thread_id)
+        else:
+            state.tell((client,), messages.result(call.request.id, {"status": "notSubscribed"}))
+
+
+def own_call(purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> Call:
+    """A request of codexd's own; its id is filled in when it is sent."""
+    request = messages.parse(messages.request(b"0", method, params))
+    assert isinstance(request, Request), "it was made as one"
+    return Call(None, request, thread, purpose=purpose)
+
+
+def thread_lost(thread: str) -> tuple[str, dict[str, Any]]:
+    """The message and data of the error for a thread that no Codex can bring back."""
+    return (
+        f"thread {thread} was lost when Codex died: it was ephemeral or had no turn yet, and can't be resumed; "
+        "start a new one",
+        {"reason": "threadLost", "safeToRetry": False},
+    )

@@ -1,0 +1,113 @@
+"""What clients send: handshake, requests for Codex, decisions, and codexd's own methods."""
+
+from codexd.protocol import extension, messages
+from codexd.protocol.errors import Code, InvalidMessage, ProtocolError
+from codexd.protocol.framing import MAX_MESSAGE_BYTES
+from codexd.protocol.messages import ErrorResponse, Notification, Request, Response
+from codexd.routing import lifecycle
+from codexd.routing.clients import Client, Handshake
+from codexd.routing.codex_life import CodexLife
+from codexd.routing.decisions import Decisions
+from codexd.routing.dispatch import Dispatch
+from codexd.routing.effects import ClientId, PauseReading
+from codexd.routing.own_methods import OwnMethods
+from codexd.routing.params import thread_id
+from codexd.routing.requests import Call
+from codexd.routing.state import State
+
+
+class FromClients:
+    """Decides what becomes of each line of each client."""
+
+    def __init__(
+        self, state: State, dispatch: Dispatch, decisions: Decisions, life: CodexLife, own_methods: OwnMethods
+    ) -> None:
+        self._state = state
+        self._dispatch = dispatch
+        self._decisions = decisions
+        self._life = life
+        self._own_methods = own_methods
+
+    def connect(self, client: ClientId, pid: int | None) -> None:
+        """A connection was accepted."""
+        self._state.clients.add(Client(client, pid, self._state.now))
+
+    def receive(self, client_id: ClientId, line: bytes) -> None:
+        """One line; what is wrong with it concerns this client alone."""
+        client = self._state.clients[client_id]
+        try:
+            message = messages.parse(line)
+            match message:
+                case Request():
+                    self._request(client, message)
+                case Notification():
+                    self._notification(client, message)
+                case Response():
+                    self._decision(client, message)
+                case ErrorResponse():
+                    self._abstention(client, message)
+        except ProtocolError as error:
+            self._answer_error(client_id, error)
+
+    def receive_too_long(self, client: ClientId, head: bytes, limit: int = MAX_MESSAGE_BYTES) -> None:
+        """A line that was skipped, of which only the beginning is known."""
+        message = (
+            f"the message is longer than {limit} bytes, or than what may be buffered for all clients together"
+        )
+        self._state.tell((client,), messages.error(messages.leading_id(head), Code.TOO_LARGE, message))
+
+    def disconnect(self, client_id: ClientId) -> None:
+        """The connection is gone: what it opened is closed; its turns and what it was asked go on."""
+        state = self._state
+        state.clients.remove(client_id)
+        state.flow.drop(client_id)
+        state.threads.drop_parked(client_id)
+        for call in state.requests.abandon(client_id):
+            if call.method == "command/exec" and call.handle is not None:
+                self._dispatch.close(client_id, "command/exec", call.handle)
+        for opened in state.handles.leave(client_id):
+            self._dispatch.close(client_id, opened.opener, opened.handle)
+        for orphan in state.server_requests.leave(client_id):
+            self._decisions.answer_for_nobody(orphan)
+        for followed in state.threads.of_client(client_id):
+            thread = state.threads.get(followed)
+            assert thread is not None, "it has a subscriber"
+            state.threads.unsubscribe(thread, client_id)
+            self._dispatch.release_if_deserted(followed)
+
+    def _answer_error(self, client: ClientId, error: ProtocolError) -> None:
+        self._state.tell((client,), messages.error(error.raw_id, error.code, error.message))
+
+    def _request(self, client: Client, request: Request) -> None:
+        state = self._state
+        if request.method.startswith(extension.PREFIX):
+            self._own_methods.answer(client, request)
+        elif request.method == "initialize":
+            state.clients.ask_initialize(client, request)
+            self._life.greet(client)
+        elif client.handshake is Handshake.NONE:
+            raise InvalidMessage("Not initialized", request.id)
+        elif (reason := self._life.refusal()) is not None:
+            state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *reason)
+        else:
+            rewritten, handle = state.handles.rewrite(client.id, request)
+            state.flow.offer(Call(client.id, rewritten, thread_id(request.params), handle))
+            if not client.paused and state.flow.is_full(client.id):
+                client.paused = True
+                state.want(PauseReading(client.id))
+
+    def _notification(self, client: Client, notification: Notification) -> None:
+        """`initialized` is for the connection and goes no further; Codex only logs it, and nobody must send it."""
+        ready = self._state.life.state is lifecycle.State.READY
+        if notification.method != "initialized" and client.handshake is Handshake.DONE and ready:
+            self._state.tell_codex(notification.line)
+
+    def _decision(self, client: Client, answer: Response) -> None:
+        pending = self._state.server_requests.find(answer.id, client.id)
+        if pending is not None:
+            self._decisions.decide(pending, messages.with_id(answer, pending.request.id))
+
+    def _abstention(self, client: Client, answer: ErrorResponse) -> None:
+        pending = self._state.server_requests.find(answer.id, client.id)
+        if pending is not None and self._state.server_requests.abstain(pending, client.id):
+            self._decisions.decide(pending, messages.with_id(answer, pending.request.id))

@@ -1,0 +1,152 @@
+"""Ids that a client chooses for what it opens: processes, watches, streams, searches.
+
+For Codex they are all of one connection, so that two clients' `p1` would collide, and one could write to the other's
+process. A handle goes to Codex as `CLIENT:HANDLE` and comes back without it: in notifications, which thereby name
+their recipient, and in error texts.
+
+What a client has opened ends with it, as it ends with a connection of Codex's own. `command/exec` lives as long as
+its request does; one without a `processId` is given one, because it could not be ended otherwise (the result is the
+same, measured).
+"""
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from codexd.protocol import messages
+from codexd.protocol.catalogue import HANDLE_OF_NOTIFICATION, HANDLE_OF_REQUEST
+from codexd.protocol.messages import ErrorResponse, Notification, Request
+from codexd.routing.effects import ClientId
+from codexd.routing.requests import Call
+
+CLOSED_BY = {
+    "process/spawn": "process/kill",
+    "fs/watch": "fs/unwatch",
+    "mcpServer/event/stream/start": "mcpServer/event/stream/stop",
+    "fuzzyFileSearch/sessionStart": "fuzzyFileSearch/sessionStop",
+    "command/exec": "command/exec/terminate",
+}
+"""What opens something, and what ends it."""
+_CLOSES = {"fs/unwatch": "fs/watch", "mcpServer/event/stream/stop": "mcpServer/event/stream/start", "fuzzyFileSearch/sessionStop": "fuzzyFileSearch/sessionStart"}  # fmt: skip
+
+_string = msgspec.json.Decoder(str)
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]*")
+"""The beginning of a handle that looks the same however an error text quotes and escapes it."""
+
+
+class Open(Struct, frozen=True, eq=False):
+    """Something that a client has opened: by which request, under which handle (the client's own word)."""
+
+    client: ClientId
+    opener: str
+    handle: str
+    request: Request
+
+
+class Handles:
+    """What every client has open."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[ClientId, str, str], Open] = {}
+        self._unnamed = 0
+
+    def rewrite(self, client: ClientId, request: Request) -> tuple[Request, str | None]:
+        """The request as Codex gets it, and the handle in it, if there is one."""
+        member = HANDLE_OF_REQUEST.get(request.method)
+        if member is None:
+            return request, None
+        params = messages.members_of(request.params)
+        raw = params.get(member)
+        if raw is None or bytes(raw) == b"null":
+            if request.method != "command/exec" or not params:
+                return request, None
+            self._unnamed += 1
+            handle = f"unnamed-{self._unnamed}"
+        else:
+            try:
+                handle = _string.decode(raw)
+            except msgspec.DecodeError:
+                return request, None
+        rewritten = messages.parse(messages.rewritten(request, {member: _tagged(client, handle)}))
+        assert isinstance(rewritten, Request), "only a member of its params was changed"
+        return rewritten, handle
+
+    def answered(self, call: Call) -> None:
+        """Codex did what the call asked: something is open, or no longer."""
+        if call.owner is None or call.handle is None:
+            return
+        if call.method in CLOSED_BY and call.method != "command/exec":
+            self._open[call.owner, call.method, call.handle] = Open(
+                call.owner, call.method, call.handle, call.request
+            )
+        elif call.method in _CLOSES:
+            self._open.pop((call.owner, _CLOSES[call.method], call.handle), None)
+
+    def address(self, notification: Notification) -> tuple[ClientId, bytes] | None:
+        """Whose handle a notification is about, and its line with the client's own word for it.
+
+        `None` when it names none of ours.
+        """
+        member = HANDLE_OF_NOTIFICATION[notification.method]
+        raw = messages.members_of(notification.params).get(member)
+        client, separator, handle = (_string.decode(raw) if raw is not None else "").partition(":")
+        if not separator or not client.isdigit():
+            return None
+        if notification.method == "process/exited":
+            self._open.pop((int(client), "process/spawn", handle), None)
+        return int(client), messages.rewritten(notification, {member: handle})
+
+    def untagged_error(self, call: Call, answer: ErrorResponse) -> bytes:
+        """The error's line for the client: its own id, and its own word for the handle in the text."""
+        line = messages.with_id(answer, call.request.id)
+        if call.handle is None or call.owner is None:
+            return line
+        beginning = _PLAIN.match(call.handle)
+        assert beginning is not None, "it may be empty"
+        plain = beginning[0].encode()
+        return line.replace(b"%d:%b" % (call.owner, plain), plain)
+
+    def leave(self, client: ClientId) -> list[Open]:
+        """What the client has open, which is to be closed; it is open no longer."""
+        mine = [opened for opened in self._open.values() if opened.client == client]
+        for opened in mine:
+            del self._open[opened.client, opened.opener, opened.handle]
+        return mine
+
+    def codex_died(self) -> list[tuple[ClientId, bytes]]:
+        """Everything ended with Codex: what tells the owners, as its natural end would.
+
+        Watches stay open; they are to be made again in the next process.
+        """
+        watches = [opened for opened in self._open.values() if opened.opener == "fs/watch"]
+        ends = [
+            (opened.client, end) for opened in self._open.values() if (end := _natural_end(opened)) is not None
+        ]  # fmt: skip
+        self._open = {(o.client, o.opener, o.handle): o for o in watches}
+        return ends
+
+    def watches(self) -> list[Open]:
+        """The file watches that are open."""
+        return [opened for opened in self._open.values() if opened.opener == "fs/watch"]
+
+
+def closing(client: ClientId, opener: str, handle: str) -> tuple[str, dict[str, Any]]:
+    """The method and params that end what `opener` has opened."""
+    method = CLOSED_BY[opener]
+    return method, {HANDLE_OF_REQUEST[method]: _tagged(client, handle)}
+
+
+def _natural_end(opened: Open) -> bytes | None:
+    if opened.opener == "process/spawn":
+        ended: dict[str, Any] = {"processHandle": opened.handle, "exitCode": -1}
+        empty = {"stdout": "", "stdoutCapReached": False, "stderr": "", "stderrCapReached": False}
+        return messages.notification("process/exited", ended | empty)
+    if opened.opener == "fuzzyFileSearch/sessionStart":
+        return messages.notification("fuzzyFileSearch/sessionCompleted", {"sessionId": opened.handle})
+    return None
+
+
+def _tagged(client: ClientId, handle: str) -> str:
+    return f"{client}:{handle}"

@@ -1,0 +1,138 @@
+"""The `codexd/*` methods: answered by codexd itself, in every state of Codex and without `initialize`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from codexd.protocol import extension, messages
+from codexd.protocol.errors import Code
+from codexd.protocol.messages import Request
+from codexd.routing.clients import Client
+from codexd.routing.codex_life import CodexLife
+from codexd.routing.decisions import Decisions
+from codexd.routing.effects import ClientId
+from codexd.routing.reports import AnswerParams, Approval, ClientInfo, CodexdStatus, CodexStatus, Status
+from codexd.routing.state import State
+
+_answer_params = msgspec.json.Decoder(AnswerParams)
+
+
+class _Refused(Exception):
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class OwnMethods:
+    """What codexd says of itself, and the decisions that are made without being attached."""
+
+    def __init__(
+        self, state: State, decisions: Decisions, life: CodexLife, outbox_bytes: Callable[[ClientId], int]
+    ) -> None:
+        self._state = state
+        self._decisions = decisions
+        self._life = life
+        self._outbox_bytes = outbox_bytes
+        self._methods: dict[str, Callable[[Request], Any]] = {
+            extension.STATUS: lambda _: self.status(),
+            extension.CLIENTS_LIST: lambda _: {"clients": self._clients()},
+            extension.APPROVALS_LIST: lambda _: {"approvals": self._approvals()},
+            extension.APPROVALS_ANSWER: self._decide,
+            extension.CODEX_START: self._start,
+        }
+
+    def answer(self, client: Client, request: Request) -> None:
+        """Answers one request of these methods."""
+        method = self._methods.get(request.method)
+        try:
+            if method is None:
+                known = ", ".join(self._methods)
+                raise _Refused(
+                    Code.METHOD_NOT_FOUND, f"unknown method {request.method}; codexd knows {known}"
+                )
+            line = messages.result(request.id, method(request))
+        except _Refused as refused:
+            line = messages.error(request.id, refused.code, str(refused))
+        self._state.tell((client.id,), line)
+
+    def status(self) -> Status:
+        """How codexd and Codex are."""
+        state, life, identity = self._state, self._state.life, self._state.identity
+        return Status(
+            codexd=CodexdStatus(
+                pid=identity.pid,
+                version=identity.version,
+                started_at=identity.started_at,
+                socket=identity.socket,
+                codex_home=identity.codex_home,
+            ),
+            codex=CodexStatus(
+                pid=life.pid,
+                version=state.codex_version,
+                state=life.state.value,
+                restarts=life.restarts,
+                started_at=life.started_at,
+                reason=life.reason,
+            ),
+            clients=len(state.clients),
+            threads=len(state.threads),
+            pending_approvals=len(state.server_requests.undecided()),
+            in_flight=len(state.requests),
+            queued=sum(state.flow.waiting(owner) for owner in state.flow.owners())
+            + state.threads.parked_count(),
+        )
+
+    def in_flight(self, client: ClientId) -> int:
+        """How many requests of the client have no answer yet, wherever they are."""
+        state = self._state
+        waiting = state.flow.waiting(client) + state.threads.parked_count(client)
+        return state.requests.count(client) + waiting + (state.clients[client].initialize is not None)
+
+    def _clients(self) -> list[ClientInfo]:
+        return [
+            ClientInfo(
+                id=client.id,
+                name=client.name,
+                version=client.version,
+                pid=client.pid,
+                connected_at=client.connected_at,
+                threads=self._state.threads.of_client(client.id),
+                in_flight=self.in_flight(client.id),
+                outbox_bytes=(queued := self._outbox_bytes(client.id)),
+                lagging=queued > 0,
+            )
+            for client in self._state.clients.all()
+        ]
+
+    def _approvals(self) -> list[Approval]:
+        return [
+            Approval(
+                id=pending.id,
+                thread_id=pending.thread,
+                turn_id=pending.turn,
+                method=pending.request.method,
+                params=pending.request.params,
+                asked_at=pending.asked_at,
+                asked_clients=list(pending.asked),
+            )
+            for pending in self._state.server_requests.undecided()
+        ]
+
+    def _decide(self, request: Request) -> dict[str, Any]:
+        try:
+            answer = _answer_params.decode(request.params if request.params is not msgspec.UNSET else b"{}")
+        except msgspec.DecodeError as error:
+            raise _Refused(Code.INVALID_PARAMS, f"{request.method} takes {{id, result}}: {error}") from None
+        pending = self._state.server_requests.get(answer.id)
+        if pending is None:
+            raise _Refused(
+                Code.INVALID_PARAMS,
+                f"no request {answer.id} waits for a decision; it was answered or has ended",
+            )
+        self._decisions.decide(pending, messages.result(pending.request.id, answer.result))
+        return {}
+
+    def _start(self, _: Request) -> dict[str, Any]:
+        self._life.try_again()
+        return {}

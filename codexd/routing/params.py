@@ -1,0 +1,105 @@
+"""The few members of params and results that the core has to read."""
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+
+class _ThreadOf(Struct, rename="camel"):
+    thread_id: str | None = None
+    conversation_id: str | None = None
+    turn_id: str | None = None
+
+
+class Turn(Struct):
+    """A turn, as far as its state goes."""
+
+    id: str
+    status: str | None = None
+
+
+class Thread(Struct, rename="camel"):
+    """A thread as Codex describes it in an answer. `turns` only where the asker wanted them."""
+
+    id: str
+    ephemeral: bool = False
+    parent_thread_id: str | None = None
+    turns: list[Turn] = []
+
+
+class _ThreadResult(Struct):
+    thread: Thread
+
+
+class _TurnParams(Struct, rename="camel"):
+    thread_id: str
+    turn: Turn
+
+
+class Resolved(Struct, rename="camel"):
+    """The params of `serverRequest/resolved`; `request_id` is Codex's own id for the request."""
+
+    thread_id: str
+    request_id: Raw
+
+
+class _ErrorBody(Struct):
+    code: int
+    message: str
+
+
+_thread_of = msgspec.json.Decoder(_ThreadOf)
+_thread_result = msgspec.json.Decoder(_ThreadResult)
+_turn_params = msgspec.json.Decoder(_TurnParams)
+_resolved = msgspec.json.Decoder(Resolved)
+_error_body = msgspec.json.Decoder(_ErrorBody)
+_user_agent = msgspec.json.Decoder(dict[str, Raw])
+
+
+def thread_id(params: Raw | UnsetType) -> str | None:
+    """The thread that params name; `None` where there is none or it is no string, which Codex will complain of."""
+    return thread_and_turn(params)[0]
+
+
+def thread_and_turn(params: Raw | UnsetType) -> tuple[str | None, str | None]:
+    """The thread and the turn that params name; v1 approvals say `conversationId`."""
+    if params is UNSET:
+        return None, None
+    try:
+        found = _thread_of.decode(params)
+    except msgspec.DecodeError:
+        return None, None
+    return found.thread_id or found.conversation_id or None, found.turn_id
+
+
+def thread_of_result(result: Raw) -> Thread | None:
+    """`result.thread` of the answer to `thread/start`, `resume`, `fork` or `read`."""
+    try:
+        return _thread_result.decode(result).thread
+    except msgspec.DecodeError:
+        return None
+
+
+def turn_of(params: Raw | UnsetType) -> tuple[str, Turn] | None:
+    """The thread and the turn of `turn/started` and `turn/completed`."""
+    try:
+        found = _turn_params.decode(params if not isinstance(params, UnsetType) else b"null")
+    except msgspec.DecodeError:
+        return None
+    return found.thread_id, found.turn
+
+
+def resolved(params: Raw | UnsetType) -> Resolved | None:
+    """What `serverRequest/resolved` says."""
+    try:
+        return _resolved.decode(params if not isinstance(params, UnsetType) else b"null")
+    except msgspec.DecodeError:
+        return None
+
+
+def error_body(error: Raw) -> tuple[int, str]:
+    """Code and message of an error; `(0, "")` for one without."""
+    try:
+        body = _error_body.decode(error)
+    except msgspec.DecodeError:
+        return 0, ""
+    return body.code, body.message

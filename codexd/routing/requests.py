@@ -1,0 +1,119 @@
+"""Who asked what: requests on their way to Codex, and whom each answer belongs to.
+
+Every request that is handed to Codex gets a number that was never used before in the life of the daemon, whatever
+the asker called it and however many of it are the same. So an answer can only be that of one request of one asker,
+and the answers of a Codex that has died can't be taken for another's.
+"""
+
+from collections.abc import Iterator
+from enum import Enum, auto
+
+from msgspec import Struct
+
+from codexd.protocol import messages
+from codexd.protocol.messages import Request
+from codexd.routing.effects import ClientId
+
+
+class Purpose(Enum):
+    """Why codexd itself asks something."""
+
+    MARKER = auto()
+    INITIALIZE = auto()
+    RESUME = auto()
+    RELEASE = auto()
+    FIND_PARENT = auto()
+    CLEAN_UP = auto()
+    WATCH_AGAIN = auto()
+
+
+class Call(Struct, eq=False):
+    """A request on its way: queued, under way, or waiting for another try.
+
+    `owner` is the client, or `None` for codexd itself, which then has a `purpose`. `thread` is the thread in its
+    params. `handle` is the id that the client chose for a resource, as the client wrote it. `abandoned` says that
+    the owner left while Codex was working on it: the answer is still looked at, and goes to nobody.
+    """
+
+    owner: ClientId | None
+    request: Request
+    thread: str | None = None
+    handle: str | None = None
+    purpose: Purpose | None = None
+    tries: int = 0
+    abandoned: bool = False
+
+    @property
+    def method(self) -> str:
+        """What is asked."""
+        return self.request.method
+
+    @property
+    def size(self) -> int:
+        """Its line in bytes."""
+        return len(self.request.line)
+
+
+class Requests:
+    """The calls that Codex has and has not answered yet, by number."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._under_way: dict[int, Call] = {}
+        self._counts: dict[ClientId | None, int] = {}
+
+    def send(self, call: Call) -> tuple[int, bytes]:
+        """Gives a call its number; returns that and the line to write."""
+        self._next += 1
+        call.tries += 1
+        self._under_way[self._next] = call
+        self._count(call, 1)
+        return self._next, messages.with_id(call.request, b"%d" % self._next)
+
+    def take(self, raw_id: bytes) -> tuple[int, Call] | None:
+        """The call that an answer with this id belongs to, which is thereby over; `None` if there is none."""
+        number = int(raw_id) if raw_id.isdigit() else 0
+        call = self._under_way.pop(number, None)
+        if call is None:
+            return None
+        self._count(call, -1)
+        return number, call
+
+    def take_all(self) -> list[Call]:
+        """Every call under way, in the order of sending; all are thereby over."""
+        calls = list(self._under_way.values())
+        self._under_way.clear()
+        self._counts.clear()
+        return calls
+
+    def abandon(self, client: ClientId) -> list[Call]:
+        """The client left: its calls under way go on without it, and are returned."""
+        calls = [call for call in self._under_way.values() if call.owner == client]
+        for call in calls:
+            call.abandoned = True
+        return calls
+
+    def oldest(self, methods: frozenset[str]) -> Call | None:
+        """The call under way that was sent first among those of these methods, by a client that is still there."""
+        for call in self._under_way.values():
+            if call.method in methods and call.owner is not None and not call.abandoned:
+                return call
+        return None
+
+    def of_methods(self, methods: frozenset[str]) -> Iterator[Call]:
+        """The calls under way of these methods, in the order of sending."""
+        return (call for call in self._under_way.values() if call.method in methods)
+
+    def count(self, owner: ClientId | None) -> int:
+        """How many calls the owner has under way."""
+        return self._counts.get(owner, 0)
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def _count(self, call: Call, change: int) -> None:
+        count = self._counts.get(call.owner, 0) + change
+        if count:
+            self._counts[call.owner] = count
+        else:
+            self._counts.pop(call.owner, None)

@@ -1,0 +1,149 @@
+"""The face of the core: messages in, effects out.
+
+What this floor is for
+    Clients talk to one Codex as if each had it to itself. Everything that can be wrong about that is a decision: who
+    gets a message, under which id, in which order, and who may answer. All decisions are on this floor, and nothing
+    else is: no socket, no clock, no log, no `await`. So all of it can be tried a million times in seconds.
+
+Rules
+    1. Every request that enters leaves as exactly one answer: Codex's, or codexd's own when Codex can't any more.
+    2. No message goes to a client that it was not meant for. An effect names all its recipients, and all of them
+       are connected.
+    3. What Codex asks is answered once, by somebody who was asked.
+    4. The order in which Codex sends is the order in which a client receives. What is held back is held for the
+       client that it turns out to be meant for, and comes in front of the message that tells so.
+    5. A client's doings cost that client alone: its queue, its handles, its mistakes.
+
+Theory of operation
+    `State` holds the tables; each table has its rules at the top of its file (`flow`, `requests`, `clients`,
+    `threads`, `server_requests`, `handles`, `lifecycle`). Four deciders change them: `FromClients` and `FromCodex`
+    take one line each, `CodexLife` carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be
+    handed over. After each input the queues are pumped, once.
+
+Invariant
+    A request is in exactly one place: waiting for the handshake, in a queue, parked for its thread's resume, waiting
+    for another try, or under way. It leaves the last place it was in together with its answer, or with its asker.
+
+What could not be put in a table
+    Which client caused a notification that names neither thread nor handle (`CAUSED_BY`: the oldest request under
+    way that could have). Whose a thread is whose events come before the answer that reveals it (held, and Codex is
+    asked for its parent). That usage between a resume's answer and the goal snapshot is a replay.
+"""
+
+from collections.abc import Callable
+
+from codexd.routing.codex_life import CodexLife
+from codexd.routing.decisions import Decisions
+from codexd.routing.dispatch import Dispatch
+from codexd.routing.effects import ClientId, Effect
+from codexd.routing.from_clients import FromClients
+from codexd.routing.from_codex import FromCodex
+from codexd.routing.lifecycle import State as LifeState
+from codexd.routing.own_methods import OwnMethods
+from codexd.routing.reports import Status
+from codexd.routing.state import Identity, State
+
+__all__ = ["Identity", "Router"]
+
+
+class Router:
+    """Decides. Every method takes the time as seconds since the epoch and returns what is to be done, in order.
+
+    `outbox_bytes` says how much is queued for a client, for `codexd/clients/list`.
+    """
+
+    def __init__(self, identity: Identity, outbox_bytes: Callable[[ClientId], int]) -> None:
+        self._state = State(identity)
+        self._dispatch = Dispatch(self._state)
+        decisions = Decisions(self._state, self._dispatch)
+        self._life = CodexLife(self._state, self._dispatch)
+        self._own_methods = OwnMethods(self._state, decisions, self._life, outbox_bytes)
+        self._clients = FromClients(self._state, self._dispatch, decisions, self._life, self._own_methods)
+        self._codex = FromCodex(self._state, self._dispatch, decisions, self._life)
+
+    def start(self, now: float) -> list[Effect]:
+        """Begins with the first Codex."""
+        self._state.now = now
+        self._life.start()
+        return self._state.take_effects()
+
+    def connect(self, client: ClientId, pid: int | None, now: float) -> list[Effect]:
+        """A connection was accepted. Ids are never used twice; `pid` is the peer's, where the system tells."""
+        self._state.now = now
+        self._clients.connect(client, pid)
+        return self._state.take_effects()
+
+    def receive(self, client: ClientId, line: bytes, now: float) -> list[Effect]:
+        """One line from a client, without its line feed."""
+        self._state.now = now
+        self._clients.receive(client, line)
+        return self._pumped()
+
+    def receive_too_long(self, client: ClientId, head: bytes, now: float) -> list[Effect]:
+        """A line that was too long and is skipped; `head` is its beginning."""
+        self._state.now = now
+        self._clients.receive_too_long(client, head)
+        return self._state.take_effects()
+
+    def disconnect(self, client: ClientId, now: float) -> list[Effect]:
+        """A connection is gone; called once for each `connect`."""
+        self._state.now = now
+        self._clients.disconnect(client)
+        return self._pumped()
+
+    def codex_spawned(self, incarnation: int, pid: int, now: float) -> list[Effect]:
+        """The process that `StartCodex` asked for is there."""
+        self._state.now = now
+        self._life.spawned(incarnation, pid)
+        return self._state.take_effects()
+
+    def codex_receive(self, incarnation: int, line: bytes, now: float) -> list[Effect]:
+        """One line from Codex's stdout, without its line feed."""
+        self._state.now = now
+        self._codex.receive(incarnation, line)
+        return self._pumped()
+
+    def codex_exited(self, incarnation: int, reason: str, now: float) -> list[Effect]:
+        """The process is gone, or could not be had; `reason` is a sentence for people."""
+        self._state.now = now
+        self._life.exited(incarnation, reason)
+        return self._pumped()
+
+    def tick(self, now: float) -> list[Effect]:
+        """Time has passed: does what is due. Called at `deadline`; any other time does no harm."""
+        self._state.now = now
+        self._state.flow.retry_due(now)
+        self._life.tick()
+        return self._pumped()
+
+    def stop(self, now: float) -> list[Effect]:
+        """codexd is to end: everything open is answered, and Codex is stopped."""
+        self._state.now = now
+        self._life.stop()
+        return self._state.take_effects()
+
+    def deadline(self) -> float | None:
+        """When `tick` is to be called, if nothing comes before."""
+        return min(
+            (d for d in (self._state.life.deadline, self._state.flow.deadline) if d is not None), default=None
+        )
+
+    def ready(self) -> bool:
+        """Whether Codex takes requests."""
+        return self._state.life.state is LifeState.READY
+
+    def down_reason(self) -> str | None:
+        """Why the last Codex is gone, while there is none; `None` when it is starting for the first time, or ready."""
+        return None if self.ready() else self._state.life.reason
+
+    def in_flight(self, client: ClientId) -> int:
+        """How many requests of the client have no answer yet."""
+        return self._own_methods.in_flight(client)
+
+    def status(self) -> Status:
+        """The same as `codexd/status`."""
+        return self._own_methods.status()
+
+    def _pumped(self) -> list[Effect]:
+        self._dispatch.pump()
+        return self._state.take_effects()

@@ -1,0 +1,120 @@
+"""What Codex asks: approvals and the like. Who was asked, who may answer, and which answer counts.
+
+Rule 1. A request gets an id of codexd's own, one integer below 2^53 that no other request ever had, whichever
+        Codex and whichever codexd it came from: they count from the microsecond at which codexd started.
+Rule 2. Only who was asked may answer. The first decision is the answer; what comes after it does nothing.
+Rule 3. An error is an abstention as long as somebody else who was asked has not spoken. The last one's error is
+        the answer. (Codex takes the first error for an answer: a client that does not know the method would decide
+        for all, measured.)
+Rule 4. A request of a thread outlives those who were asked: it is offered to whoever attaches next, to each client
+        once. A request without a thread can't wait for anybody, and is answered with an error when nobody is left.
+Rule 5. Decided is not over: Codex tells all subscribers that it is resolved, by its own id, which is translated.
+"""
+
+from msgspec import Struct, field
+
+from codexd.protocol.messages import Request
+from codexd.routing.effects import ClientId
+
+
+class Pending(Struct, eq=False):
+    """One request of Codex. `id` is codexd's, `request.id` is Codex's own.
+
+    `asked`: the clients that it was offered to and that are still there. `abstained`: those of them that answered
+    with an error.
+    """
+
+    id: int
+    request: Request
+    thread: str | None
+    turn: str | None
+    asked_at: float
+    asked: dict[ClientId, None] = field(default_factory=dict)
+    abstained: set[ClientId] = field(default_factory=set)
+
+
+class ServerRequests:
+    """The requests that wait for a decision, and the decided ones that Codex has not resolved yet."""
+
+    def __init__(self, now: float) -> None:
+        self._last_id = int(now * 1_000_000)
+        self._pending: dict[int, Pending] = {}
+        self._by_codex_id: dict[bytes, Pending] = {}
+
+    def add(self, request: Request, thread: str | None, turn: str | None, now: float) -> Pending | None:
+        """Takes up a request; `None` when it is already known (Codex repeats what is pending after a resume)."""
+        if request.id in self._by_codex_id:
+            return None
+        self._last_id += 1
+        pending = Pending(self._last_id, request, thread, turn, now)
+        self._pending[pending.id] = pending
+        self._by_codex_id[request.id] = pending
+        return pending
+
+    def ask(self, pending: Pending, clients: tuple[ClientId, ...]) -> tuple[ClientId, ...]:
+        """Notes that these clients are asked; returns those that were not asked before."""
+        new = tuple(client for client in clients if client not in pending.asked)
+        pending.asked.update(dict.fromkeys(new))
+        return new
+
+    def find(self, raw_id: bytes, client: ClientId) -> Pending | None:
+        """What an answer with this id from this client belongs to: undecided, and the client was asked."""
+        pending = self._pending.get(int(raw_id)) if raw_id.isdigit() else None
+        return pending if pending is not None and client in pending.asked else None
+
+    def get(self, number: int) -> Pending | None:
+        """An undecided request by codexd's id."""
+        return self._pending.get(number)
+
+    def decide(self, pending: Pending) -> None:
+        """It has its answer. What concerns no thread is never resolved by Codex, and thereby over."""
+        del self._pending[pending.id]
+        if pending.thread is None:
+            del self._by_codex_id[pending.request.id]
+
+    def end_turn(self, thread: str) -> None:
+        """A turn of the thread is over: what was decided in it and never resolved (`item/tool/call`) is over too."""
+        for pending in list(self._by_codex_id.values()):
+            if pending.thread == thread and pending.id not in self._pending:
+                del self._by_codex_id[pending.request.id]
+
+    def abstain(self, pending: Pending, client: ClientId) -> bool:
+        """The client answered with an error; returns whether that is the answer, because nobody else can speak."""
+        pending.abstained.add(client)
+        return len(pending.abstained) == len(pending.asked)
+
+    def leave(self, client: ClientId, thread: str | None = None) -> list[Pending]:
+        """The client is no longer asked (of this thread, or of anything). Returns what concerns no thread and has nobody left to answer."""
+        orphans = []
+        for pending in self._pending.values():
+            if client in pending.asked and thread in (None, pending.thread):
+                del pending.asked[client]
+                pending.abstained.discard(client)
+                if pending.thread is None and len(pending.abstained) == len(pending.asked):
+                    orphans.append(pending)
+        return orphans
+
+    def resolve(self, codex_id: bytes) -> Pending | None:
+        """Codex says that it is over; `None` for one that was never seen."""
+        pending = self._by_codex_id.pop(codex_id, None)
+        if pending is not None:
+            self._pending.pop(pending.id, None)
+        return pending
+
+    def end_thread(self, thread: str) -> list[Pending]:
+        """The thread is gone, and with it all that was asked for it; returns what was undecided."""
+        return self._end([p for p in self._by_codex_id.values() if p.thread == thread])
+
+    def end_all(self) -> list[Pending]:
+        """Codex is gone; returns what was undecided, oldest first."""
+        return self._end(list(self._by_codex_id.values()))
+
+    def undecided(self, thread: str | None = None) -> list[Pending]:
+        """What waits for a decision, oldest first; of one thread, or all."""
+        return [pending for pending in self._pending.values() if thread in (None, pending.thread)]
+
+    def _end(self, ended: list[Pending]) -> list[Pending]:
+        undecided = [pending for pending in ended if pending.id in self._pending]
+        for pending in ended:
+            self.resolve(pending.request.id)
+        return undecided

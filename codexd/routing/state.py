@@ -1,0 +1,76 @@
+"""Everything the core knows, in one place, and the list of what it wants done."""
+
+import logging
+
+from msgspec import Raw, Struct
+
+from codexd.protocol import messages
+from codexd.protocol.messages import Notification, Request
+from codexd.routing.clients import Clients
+from codexd.routing.effects import ClientId, Effect, Log, ToClients, ToCodex
+from codexd.routing.flow import Flow
+from codexd.routing.handles import Handles
+from codexd.routing.lifecycle import Lifecycle
+from codexd.routing.requests import Requests
+from codexd.routing.server_requests import ServerRequests
+from codexd.routing.threads import Threads
+
+
+class Identity(Struct, frozen=True):
+    """What the daemon says of itself, to Codex and in `codexd/status`. `started_at` in seconds since the epoch."""
+
+    pid: int
+    version: str
+    socket: str
+    codex_home: str
+    started_at: float
+    client_name: str = "codexd"
+    request_attestation: bool = False
+
+
+class State:
+    """The tables that the deciders share. Each table is decided upon in one place and looked at in many."""
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.life = Lifecycle()
+        self.clients = Clients()
+        self.requests = Requests()
+        self.flow = Flow()
+        self.threads = Threads()
+        self.server_requests = ServerRequests(identity.started_at)
+        self.handles = Handles()
+        self.codex_answer: Raw | None = None
+        self.codex_version: str | None = None
+        self.startup_warnings: list[Notification] = []
+        self.remote_status: Notification | None = None
+        self.now = identity.started_at
+        self._effects: list[Effect] = []
+
+    def want(self, effect: Effect) -> None:
+        """Adds an effect."""
+        self._effects.append(effect)
+
+    def tell(self, clients: tuple[ClientId, ...], line: bytes) -> None:
+        """Sends a line to these clients, if there are any."""
+        if clients:
+            self._effects.append(ToClients(clients, line))
+
+    def tell_codex(self, line: bytes) -> None:
+        """Writes a line to Codex."""
+        self._effects.append(ToCodex(line))
+
+    def refuse(
+        self, client: ClientId, request: Request, code: int, message: str, data: object = None
+    ) -> None:
+        """Answers a client's request with an error of codexd's own."""
+        self.tell((client,), messages.error(request.id, code, message, data))
+
+    def log(self, message: str, level: int = logging.INFO) -> None:
+        """Leaves a trace. Never params, results or prompts."""
+        self._effects.append(Log(level, message))
+
+    def take_effects(self) -> list[Effect]:
+        """What is to be done, in order."""
+        effects, self._effects = self._effects, []
+        return effects

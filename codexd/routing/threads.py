@@ -1,0 +1,198 @@
+"""Threads and who follows them.
+
+For Codex codexd is one connection, subscribed to every thread that any client is subscribed to. Which clients those
+are is kept here. A sub-agent's thread has no subscribers of its own: those of its parent follow it.
+
+A thread is known from the answer that attached a client to it until Codex closes it, or until codexd has let go of
+it. `attached` says that codexd itself is subscribed.
+"""
+
+from msgspec import Struct, field
+
+from codexd.protocol.messages import Notification
+from codexd.routing.effects import ClientId
+from codexd.routing.requests import Call
+
+HELD_MESSAGES = 10_000
+"""At most so many messages wait for the answer that names their thread's owner; beyond it the oldest thread's go."""
+LOST_THREADS = 10_000
+
+
+class Thread(Struct, eq=False):
+    """One thread that Codex has loaded for us.
+
+    `turn` is the id of the running turn. `durable`: it has had a turn and is not ephemeral, so a later process can
+    resume it. `usage_to`: who asked for the replay that a resume is followed by; the usage that comes before the goal
+    snapshot is that client's alone (`NOBODY`: codexd's own resume, the replay is dropped). `resuming`: after a death;
+    its requests are parked.
+    """
+
+    id: str
+    attached: bool = True
+    durable: bool = False
+    ephemeral: bool = False
+    turn: str | None = None
+    parent: str | None = None
+    usage_to: ClientId | None = None
+    resuming: bool = False
+    releasing: bool = False
+    subscribers: dict[ClientId, None] = field(default_factory=dict)
+
+
+NOBODY: ClientId = -1
+"""In `usage_to`: nobody gets the replay."""
+
+
+class Threads:
+    """The threads by id, and what arrived for threads that nobody is known to follow yet."""
+
+    def __init__(self) -> None:
+        self._threads: dict[str, Thread] = {}
+        self._recipients: dict[str, tuple[ClientId, ...]] = {}
+        self._of_client: dict[ClientId, dict[str, None]] = {}
+        self._held: dict[str, list[Notification]] = {}
+        self._held_count = 0
+        self._parents: dict[str, str] = {}
+        self._parked: dict[str, list[Call]] = {}
+        self._lost: dict[str, None] = {}
+
+    def get(self, thread: str | None) -> Thread | None:
+        """The thread, if it is known."""
+        return self._threads.get(thread) if thread is not None else None
+
+    def all(self) -> list[Thread]:
+        """Every known thread, the oldest first."""
+        return list(self._threads.values())
+
+    def __len__(self) -> int:
+        return len(self._threads)
+
+    def open(self, thread: str) -> Thread:
+        """The thread, known from now on."""
+        self._lost.pop(thread, None)
+        return self._threads.setdefault(thread, Thread(thread))
+
+    def subscribe(self, thread: Thread, client: ClientId) -> None:
+        """The client follows the thread from now on."""
+        thread.subscribers[client] = None
+        self._of_client.setdefault(client, {})[thread.id] = None
+        self._recipients.clear()
+
+    def unsubscribe(self, thread: Thread, client: ClientId) -> None:
+        """The client follows it no more."""
+        del thread.subscribers[client]
+        self._leave(client, thread.id)
+        self._recipients.clear()
+
+    def name_parent(self, child: str, parent: str) -> None:
+        """A thread for which something is held is a sub-agent's; `adopt` makes it known once its parent is."""
+        self._parents[child] = parent
+
+    def adopt(self) -> list[Thread]:
+        """Opens the sub-agents' threads whose parents are known: whoever follows the parent follows them."""
+        adopted: list[Thread] = []
+        while found := [child for child, parent in self._parents.items() if parent in self._threads]:
+            for child in found:
+                thread = self.open(child)
+                thread.parent = self._parents.pop(child)
+                adopted.append(thread)
+        self._recipients.clear()
+        return adopted
+
+    def parent_is_held(self, child: str) -> bool:
+        """Whether the thread is a sub-agent's whose parent may itself become known yet."""
+        return self._parents.get(child) in self._held
+
+    def forget(self, thread: Thread) -> None:
+        """The thread is closed, or codexd has let go of it."""
+        for client in thread.subscribers:
+            self._leave(client, thread.id)
+        del self._threads[thread.id]
+        self._recipients.clear()
+
+    def recipients(self, thread: str) -> tuple[ClientId, ...]:
+        """Who follows the thread: the same tuple until somebody comes or goes."""
+        found = self._recipients.get(thread)
+        if found is None:
+            root = self.root(thread)
+            found = tuple(root.subscribers) if root is not None else ()
+            self._recipients[thread] = found
+        return found
+
+    def root(self, thread: str) -> Thread | None:
+        """The thread itself, or the ancestor at the top of its sub-agents' chain."""
+        current = self._threads.get(thread)
+        while current is not None and current.parent is not None:
+            current = self._threads.get(current.parent)
+        return current
+
+    def descendants(self, thread: Thread) -> list[Thread]:
+        """The sub-agents below a thread."""
+        return [t for t in self._threads.values() if t is not thread and self.root(t.id) is thread]
+
+    def of_client(self, client: ClientId) -> list[str]:
+        """The ids of the threads that the client itself is subscribed to."""
+        return list(self._of_client.get(client, ()))
+
+    def lose(self, thread: Thread) -> None:
+        """No process will ever have this thread again: it had no first turn, or was ephemeral."""
+        self.forget(thread)
+        self._lost[thread.id] = None
+        if len(self._lost) > LOST_THREADS:
+            del self._lost[next(iter(self._lost))]
+
+    def is_lost(self, thread: str) -> bool:
+        """Whether the thread died with an earlier Codex."""
+        return thread in self._lost
+
+    def hold(self, thread: str, message: Notification) -> bool:
+        """Keeps a message of a thread that is not known; returns whether it is the first one of that thread."""
+        first = thread not in self._held
+        self._held.setdefault(thread, []).append(message)
+        self._held_count += 1
+        if self._held_count > HELD_MESSAGES:
+            self.take_held(next(iter(self._held)))
+        return first
+
+    def take_held(self, thread: str) -> list[Notification]:
+        """What was kept for the thread, in order of arrival; it is kept no longer."""
+        held = self._held.pop(thread, [])
+        self._held_count -= len(held)
+        self._parents.pop(thread, None)
+        return held
+
+    def held_threads(self) -> list[str]:
+        """The threads for which something is kept."""
+        return list(self._held)
+
+    def park(self, thread: str, call: Call) -> None:
+        """Keeps a request back until a resume of its thread is answered."""
+        self._parked.setdefault(thread, []).append(call)
+
+    def take_parked(self, thread: str) -> list[Call]:
+        """What was kept back for the thread, in order."""
+        return self._parked.pop(thread, [])
+
+    def take_all_parked(self) -> list[Call]:
+        """What was kept back for any thread."""
+        parked = [call for calls in self._parked.values() for call in calls]
+        self._parked.clear()
+        return parked
+
+    def drop_parked(self, client: ClientId) -> None:
+        """The client left: what it has parked goes with it."""
+        self._parked = {
+            thread: kept
+            for thread, calls in self._parked.items()
+            if (kept := [call for call in calls if call.owner != client])
+        }
+
+    def parked_count(self, client: ClientId | None = None) -> int:
+        """How many requests are parked, of one client or of all."""
+        return sum(client in (None, call.owner) for calls in self._parked.values() for call in calls)
+
+    def _leave(self, client: ClientId, thread: str) -> None:
+        of_client = self._of_client[client]
+        del of_client[thread]
+        if not of_client:
+            del self._of_client[client]
