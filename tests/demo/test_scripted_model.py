@@ -47,8 +47,8 @@ class Exchange:
         return events
 
 
-def prompt(model: ScriptedModel, text: str, **headers: str) -> Exchange:
-    return Exchange(model.port, "/v1/responses", json.dumps(request_for(text)).encode(), **headers)
+def prompt(model: ScriptedModel, text: str) -> Exchange:
+    return Exchange(model.port, "/v1/responses", json.dumps(request_for(text)).encode())
 
 
 def test_a_message_is_announced_streamed_and_ended(model: ScriptedModel) -> None:
@@ -158,11 +158,13 @@ def test_what_it_does_not_understand_is_refused(model: ScriptedModel, path: str,
 def test_requests_are_remembered(model: ScriptedModel) -> None:
     """Who asked, and what, in the order they came; the oldest are forgotten."""
     about = json.dumps({"thread_id": "t", "parent_thread_id": "p", "request_kind": "turn"})
-    prompt(model, "hello", **{"x-codex-turn-metadata": about}).events()
+    body = {"input": [*request_for("before")["input"], *request_for("hello")["input"]]}
+    headers = {"x-codex-turn-metadata": about}
+    Exchange(model.port, "/v1/responses", json.dumps(body).encode(), **headers).events()
     Exchange(model.port, "/v1/responses", b'{"input": []}').events()
     one, other = model.requests
     assert (one.thread_id, one.parent_thread_id, one.kind, one.prompt) == ("t", "p", "turn", "hello")
-    assert one.body == request_for("hello")
+    assert one.body == body
     assert (other.thread_id, other.prompt) == ("", "")
     for _ in range(REQUESTS_KEPT):
         model.answer(one)

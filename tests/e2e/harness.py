@@ -21,9 +21,13 @@ import psutil
 
 from codexd.demo.scripted_model import ScriptedModel
 from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
+from tests.e2e.harness_terminal import Terminal
 
 # What could lead a program of the world out of it.
 _FOREIGN = ("XDG_", "CODEX", "OPENAI_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "NO_COLOR", "TMUX")
+
+# Run first by the leader of a new session: takes stdin as its controlling terminal, then becomes the program.
+_TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 class World:
@@ -31,6 +35,7 @@ class World:
 
     def __init__(self, codex: Path) -> None:
         self.codex = codex
+        self.grace_s = 10.0  # how long a process may take to end when it is told to
         self.root = Path(tempfile.mkdtemp(prefix="cw-", dir="/tmp")).resolve()
         self.home = self._directory("home")
         self.codex_home = self._directory("home/.codex")
@@ -44,6 +49,7 @@ class World:
         self.env = self._environment()
         self._clients: list[JsonLinesClient] = []
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._terminals: list[Terminal] = []
         self.model.__enter__()
 
     def _directory(self, name: str) -> Path:
@@ -114,6 +120,22 @@ class World:
     def codexd(self, *arguments: str, **how: Any) -> subprocess.CompletedProcess[str]:
         return self.run("codexd", *arguments, **how)
 
+    def terminal(self, program: str, *arguments: str, **how: Any) -> Terminal:
+        """Runs ``codexd`` or ``codexctl`` at a terminal."""
+        return self.terminal_for([*self.command(program), *arguments], **how)
+
+    def terminal_for(self, argv: Sequence[str], **how: Any) -> Terminal:
+        """Runs any program at a terminal, the leader of a session of its own."""
+        terminal = Terminal()
+        self._terminals.append(terminal)
+
+        def start(tty: int) -> subprocess.Popen[bytes]:
+            on_tty: dict[str, Any] = {"stdin": tty, "stdout": tty, "stderr": tty, "start_new_session": True}
+            return self.spawn([sys.executable, "-ISc", _TAKE_TERMINAL, *argv], **on_tty, **how)
+
+        terminal.attach(start)
+        return terminal
+
     # Daemons and clients
 
     def start_daemon(self, *options: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
@@ -137,7 +159,11 @@ class World:
         """A bare connection to codexd, for tests that send halves of lines or never read."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(PATIENCE_S)
-        connection.connect(str(self.socket_path))
+        try:
+            connection.connect(str(self.socket_path))
+        except OSError:
+            connection.close()
+            raise
         return connection
 
     def connect(self) -> JsonLinesClient:
@@ -168,12 +194,12 @@ class World:
             process = self.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         assert process.stdin
         assert process.stdout
-        client = self._client(process.stdout, process.stdin, process.stdin.close)
+        client = self._client(process.stdout, process.stdin)
         client.initialize(name, **capabilities)
         return client
 
     def _client(
-        self, incoming: IO[bytes], outgoing: IO[bytes], hang_up: Callable[[], None]
+        self, incoming: IO[bytes], outgoing: IO[bytes], hang_up: Callable[[], None] | None = None
     ) -> JsonLinesClient:
         client = JsonLinesClient(incoming, outgoing, hang_up)
         self._clients.append(client)
@@ -215,34 +241,47 @@ class World:
         """Ends everything. Returns what had to be killed because it did not end when codexd did."""
         for client in self._clients:
             client.close()
+        self._stop_detached_daemon()
         self.model.__exit__()
-        killed = [
-            " ".join(argv if isinstance(argv := process.args, list) else [str(argv)])
-            for process in self._processes
-            if not _ended(process)
-        ]
+        killed = [str(process.args) for process in self._processes if not self._ended(process)]
         for left in self.living():
             killed.append(_describe(left))
             left.kill()
         for process in self._processes:
-            process.wait(PATIENCE_S)
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe:
                     pipe.close()
+        for terminal in self._terminals:
+            terminal.close()
         shutil.rmtree(self.root, ignore_errors=True)
         return killed
 
+    def _ended(self, process: subprocess.Popen[bytes]) -> bool:
+        """Asks a process to end, unless it has; False when it had to be killed."""
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(self.grace_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(PATIENCE_S)
+            return False
+        return True
 
-def _ended(process: subprocess.Popen[bytes]) -> bool:
-    """Asks a process to end, unless it has; False when it had to be killed."""
-    if process.poll() is None:
-        process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return False
-    return True
+    def _stop_detached_daemon(self) -> None:
+        """A codexd that ``codexctl`` or ``codexd start`` has started is nobody's child here."""
+        try:
+            client = self.connect()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return
+        try:
+            daemon = psutil.Process(client.call("codexd/status", timeout=self.grace_s)["codexd"]["pid"])
+            daemon.terminate()
+            psutil.wait_procs([daemon], timeout=self.grace_s)
+        except (TimeoutError, ConnectionError, psutil.NoSuchProcess):
+            pass  # what is left of it is found, killed and reported next
+        finally:
+            client.close()
 
 
 def _describe(process: psutil.Process) -> str:

@@ -15,18 +15,22 @@ PATIENCE_S = 60.0  # how long a test waits before it is a failure: generous, no 
 class JsonLinesClient:
     """One client on a pair of byte streams: a socket's, or the stdin and stdout of a process.
 
+    ``hang_up`` is called by ``close`` after the outgoing stream is closed, for what that alone does not end.
+
     A thread reads from the first instant on, so nothing is lost between two calls; ``messages`` holds all that
     came, oldest first. Every waiting method looks from ``since`` on (a number from ``mark()``; by default the
     beginning) and raises TimeoutError with the last messages when nothing fits in time, and ConnectionError as
     soon as the far side has hung up without sending it.
     """
 
-    def __init__(self, incoming: IO[bytes], outgoing: IO[bytes], close: Callable[[], None]) -> None:
+    def __init__(
+        self, incoming: IO[bytes], outgoing: IO[bytes], hang_up: Callable[[], None] | None = None
+    ) -> None:
         self.messages: list[Message] = []
         self.closed = False
         self._incoming = incoming
         self._outgoing = outgoing
-        self._close = close
+        self._hang_up = hang_up
         self._end: Exception | None = None
         self._changed = threading.Condition()
         self._ids = itertools.count(1)
@@ -35,8 +39,14 @@ class JsonLinesClient:
 
     def close(self) -> None:
         """Hangs up; returns when everything that was under way has been read."""
-        self._close()
+        try:
+            self._outgoing.close()
+        except OSError:  # what could not be sent before the far side hung up
+            pass
+        if self._hang_up:
+            self._hang_up()
         self._reader.join(PATIENCE_S)
+        self._incoming.close()
 
     # Sending
 
