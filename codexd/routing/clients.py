@@ -27,19 +27,19 @@ class Handshake(Enum):
 
 
 class Client(Struct, eq=False):
-    """One connection. `initialize` is the request that waits for Codex's own answer."""
+    """One connection. `initialize` is the request that waits for Codex's own answer; `greeted_by` the incarnation that gave it."""
 
     id: ClientId
     pid: int | None
     connected_at: float
     handshake: Handshake = Handshake.NONE
     initialize: Request | None = None
+    greeted_by: int = 0
     name: str | None = None
     version: str | None = None
     opted_out: frozenset[str] = frozenset()
     knows_codexd: bool = False
     paused: bool = False
-    leaving: bool = False
 
 
 class _ClientInfo(Struct):
@@ -119,11 +119,12 @@ class Clients:
         client.opted_out = frozenset(capabilities.opt_out_notification_methods or ())
         client.knows_codexd = capabilities.codexd is not None
 
-    def finish_initialize(self, client: Client, codex_answer: Raw) -> bytes:
+    def finish_initialize(self, client: Client, codex_answer: Raw, incarnation: int) -> bytes:
         """The client's answer to `initialize`, made from Codex's own: its name and version stand in `userAgent`."""
         assert client.initialize is not None, "asked before"
         request, client.initialize = client.initialize, None
         client.handshake = Handshake.DONE
+        client.greeted_by = incarnation
         for method in client.opted_out:
             self._opted_out.setdefault(method, set()).add(client.id)
         self._everyone = None
@@ -146,6 +147,12 @@ class Clients:
         if self._everyone is None:
             self._everyone = tuple(c.id for c in self._clients.values() if c.handshake is Handshake.DONE)
         return self._everyone
+
+    def greeted_by(self, incarnation: int) -> tuple[ClientId, ...]:
+        """Those whom this life of Codex has answered."""
+        return tuple(
+            client for client in self.initialized() if self._clients[client].greeted_by == incarnation
+        )
 
     def wanting(self, method: str, clients: tuple[ClientId, ...]) -> tuple[ClientId, ...]:
         """Those of the clients that have not opted out of this notification."""

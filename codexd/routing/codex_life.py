@@ -59,7 +59,8 @@ class CodexLife:
         if not state.life.is_current(incarnation) or state.life.stopping:
             return
         state.life.spawned(pid, state.now)
-        state.startup_warnings.clear()
+        state.startup.clear()
+        state.startup_is_complete = False
         capabilities = {
             "experimentalApi": True,
             "requiredHumanApproval": True,
@@ -101,9 +102,9 @@ class CodexLife:
             state.refuse(client.id, state.clients.refuse_initialize(client), Code.CODEX_UNAVAILABLE, *refusal)
         elif state.life.state is LifeState.READY:
             assert state.codex_answer is not None, "Codex is ready"
-            state.tell((client.id,), state.clients.finish_initialize(client, state.codex_answer))
-            cached = [*state.startup_warnings, *([state.remote_status] if state.remote_status else [])]
-            for notification in cached:
+            answer = state.clients.finish_initialize(client, state.codex_answer, state.life.incarnation)
+            state.tell((client.id,), answer)
+            for notification in state.startup:
                 state.tell(state.clients.wanting(notification.method, (client.id,)), notification.line)
 
     def refusal(self) -> Refusal | None:

@@ -273,15 +273,29 @@ class FromCodex:
     def _caused(self, notification: Notification) -> None:
         """Names neither client nor request: the oldest request under way that could have caused it did."""
         state = self._state
+        if notification.method == "configWarning" and not state.startup_is_complete:
+            self._startup(notification)
+            return
         cause = state.requests.oldest(CAUSED_BY[notification.method])
         if cause is not None:
             assert cause.owner is not None, "only clients' calls are looked at"
             state.tell(state.clients.wanting(notification.method, (cause.owner,)), notification.line)
             return
-        if notification.method == "configWarning":
-            state.startup_warnings.append(notification)
         state.tell(state.clients.wanting(notification.method, state.clients.initialized()), notification.line)
 
+    def _startup(self, notification: Notification) -> None:
+        """What follows on `initialize`: each client gets it behind its own, and not again from a later Codex."""
+        state = self._state
+        state.startup.append(notification)
+        greeted = state.clients.greeted_by(state.life.incarnation)
+        state.tell(state.clients.wanting(notification.method, greeted), notification.line)
+
     def _remote_status(self, notification: Notification) -> None:
-        self._state.remote_status = notification
-        self._pass_on(notification)
+        """The last of the start-up notifications, and one that changes later: a newcomer gets the newest."""
+        state = self._state
+        if state.startup_is_complete:
+            state.startup[-1] = notification
+            self._pass_on(notification)
+        else:
+            self._startup(notification)
+            state.startup_is_complete = True

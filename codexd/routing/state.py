@@ -42,8 +42,8 @@ class State:
         self.handles = Handles()
         self.codex_answer: Raw | None = None
         self.codex_version: str | None = None
-        self.startup_warnings: list[Notification] = []
-        self.remote_status: Notification | None = None
+        self.startup: list[Notification] = []
+        self.startup_is_complete = False
         self.now = identity.started_at
         self._effects: list[Effect] = []
 
