@@ -16,9 +16,9 @@ Rules
 
 Theory of operation
     `State` holds the tables; each table has its rules at the top of its file (`flow`, `requests`, `clients`,
-    `threads`, `server_requests`, `handles`, `lifecycle`). Four deciders change them: `FromClients` and `FromCodex`
-    take one line each, `CodexLife` carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be
-    handed over. After each input the queues are pumped, once.
+    `threads`, `server_requests`, `handles`, `lifecycle`). The deciders change them: `FromClients` and
+    `FromCodex` take one line each (the latter's are for `Answers`, `Notifications` or `Decisions`), `CodexLife`
+    carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be handed over. After each input the queues are pumped, once.
 
 Invariant
     A request is in exactly one place: waiting for the handshake, in a queue, parked for its thread's resume, waiting
@@ -32,6 +32,7 @@ What could not be put in a table
 
 from collections.abc import Callable
 
+from codexd.routing.answers import Answers
 from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
@@ -39,6 +40,7 @@ from codexd.routing.effects import ClientId, Effect
 from codexd.routing.from_clients import FromClients
 from codexd.routing.from_codex import FromCodex
 from codexd.routing.lifecycle import State as LifeState
+from codexd.routing.notifications import Notifications
 from codexd.routing.own_methods import OwnMethods
 from codexd.routing.reports import Status
 from codexd.routing.state import Identity, State
@@ -59,7 +61,9 @@ class Router:
         self._life = CodexLife(self._state, self._dispatch)
         self._own_methods = OwnMethods(self._state, decisions, self._life, outbox_bytes)
         self._clients = FromClients(self._state, self._dispatch, decisions, self._life, self._own_methods)
-        self._codex = FromCodex(self._state, self._dispatch, decisions, self._life)
+        notifications = Notifications(self._state, self._dispatch, decisions)
+        answers = Answers(self._state, self._dispatch, decisions, self._life, notifications)
+        self._codex = FromCodex(self._state, decisions, notifications, answers)
 
     def start(self, now: float) -> list[Effect]:
         """Begins with the first Codex."""

@@ -1,0 +1,163 @@
+"""Answers of Codex: whose they are, and what follows from them."""
+
+import logging
+
+from codexd.protocol import messages
+from codexd.protocol.catalogue import SUBSCRIBING
+from codexd.protocol.errors import OVERLOADED_MESSAGE, Code
+from codexd.protocol.messages import ErrorResponse, Response
+from codexd.routing import params
+from codexd.routing.codex_life import CodexLife
+from codexd.routing.decisions import Decisions
+from codexd.routing.dispatch import Dispatch
+from codexd.routing.handles import CLOSED_BY
+from codexd.routing.notifications import Notifications
+from codexd.routing.requests import Call, Purpose
+from codexd.routing.state import State
+
+_CLOSING = "is closing; retry thread/resume"
+"""In the error of a resume that comes while Codex unloads the thread (measured); it is just asked again."""
+
+
+class Answers:
+    """Gives each answer to its asker, under the asker's own id."""
+
+    def __init__(
+        self,
+        state: State,
+        dispatch: Dispatch,
+        decisions: Decisions,
+        life: CodexLife,
+        notifications: Notifications,
+    ) -> None:
+        self._state = state
+        self._dispatch = dispatch
+        self._decisions = decisions
+        self._life = life
+        self._notifications = notifications
+
+    def take(self, answer: Response | ErrorResponse) -> None:
+        """One answer, a result or an error."""
+        found = self._state.requests.take(answer.id)
+        if found is None:
+            self._state.log("Codex answered a request that is not under way")
+            return
+        number, call = found
+        if isinstance(answer, ErrorResponse) and self._try_again(number, call, answer):
+            return
+        self._state.flow.answered(number)
+        if call.purpose is not None:
+            self._own_answer(call, answer)
+        elif isinstance(answer, Response):
+            self._result(call, answer)
+        else:
+            self._error(call, answer)
+        if call.method in SUBSCRIBING:
+            if call.thread is not None:
+                self._dispatch.unpark(call.thread)
+            self._let_go_unclaimed()
+
+    def _try_again(self, number: int, call: Call, answer: ErrorResponse) -> bool:
+        code, message = params.error_body(answer.error)
+        if code == Code.OVERLOADED and message == OVERLOADED_MESSAGE:
+            self._state.flow.refused(number)
+        elif call.method == "thread/resume" and _CLOSING in message:
+            self._state.flow.answered(number)
+        else:
+            return False
+        if call.purpose is not Purpose.MARKER and not call.abandoned:
+            self._state.flow.retry_later(call, self._state.now)
+        return True
+
+    def _own_answer(self, call: Call, answer: Response | ErrorResponse) -> None:
+        match call.purpose:
+            case Purpose.INITIALIZE:
+                self._life.initialized(answer)
+            case Purpose.RESUME:
+                assert call.thread is not None, "a resume names its thread"
+                self._life.resumed(call.thread, answer)
+            case Purpose.RELEASE:
+                self._released(call)
+            case Purpose.FIND_PARENT:
+                assert call.thread is not None, "a read names its thread"
+                self._parent_found(call.thread, answer)
+            case Purpose.MARKER | Purpose.CLEAN_UP | Purpose.WATCH_AGAIN | None:
+                pass
+
+    def _result(self, call: Call, answer: Response) -> None:
+        state = self._state
+        assert call.owner is not None, "it has no purpose of codexd's"
+        line = messages.with_id(answer, call.request.id)
+        if call.method in SUBSCRIBING:
+            self._attached(call, answer, line)
+            return
+        if not call.abandoned:
+            state.handles.answered(call)
+            state.tell((call.owner,), line)
+        elif call.handle is not None and call.method in CLOSED_BY:
+            self._dispatch.close(call.owner, call.method, call.handle)
+
+    def _error(self, call: Call, answer: ErrorResponse) -> None:
+        assert call.owner is not None, "it has no purpose of codexd's"
+        if not call.abandoned:
+            self._state.tell((call.owner,), self._state.handles.untagged_error(call, answer))
+
+    def _attached(self, call: Call, answer: Response, line: bytes) -> None:
+        """The answer names the thread: what came for it before goes to the asker in front of the answer."""
+        state, client = self._state, call.owner
+        assert client is not None, "clients attach"
+        described = params.thread_of_result(answer.result)
+        if described is None:
+            state.log(f"the answer to {call.method} names no thread", logging.WARNING)
+            state.tell(() if call.abandoned else (client,), line)
+            return
+        thread = state.threads.open(described.id)
+        thread.attached = True
+        thread.ephemeral = described.ephemeral
+        thread.durable |= call.method != "thread/start" and not described.ephemeral
+        if described.turns and described.turns[-1].status == "inProgress":
+            thread.turn = described.turns[-1].id
+        if not call.abandoned:
+            state.threads.subscribe(thread, client)
+        self._notifications.deliver_held(thread.id)
+        for child in state.threads.adopt():
+            self._notifications.deliver_held(child.id)
+        if call.abandoned:
+            self._dispatch.release_if_deserted(thread.id)
+            return
+        state.tell((client,), line)
+        if call.method != "thread/start":
+            thread.usage_to = client
+        self._decisions.offer(thread.id, (client,))
+        for child in state.threads.descendants(thread):
+            self._decisions.offer(child.id, (client,))
+
+    def _released(self, call: Call) -> None:
+        thread = self._state.threads.get(call.thread)
+        if thread is None:
+            return
+        thread.releasing = False
+        if not thread.subscribers and not self._dispatch.is_being_subscribed(thread.id):
+            self._state.threads.forget(thread)
+
+    def _parent_found(self, thread: str, answer: Response | ErrorResponse) -> None:
+        described = params.thread_of_result(answer.result) if isinstance(answer, Response) else None
+        if described is not None and described.parent_thread_id is not None:
+            self._state.threads.name_parent(thread, described.parent_thread_id)
+            for child in self._state.threads.adopt():
+                self._notifications.deliver_held(child.id)
+                self._decisions.offer(child.id, self._state.threads.recipients(child.id))
+        self._let_go_unclaimed()
+
+    def _let_go_unclaimed(self) -> None:
+        """With no answer to come that could name an owner, what is held for unknown threads is nobody's."""
+        state = self._state
+        if any(True for _ in state.requests.of_methods(SUBSCRIBING)):
+            return
+        asked_about = {call.thread for call in state.requests.of_methods(frozenset({"thread/read"}))}
+        for thread in state.threads.held_threads():
+            if thread not in asked_about and not state.threads.parent_is_held(thread):
+                dropped = len(state.threads.take_held(thread))
+                state.log(
+                    f"dropped {dropped} messages of thread {thread}, which nobody follows", logging.DEBUG
+                )

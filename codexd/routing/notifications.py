@@ -1,0 +1,148 @@
+"""Notifications of Codex: who gets each of them, and what they tell codexd itself."""
+
+from collections.abc import Callable
+
+from codexd.protocol.catalogue import (
+    CAUSED_BY,
+    ENDS_THREAD,
+    GOAL_SNAPSHOT,
+    HANDLE_OF_NOTIFICATION,
+    USAGE,
+    Scope,
+    scope_of,
+)
+from codexd.protocol.messages import Notification
+from codexd.routing import params
+from codexd.routing.decisions import Decisions
+from codexd.routing.dispatch import Dispatch
+from codexd.routing.state import State
+from codexd.routing.threads import NOBODY
+
+
+class Notifications:
+    """Decides who gets a notification. What a thread's own say of its state is taken down on the way."""
+
+    def __init__(self, state: State, dispatch: Dispatch, decisions: Decisions) -> None:
+        self._state = state
+        self._dispatch = dispatch
+        self._decisions = decisions
+        self._special: dict[str, Callable[[Notification], None]] = {
+            "turn/started": self._turn_started,
+            "turn/completed": self._turn_completed,
+            "serverRequest/resolved": decisions.resolve,
+            "remoteControl/status/changed": self._remote_status,
+            USAGE: self._usage,
+            **dict.fromkeys(ENDS_THREAD, self._thread_ended),
+            **dict.fromkeys(GOAL_SNAPSHOT, self._goal),
+            **dict.fromkeys(HANDLE_OF_NOTIFICATION, self._of_handle),
+            **dict.fromkeys(CAUSED_BY, self._caused),
+        }
+
+    def deliver(self, notification: Notification) -> None:
+        """Sends it to those it is meant for."""
+        special = self._special.get(notification.method)
+        if special is not None:
+            special(notification)
+        else:
+            self._pass_on(notification)
+
+    def deliver_held(self, thread: str) -> None:
+        """The thread is known now: what came before goes to its followers, in order."""
+        for notification in self._state.threads.take_held(thread):
+            self.deliver(notification)
+
+    def _pass_on(self, notification: Notification) -> None:
+        state = self._state
+        thread = params.thread_id(notification.params)
+        if scope_of(notification.method, thread is not None) is Scope.SUBSCRIBERS:
+            assert thread is not None, "it has a thread"
+            if state.threads.get(thread) is None:
+                if state.threads.hold(thread, notification):
+                    self._decisions.find_parent(thread)
+                return
+            clients = state.threads.recipients(thread)
+        else:
+            clients = state.clients.initialized()
+        state.tell(state.clients.wanting(notification.method, clients), notification.line)
+
+    def _turn_started(self, notification: Notification) -> None:
+        found = params.turn_of(notification.params)
+        thread = self._state.threads.get(found[0]) if found else None
+        if found is not None and thread is not None:
+            thread.turn = found[1].id
+            thread.durable = not thread.ephemeral
+            thread.usage_to = None
+        self._pass_on(notification)
+
+    def _turn_completed(self, notification: Notification) -> None:
+        found = params.turn_of(notification.params)
+        thread = self._state.threads.get(found[0]) if found else None
+        if thread is not None:
+            thread.turn = None
+            self._state.server_requests.end_turn(thread.id)
+        self._pass_on(notification)
+        if thread is not None:
+            self._dispatch.release_if_deserted(thread.id)
+
+    def _thread_ended(self, notification: Notification) -> None:
+        self._pass_on(notification)
+        thread_id = params.thread_id(notification.params)
+        if thread_id is not None:
+            self._state.server_requests.end_thread(thread_id)
+            thread = self._state.threads.get(thread_id)
+            if thread is not None:
+                self._state.threads.forget(thread)
+
+    def _usage(self, notification: Notification) -> None:
+        """Between a resume's answer and the goal snapshot it is the replay, and the asker's alone."""
+        thread = self._state.threads.get(params.thread_id(notification.params))
+        if thread is None or thread.usage_to is None:
+            self._pass_on(notification)
+        elif thread.usage_to in self._state.clients:
+            wanting = self._state.clients.wanting(notification.method, (thread.usage_to,))
+            self._state.tell(wanting, notification.line)
+
+    def _goal(self, notification: Notification) -> None:
+        """Goes to everybody after each resume; nobody asked for codexd's own."""
+        thread = self._state.threads.get(params.thread_id(notification.params))
+        resumed_by = thread.usage_to if thread is not None else None
+        if thread is not None:
+            thread.usage_to = None
+        if resumed_by != NOBODY:
+            self._pass_on(notification)
+
+    def _of_handle(self, notification: Notification) -> None:
+        addressed = self._state.handles.address(notification)
+        if addressed is not None and addressed[0] in self._state.clients:
+            client, line = addressed
+            self._state.tell(self._state.clients.wanting(notification.method, (client,)), line)
+
+    def _caused(self, notification: Notification) -> None:
+        """Names neither client nor request: the oldest request under way that could have caused it did."""
+        state = self._state
+        if notification.method == "configWarning" and not state.startup_is_complete:
+            self._startup(notification)
+            return
+        cause = state.requests.oldest(CAUSED_BY[notification.method])
+        if cause is not None:
+            assert cause.owner is not None, "only clients' calls are looked at"
+            state.tell(state.clients.wanting(notification.method, (cause.owner,)), notification.line)
+            return
+        state.tell(state.clients.wanting(notification.method, state.clients.initialized()), notification.line)
+
+    def _startup(self, notification: Notification) -> None:
+        """What follows on `initialize`: each client gets it behind its own, and not again from a later Codex."""
+        state = self._state
+        state.startup.append(notification)
+        greeted = state.clients.greeted_by(state.life.incarnation)
+        state.tell(state.clients.wanting(notification.method, greeted), notification.line)
+
+    def _remote_status(self, notification: Notification) -> None:
+        """The last of the start-up notifications, and one that changes later: a newcomer gets the newest."""
+        state = self._state
+        if state.startup_is_complete:
+            state.startup[-1] = notification
+            self._pass_on(notification)
+        else:
+            self._startup(notification)
+            state.startup_is_complete = True
