@@ -1,0 +1,43 @@
+# Every target sets up what it needs in .venv, an environment of this checkout's own.
+#   make demo    see codexd at work with the real Codex and a scripted model; no account needed
+#   make test    all tests, with coverage
+#   make check   format, lint, types
+#   make walk    the core's long random walk (STEPS=1000000)
+#   make bench   codexd beside bare Codex
+# PYTHON=… chooses the Python that .venv is made with.
+
+.POSIX:
+.PHONY: setup demo test check walk bench clean
+
+STEPS = 1000000
+SETUP = PYTHON='$(PYTHON)' scripts/setup.sh
+RUN = .venv/bin/python -m
+SOURCES = codexd codexctl tests bench
+
+setup:
+	@$(SETUP) codex,test
+
+demo:
+	@$(SETUP) codex
+	@$(RUN) codexd.demo
+
+test: setup
+	@$(RUN) coverage erase
+	$(RUN) coverage run -m pytest
+	@$(RUN) coverage combine --quiet
+	@$(RUN) coverage report
+
+check: setup
+	$(RUN) ruff format --check $(SOURCES)
+	$(RUN) ruff check $(SOURCES)
+	$(RUN) mypy $(SOURCES)
+
+walk: setup
+	$(RUN) tests.walk $(STEPS)
+
+bench: setup
+	$(RUN) bench
+
+clean:
+	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
