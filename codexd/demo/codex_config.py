@@ -17,7 +17,10 @@ from pathlib import Path
 
 from codexd.demo import mcp_server
 
+_OURS = "# Written by codexd's scripted model."
+
 _CONFIG = """\
+{ours}
 model = "gpt-5.1-codex"
 model_provider = "scripted"
 approval_policy = "on-request"
@@ -53,12 +56,19 @@ args = [{program}]
 
 
 def write_config(codex_home: Path, base_url: str, *, mcp: bool) -> None:
-    """Writes ``config.toml`` into ``codex_home``, which is made (mode 0700) where it does not exist."""
+    """Writes ``config.toml`` into ``codex_home``, which is made (mode 0700) where it does not exist.
+
+    Raises:
+        FileExistsError: there is a ``config.toml`` that is somebody's own.
+    """
     codex_home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config = _CONFIG.format(base_url=_quoted(base_url))
+    target = codex_home / "config.toml"
+    if target.exists() and not target.read_text(encoding="utf-8").startswith(_OURS):
+        raise FileExistsError(f"{target} is not the scripted model's to replace")
+    config = _CONFIG.format(ours=_OURS, base_url=_quoted(base_url))
     if mcp:
         config += _MCP_SERVER.format(python=_quoted(sys.executable), program=_quoted(mcp_server.__file__))
-    (codex_home / "config.toml").write_text(config, encoding="utf-8")
+    target.write_text(config, encoding="utf-8")
 
 
 def _quoted(text: str) -> str:

@@ -69,7 +69,8 @@ class ScriptedModel:
     def __init__(self, port: int = 0) -> None:
         self.holds = Holds()
         self._seen: deque[SeenRequest] = deque(maxlen=REQUESTS_KEPT)
-        self._names = (f"{secrets.token_hex(4)}_{number}" for number in itertools.count(1))
+        self._life = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
         self._server = _Server(("127.0.0.1", port), self)
         self.port: int = self._server.server_address[1]
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
@@ -109,12 +110,16 @@ class ScriptedModel:
         return reply if isinstance(reply, Fail) else self._stream(reply)
 
     def _stream(self, steps: tuple[Message | Call, ...]) -> Iterator[bytes | Pause | Hold | Cut]:
-        response = f"resp_{next(self._names)}"
+        response = f"resp_{self._name()}"
         yield _event("response.created", response={"id": response})
         for step in steps:
-            name = next(self._names)
+            name = self._name()
             yield from _message(step, name) if isinstance(step, Message) else _call(step, name)
         yield _event("response.completed", response={"id": response, "usage": _USAGE})
+
+    def _name(self) -> str:
+        """Never the same twice, in another model's life neither: a thread outlives the model."""
+        return f"{self._life}_{next(self._numbers)}"
 
 
 def _event(kind: str, **members: object) -> bytes:

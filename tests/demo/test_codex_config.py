@@ -4,6 +4,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from codexd.demo import mcp_server
 from codexd.demo.codex_config import write_config
 
@@ -30,3 +32,15 @@ def test_the_mcp_server_is_one_to_be_run_with_this_python(tmp_path: Path) -> Non
     write_config(tmp_path, "http://127.0.0.1:1/v1", mcp=True)
     config = tomllib.loads((tmp_path / "config.toml").read_text())
     assert config["mcp_servers"]["scripted"] == {"command": sys.executable, "args": [mcp_server.__file__]}
+
+
+def test_somebody_elses_settings_are_not_replaced(tmp_path: Path) -> None:
+    """Only a file that the scripted model has written itself is written again."""
+    write_config(tmp_path, "http://127.0.0.1:1/v1", mcp=False)
+    write_config(tmp_path, "http://127.0.0.1:2/v1", mcp=False)
+    config = tmp_path / "config.toml"
+    assert "127.0.0.1:2" in config.read_text()
+    config.write_text('model = "my own"\n')
+    with pytest.raises(FileExistsError, match=r"config\.toml is not the scripted model's"):
+        write_config(tmp_path, "http://127.0.0.1:3/v1", mcp=False)
+    assert config.read_text() == 'model = "my own"\n'

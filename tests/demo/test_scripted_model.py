@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,21 @@ def test_calls_carry_their_name_space_where_they_have_one(model: ScriptedModel) 
     assert json.loads(one["arguments"]) == {"question": "a"}
     assert "namespace" not in other
     assert one["call_id"] != other["call_id"]
+
+
+def test_requests_of_the_same_instant_are_all_answered(model: ScriptedModel) -> None:
+    """Each under names of its own, however the threads take turns."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(40) as pool:
+            answers = list(pool.map(lambda _: prompt(model, "hello").events(), range(200)))
+    finally:
+        sys.setswitchinterval(usual)
+    names = {answer[0]["response"]["id"] for answer in answers} | {
+        answer[1]["item"]["id"] for answer in answers
+    }
+    assert len(names) == 400
 
 
 def test_names_differ_between_models() -> None:

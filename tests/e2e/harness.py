@@ -144,7 +144,7 @@ class World:
         argv = [*self.command("codexd"), "run", *map(str, places), *options]
         with self.log.open("ab") as log:
             daemon = self.spawn(argv, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._wait_for_socket(daemon)
+        self.wait_for_socket(daemon)
         client = self.connect()
         client.call("codexd/status")
         client.close()
@@ -205,15 +205,19 @@ class World:
         self._clients.append(client)
         return client
 
-    def _wait_for_socket(self, daemon: subprocess.Popen[bytes]) -> None:
-        """Nothing announces a socket that does not exist yet, so this asks until somebody listens."""
+    def wait_for_socket(self, daemon: subprocess.Popen[bytes] | None = None) -> None:
+        """Returns when somebody listens on the world's socket, or fails because ``daemon`` has ended.
+
+        Nothing announces a socket that does not exist yet, so this asks until somebody answers.
+        """
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 self.connect_raw().close()
             except (FileNotFoundError, ConnectionRefusedError):
-                if daemon.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"codexd does not listen; it said\n{self.log.read_text()}") from None
+                if (daemon and daemon.poll() is not None) or time.monotonic() > deadline:
+                    said = self.log.read_text() if self.log.exists() else ""
+                    raise AssertionError(f"codexd does not listen; it said\n{said}") from None
                 time.sleep(0.01)
             else:
                 return
@@ -231,6 +235,13 @@ class World:
             return process.environ().get("HOME") == str(self.home)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
+
+    def until(self, holds: Callable[[], bool], timeout: float = PATIENCE_S) -> None:
+        """Asks until it holds. For what nobody announces; ``holds`` asks the daemon or the system each time."""
+        deadline = time.monotonic() + timeout
+        while not holds():
+            assert time.monotonic() < deadline, f"did not come true in {timeout} s"
+            time.sleep(0.01)
 
     def stop(self, process: subprocess.Popen[bytes], sent: signal.Signals = signal.SIGTERM) -> int:
         """Sends a signal and waits for the end; the exit code."""

@@ -4,6 +4,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,79 @@ def test_a_client_does_not_take_one_id_for_another(world: World) -> None:
     client = talking_to(world, f"print({chr(10).join(lines)!r})")
     assert client.wait_response(1)["result"] == "number"
     assert client.wait_response("1")["result"] == "text"
+
+
+# Stands in for codexd: listens where it is told, and has one answer for everything.
+STAND_IN = """
+import json, os, pathlib, socketserver, sys
+
+class Client(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            request = json.loads(line)
+            if "id" in request:
+                result = {"codexd": {"pid": os.getpid()}, "asked": request["method"]}
+                self.wfile.write(json.dumps({"id": request["id"], "result": result}).encode() + b"\\n")
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+arguments = sys.argv[1:]
+if arguments[0] == "say":
+    print(sys.stdin.read(), *arguments[1:])
+    sys.exit(3)
+path = pathlib.Path(arguments[arguments.index("--socket") + 1])
+path.parent.mkdir()
+Server(str(path), Client).serve_forever()
+"""
+
+
+class WorldWithStandIn(World):
+    def command(self, program: str) -> list[str]:
+        return [sys.executable, "-c", STAND_IN]
+
+
+@pytest.fixture
+def stand_in(codex: Path) -> Iterator[World]:
+    place = WorldWithStandIn(codex)
+    yield place
+    place.close()
+
+
+def test_a_daemon_is_started_and_talked_to(stand_in: World) -> None:
+    """On the world's socket, by as many clients as wanted, until it is stopped."""
+    daemon = stand_in.start_daemon("--demo")
+    one, other = stand_in.client("one"), stand_in.client("other")
+    assert one.call("thread/list", id="a")["asked"] == "thread/list"
+    assert other.call("codexd/status")["codexd"]["pid"] == daemon.pid
+    assert stand_in.stop(daemon) == -signal.SIGTERM
+    one.wait_closed()
+    with pytest.raises(ConnectionError, match="hung up before"):
+        other.wait_notification("anything")
+
+
+def test_a_daemon_that_does_not_come_up_is_said(stand_in: World) -> None:
+    """With what it wrote before it died."""
+    stand_in.socket_path.parent.mkdir()
+    with pytest.raises(AssertionError, match=r"(?s)codexd does not listen.*FileExistsError"):
+        stand_in.start_daemon()
+
+
+def test_a_program_is_run_to_its_end(stand_in: World) -> None:
+    """With what it was given, what it said and how it ended; or it has taken too long."""
+    done = stand_in.codexctl("say", "you", input="ciao")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "ciao you\n", "")
+    with pytest.raises(TimeoutError, match="took over"):
+        stand_in.codexd("run", "--socket", str(stand_in.socket_path), timeout=0.5)
+
+
+def test_a_daemon_that_detached_itself_is_stopped_at_the_end(codex: Path) -> None:
+    """Whoever started it, it is no leftover when it ends on SIGTERM."""
+    place = WorldWithStandIn(codex)
+    argv = [*place.command("codexd"), "run", "--socket", str(place.socket_path)]
+    place.spawn(["/bin/sh", "-c", f"setsid {shlex.join(argv)} &"]).wait()
+    place.wait_for_socket()
+    assert place.close() == []
 
 
 def shell(world: World, program: str) -> Terminal:
