@@ -30,6 +30,8 @@ from codexd.routing.threads import NOBODY, Thread
 Refusal = tuple[str, dict[str, Any]]
 """Message and data of a -32050 error."""
 
+_NEVER = "no rollout found"
+"""In the error of a resume of a thread of which Codex has nothing on disk (measured)."""
 _VERSION = re.compile(r"/([^ ]+)")
 _members = msgspec.json.Decoder(dict[str, Any])
 
@@ -126,13 +128,22 @@ class CodexLife:
         if thread is not None:
             thread.resuming = False
             if isinstance(answer, ErrorResponse):
-                why = params.error_body(answer.error)[1]
-                state.log(f"thread {thread_id} could not be resumed: {why}", logging.WARNING)
-                state.threads.lose(thread)
+                self._not_resumed(thread, params.error_body(answer.error)[1])
             else:
                 thread.attached = True
                 self._dispatch.release_if_deserted(thread_id)
         self._dispatch.unpark(thread_id)
+
+    def _not_resumed(self, thread: Thread, why: str) -> None:
+        """Its followers follow nothing any more. Another process may have it now, and a later resume may succeed."""
+        state = self._state
+        message = f"thread {thread.id} could not be resumed after Codex died: {why}"
+        state.log(message, logging.WARNING)
+        self._tell_thread(tuple(thread.subscribers), "warning", {"threadId": thread.id, "message": message})
+        if _NEVER in why:
+            state.threads.lose(thread)
+        else:
+            state.threads.forget(thread)
 
     def exited(self, incarnation: int, reason: str) -> None:
         """The process is gone, or could not be had. What an older incarnation reports is ignored."""
@@ -210,6 +221,10 @@ class CodexLife:
             state.threads.take_held(held)
         for thread in state.threads.all():
             self._keep_or_lose(thread)
+        for parked in state.threads.parked_threads():
+            coming_back = state.threads.get(parked)
+            if coming_back is None or not coming_back.resuming:
+                self._dispatch.unpark(parked)
 
     def _end_turn(self, thread: Thread, reason: str) -> None:
         if thread.resuming:

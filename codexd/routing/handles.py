@@ -90,9 +90,9 @@ class Handles:
         `None` when it names none of ours.
         """
         member = HANDLE_OF_NOTIFICATION[notification.method]
-        raw = messages.members_of(notification.params).get(member)
-        client, separator, handle = (_string.decode(raw) if raw is not None else "").partition(":")
-        if not separator or not client.isdigit():
+        raw = bytes(messages.members_of(notification.params).get(member, b""))
+        client, separator, handle = (_string.decode(raw) if raw.startswith(b'"') else "").partition(":")
+        if not separator or not client.isdecimal():
             return None
         if notification.method == "process/exited":
             self._open.pop((int(client), "process/spawn", handle), None)

@@ -173,6 +173,10 @@ class Threads:
         """What was kept back for the thread, in order."""
         return self._parked.pop(thread, [])
 
+    def parked_threads(self) -> list[str]:
+        """The threads for which requests are kept back."""
+        return list(self._parked)
+
     def take_all_parked(self) -> list[Call]:
         """What was kept back for any thread."""
         parked = [call for calls in self._parked.values() for call in calls]
