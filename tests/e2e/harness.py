@@ -70,6 +70,7 @@ class World:
             "XDG_DATA_HOME": str(self.root / "data"),
             "TERM": "xterm-256color",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(Path(__file__).parents[2]),  # for an environment without codexd installed
         }
 
     # Programs
