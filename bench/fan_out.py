@@ -1,0 +1,146 @@
+"""Fan-out: one turn of many deltas, followed by many clients."""
+
+import os
+import select
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.processes import cpu_seconds
+from bench.results import Row
+from bench.servers import BareSocket, Codexd, Server
+from bench.wires import PATIENCE_SECONDS, READ_BYTES, Wire, call, request, take_turn, turn
+from bench.world import World
+
+DELTAS = 2000
+# Clients that wake up for every single message would take the server's core from it and be what is measured.
+_READ_PAUSE_SECONDS = 0.005
+_DELTA = b'"method":"item/agentMessage/delta"'
+_NOTIFICATION = b'"method":"'
+_END = b'"method":"turn/completed"'
+_MARKERS = (_DELTA, _NOTIFICATION, _END)
+_LONGEST = max(map(len, _MARKERS))
+
+
+def measure(world: World, quick: bool) -> list[Row]:
+    """Wall, CPU of the server's processes, and CPU per delivered message, for two sizes of audience."""
+    return [row for clients in (100, 200) for row in _beside(world, clients, rounds=1 if quick else 3)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    wall: float
+    cpu: float
+    delivered: int
+
+
+def _beside(world: World, clients: int, rounds: int) -> list[Row]:
+    with BareSocket(world) as bare, Codexd(world) as codexd:
+        audiences = [_Audience(bare, clients), _Audience(codexd, clients)]
+        turns = [[audience.follow_a_turn() for audience in audiences] for _ in range(rounds)]
+        for audience in audiences:
+            audience.leave()
+    bare_turns, our_turns = zip(*turns, strict=True)
+    what = f"a turn of {DELTAS:,} deltas, {clients} clients"
+    return [
+        Row(what=f"{what}: wall", unit="s", bare=_walls(bare_turns), codexd=_walls(our_turns), at_most=0.1),
+        Row(what=f"{what}: CPU", unit="s", bare=_cpus(bare_turns), codexd=_cpus(our_turns), at_most=0.1),
+        Row(
+            what=f"{what}: CPU per delivered message",
+            unit="µs",
+            bare=_cpus_per_message(bare_turns),
+            codexd=_cpus_per_message(our_turns),
+            at_most=0.1,
+        ),
+    ]
+
+
+def _walls(turns: Sequence[_Turn]) -> list[float]:
+    return [each.wall for each in turns]
+
+
+def _cpus(turns: Sequence[_Turn]) -> list[float]:
+    return [each.cpu for each in turns]
+
+
+def _cpus_per_message(turns: Sequence[_Turn]) -> list[float]:
+    return [each.cpu / each.delivered * 1e6 for each in turns]
+
+
+class _Audience:
+    """Clients of one server that are all subscribed to one thread."""
+
+    def __init__(self, server: Server, clients: int) -> None:
+        self._server = server
+        self._starter = server.connect()
+        self._thread: str = call(self._starter, "thread/start", {})["thread"]["id"]
+        # Without a first turn nobody else can resume a thread.
+        take_turn(self._starter, self._thread, "hello")
+        self._wires: list[Wire] = [self._starter]
+        for _ in range(clients - 1):
+            wire = server.connect()
+            call(wire, "thread/resume", {"threadId": self._thread, "excludeTurns": True})
+            self._wires.append(wire)
+
+    def follow_a_turn(self) -> _Turn:
+        """A turn from the request to the last client's last message."""
+        pids = self._server.pids
+        cpu, start = cpu_seconds(pids), time.monotonic()
+        self._starter.send(request(1, "turn/start", turn(self._thread, f"stream {DELTAS}")))
+        delivered = _read_to_the_end([wire.fileno() for wire in self._wires])
+        return _Turn(time.monotonic() - start, cpu_seconds(pids) - cpu, delivered)
+
+    def leave(self) -> None:
+        for wire in self._wires:
+            wire.close()
+
+
+class _Follower:
+    """Counts what one client gets, without taking it apart: the same work on either wire, and little of it."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._counts = dict.fromkeys(_MARKERS, 0)
+
+    def take(self, chunk: bytes) -> None:
+        data = self._tail + chunk
+        for marker in _MARKERS:
+            self._counts[marker] += data.count(marker) - self._tail.count(marker)
+        self._tail = data[1 - _LONGEST :]
+
+    @property
+    def ended(self) -> bool:
+        return self._counts[_END] > 0
+
+    @property
+    def notifications(self) -> int:
+        return self._counts[_NOTIFICATION]
+
+    @property
+    def complete(self) -> bool:
+        return self._counts[_DELTA] == DELTAS
+
+
+def _read_to_the_end(descriptors: Sequence[int]) -> int:
+    """Reads until every client has seen the turn's end; returns how many notifications all got together."""
+    followers = {descriptor: _Follower() for descriptor in descriptors}
+    left = len(followers)
+    with select.epoll() as poll:
+        for descriptor in descriptors:
+            poll.register(descriptor, select.EPOLLIN)
+        while left:
+            ready = poll.poll(PATIENCE_SECONDS)
+            if not ready:
+                raise TimeoutError(f"{left} clients never saw the turn's end")
+            for descriptor, _ in ready:
+                chunk = os.read(descriptor, READ_BYTES)
+                if not chunk:
+                    raise ConnectionError("a client was cut off")
+                followers[descriptor].take(chunk)
+                if followers[descriptor].ended:
+                    poll.unregister(descriptor)
+                    left -= 1
+            time.sleep(_READ_PAUSE_SECONDS if left else 0)
+    if not all(follower.complete for follower in followers.values()):
+        raise RuntimeError("a client missed deltas")
+    return sum(follower.notifications for follower in followers.values())
