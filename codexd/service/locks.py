@@ -1,0 +1,158 @@
+"""Who runs: locks that the kernel drops with their holder, whatever ends it.
+
+A codexd holds two for its whole life: one for its CODEX_HOME, in the state directory, and one beside its socket, so
+that codexds of different homes cannot fight for one path. The text in a lock's file says who holds it. It is for
+people and for `stop`; who runs is decided by the lock alone. A lock's file is never removed: somebody may be waiting
+on the old one while somebody else locks a new one of the same name.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from codexd.protocol import socket_path
+from codexd.service.errors import CannotServe
+
+PATIENCE_SECONDS = 0.5
+"""How long a lock that is held is tried again: `holder` takes it for an instant to see whether it is free."""
+_RETRY_SECONDS = 0.02
+
+
+class Holder(NamedTuple):
+    """The codexd that holds a lock. `arguments`: the options that it was started with, for a restart."""
+
+    pid: int
+    socket: str
+    codex_home: str
+    arguments: tuple[str, ...] = ()
+
+
+class AlreadyRunning(CannotServe):
+    """Another codexd has the CODEX_HOME or the socket that this one wants. `holder` is None while it is just starting."""
+
+    def __init__(self, message: str, holder: Holder | None) -> None:
+        super().__init__(message)
+        self.holder = holder
+
+
+def home_directory(environ: Mapping[str, str], codex_home: Path) -> Path:
+    """The directory in the state directory that belongs to this CODEX_HOME: its lock and what codexd keeps of it."""
+    return socket_path.state_dir(environ) / f"home-{socket_path.home_hash(codex_home)}"
+
+
+def home_lock(environ: Mapping[str, str], codex_home: Path) -> Path:
+    """The file whose lock says that a codexd serves this CODEX_HOME."""
+    return home_directory(environ, codex_home) / "codexd.lock"
+
+
+def start_lock(environ: Mapping[str, str], codex_home: Path) -> Path:
+    """The file whose lock a `codexd start` or `stop` holds while it works, so that they come one after the other."""
+    return home_directory(environ, codex_home) / "start.lock"
+
+
+def socket_lock(socket: Path) -> Path:
+    """The file whose lock says that a codexd serves this socket."""
+    return socket.with_name(socket.name + ".lock")
+
+
+@contextmanager
+def held(path: Path, holder: Holder) -> Iterator[None]:
+    """Holds the lock and names the holder in its file; the directory must exist.
+
+    Raises:
+        AlreadyRunning: somebody else holds it, and did for `PATIENCE_SECONDS`.
+        CannotServe: the file cannot be locked at all.
+    """
+    descriptor = _locked(path, time.monotonic() + PATIENCE_SECONDS)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder._asdict(), indent=1).encode() + b"\n", 0)
+        yield
+    finally:
+        os.ftruncate(descriptor, 0)
+        os.close(descriptor)
+
+
+@contextmanager
+def waited_for(path: Path, seconds: float) -> Iterator[None]:
+    """Holds the lock, waiting for it as long as `seconds`; its file stays empty.
+
+    Raises:
+        AlreadyRunning: it was held all the time.
+        CannotServe: the file cannot be locked at all.
+    """
+    descriptor = _locked(path, time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def holder(path: Path) -> Holder | None:
+    """Who holds the lock, None when nobody does. A pid of 0: it was taken this instant and is not yet named."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CannotServe(f"the lock {path} cannot be read: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _named(os.pread(descriptor, 65536, 0))
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _named(text: bytes) -> Holder:
+    try:
+        members = json.loads(text)
+        return Holder(**members | {"arguments": tuple(members["arguments"])})
+    except (ValueError, TypeError, KeyError):
+        return Holder(0, "", "")
+
+
+def _locked(path: Path, deadline: float) -> int:
+    """A descriptor that holds the lock of the file that has this name now."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise CannotServe(f"the lock {path} cannot be opened: {error.strerror}") from None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise CannotServe(f"the lock {path} cannot be taken: {error.strerror}") from None
+        else:
+            if _is_still(path, descriptor):
+                return descriptor
+            os.close(descriptor)
+            continue
+        if time.monotonic() >= deadline:
+            who = holder(path)
+            raise AlreadyRunning(_sentence(path, who), who)
+        time.sleep(_RETRY_SECONDS)
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """A file that was cleaned away after it was opened has a lock that nobody else will ever look at."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _sentence(path: Path, who: Holder | None) -> str:
+    if who is None or not who.pid:
+        return f"another codexd has just taken {path}"
+    return f"codexd already runs for {who.codex_home}: pid {who.pid}, socket {who.socket}"

@@ -1,0 +1,256 @@
+"""The settings: command line over environment over `config.toml` over default, each value with where it came from.
+
+The file is read strictly: an unknown key, a wrong type and a relative path are errors that say what is wanted. A
+setting exists here only when something reads it.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codexd.protocol import socket_path
+from codexd.protocol.framing import MAX_MESSAGE_BYTES
+from codexd.service.errors import UsageError
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+DEFAULT = "default"
+
+
+class Choice(NamedTuple):
+    """A value that was asked for, and where: a flag, an environment variable or a file."""
+
+    value: str
+    source: str
+
+
+class Settings(NamedTuple):
+    """What one codexd is to be. Paths are absolute; sizes are in bytes."""
+
+    socket: Path
+    codex: tuple[Choice, ...]
+    """Where Codex is said to be, strongest first; empty: it has to be looked for."""
+    codex_home: Path
+    """Without links."""
+    codex_config: tuple[str, ...]
+    cwd: Path
+    log_dir: Path
+    client_name: str
+    request_attestation: bool
+    max_message_bytes: int
+    max_outbox_bytes: int
+    max_buffered_bytes: int
+    log_level: str
+    config_file: Path
+    sources: Mapping[str, str]
+    """For each setting: a flag, an environment variable, a file's path, or `default`."""
+
+
+class _Unwanted(ValueError):
+    """The value is not of the wanted kind; the message is what is wanted."""
+
+
+def _path(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise _Unwanted("a path in quotes")
+    expanded = os.path.expanduser(value)
+    if not os.path.isabs(expanded):
+        raise _Unwanted("an absolute path, or one that begins with ~/")
+    return expanded
+
+
+def _program(value: object) -> str:
+    """A path, or a bare name that is looked for on PATH."""
+    if isinstance(value, str) and value and "/" not in value:
+        return value
+    return _path(value)
+
+
+def _assignments(value: object) -> tuple[str, ...]:
+    wanted = 'a list of "KEY=VALUE", as in ["model=gpt-5"]'
+    if not isinstance(value, list):
+        raise _Unwanted(wanted)
+    if not all(isinstance(each, str) and each.find("=") > 0 for each in value):
+        raise _Unwanted(wanted)
+    return tuple(value)
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _Unwanted("true or false")
+    return value
+
+
+def _size(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise _Unwanted("a number of bytes above 0")
+    return value
+
+
+def _level(value: object) -> str:
+    if value not in LOG_LEVELS:
+        raise _Unwanted("one of " + ", ".join(LOG_LEVELS))
+    return str(value)
+
+
+def _client_name(value: object) -> str:
+    """Codex puts the name into an HTTP header and refuses one that does not fit there."""
+    if not isinstance(value, str) or not value.strip() or not (value.isascii() and value.isprintable()):
+        raise _Unwanted("a name of printable ASCII characters")
+    return value
+
+
+_READERS: dict[str, Callable[[object], Any]] = {
+    "socket": _path,
+    "codex": _program,
+    "codex_home": _path,
+    "codex_config": _assignments,
+    "cwd": _path,
+    "log_dir": _path,
+    "client_name": _client_name,
+    "request_attestation": _truth,
+    "max_message_bytes": _size,
+    "max_outbox_bytes": _size,
+    "max_buffered_bytes": _size,
+    "log_level": _level,
+}
+_VARIABLES = {"socket": "CODEXD_SOCKET", "codex": "CODEX_PATH", "codex_home": "CODEX_HOME"}
+_PATHS = ("socket", "codex_home", "cwd", "log_dir")
+_SIZES = {
+    "max_message_bytes": MAX_MESSAGE_BYTES,
+    "max_outbox_bytes": 64 * 1024 * 1024,
+    "max_buffered_bytes": 256 * 1024 * 1024,
+}
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """The settings of this command line.
+
+    Args:
+        flags: what was given on the command line, by the name of the setting, and `config`; absent or None: not given.
+
+    Raises:
+        UsageError: a value is wrong, wherever it came from; the message says where and what is wanted.
+    """
+    file, file_values = _read_file(flags.get("config"), environ)
+    layers = (_from_flags(flags), _from_environment(environ), _from_file(file, file_values))
+    values = _defaults()
+    sources = dict.fromkeys(_READERS, DEFAULT)
+    for layer in reversed(layers):
+        for name, (value, source) in layer.items():
+            values[name] = value
+            sources[name] = source
+    home = socket_path.codex_home(environ, values["codex_home"])
+    try:
+        socket = socket_path.socket_path(environ, os.getuid(), values["socket"], home)
+    except socket_path.SocketPathTooLong as error:
+        raise UsageError(str(error)) from None
+    if values["max_buffered_bytes"] < values["max_message_bytes"]:
+        raise UsageError(
+            f"max_buffered_bytes ({values['max_buffered_bytes']}) is less than max_message_bytes "
+            f"({values['max_message_bytes']}): no message of that size could ever be read"
+        )
+    values |= {
+        "socket": socket,
+        "codex_home": home,
+        "codex": tuple(Choice(*layer["codex"]) for layer in layers if "codex" in layer),
+        "cwd": Path(values["cwd"]),
+        "log_dir": Path(values["log_dir"]) if values["log_dir"] else default_log_dir(),
+    }
+    return Settings(**values, config_file=file, sources=sources)
+
+
+def default_log_dir() -> Path:
+    """The user's log directory of codexd."""
+    from platformdirs import user_log_path  # late: 20 ms that no `--help` should pay
+
+    return user_log_path("codexd", appauthor=False)
+
+
+def default_config_file() -> Path:
+    """`config.toml` in the user's config directory."""
+    from platformdirs import user_config_path
+
+    return user_config_path("codexd", appauthor=False) / "config.toml"
+
+
+def _defaults() -> dict[str, Any]:
+    return {
+        "socket": None,
+        "codex_home": None,
+        "codex_config": (),
+        "cwd": os.path.expanduser("~"),
+        "log_dir": None,
+        "client_name": "codexd",
+        "request_attestation": False,
+        "log_level": "info",
+    } | _SIZES
+
+
+_Layer = dict[str, tuple[Any, str]]
+
+
+def _from_flags(flags: Mapping[str, Any]) -> _Layer:
+    layer: _Layer = {}
+    for name, reader in _READERS.items():
+        value = flags.get(name)
+        if value is None:
+            continue
+        flag = "--" + name.replace("_", "-")
+        if name in _PATHS or (name == "codex" and "/" in value):
+            value = os.path.abspath(os.path.expanduser(value))
+        layer[name] = (_read(reader, flag, value), flag)
+    return layer
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Layer:
+    layer: _Layer = {}
+    for name, variable in _VARIABLES.items():
+        if value := environ.get(variable):
+            if name in _PATHS or "/" in value:
+                value = os.path.abspath(os.path.expanduser(value))
+            layer[name] = (value, variable)
+    return layer
+
+
+def _from_file(file: Path, values: Mapping[str, object]) -> _Layer:
+    layer: _Layer = {}
+    for name, value in values.items():
+        if name not in _READERS:
+            raise UsageError(f"{file}: {name!r} is no setting of codexd{_nearest(name)}")
+        layer[name] = (_read(_READERS[name], f"{file}: {name}", value), str(file))
+    return layer
+
+
+def _read(reader: Callable[[object], Any], where: str, value: object) -> Any:
+    try:
+        return reader(value)
+    except _Unwanted as wanted:
+        raise UsageError(f"{where} is {value!r}; it has to be {wanted}") from None
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, _READERS, n=1)
+    return f"; did you mean {near[0]!r}?" if near else "; they are " + ", ".join(_READERS)
+
+
+def _read_file(flag: str | None, environ: Mapping[str, str]) -> tuple[Path, Mapping[str, object]]:
+    import tomllib
+
+    chosen = flag or environ.get("CODEXD_CONFIG")
+    file = Path(os.path.abspath(os.path.expanduser(chosen))) if chosen else default_config_file()
+    try:
+        return file, tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if not chosen:
+            return file, {}
+        raise UsageError(f"there is no config file {file}, which {_asker(flag)} names") from None
+    except OSError as error:
+        raise UsageError(f"the config file {file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the config file {file} is not TOML: {error}") from None
+
+
+def _asker(flag: str | None) -> str:
+    return "--config" if flag else "CODEXD_CONFIG"
