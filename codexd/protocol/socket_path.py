@@ -7,11 +7,14 @@ with different versions of it would look in different places. Only the standard 
 
 import hashlib
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 MAX_SOCKET_PATH_BYTES = 107 if os.uname().sysname == "Linux" else 103
 """`sun_path` of sockaddr_un, less the closing NUL."""
+
+_RUN_USER = Path("/run/user")
 
 
 class SocketPathTooLong(ValueError):
@@ -47,7 +50,7 @@ def runtime_dir(environ: Mapping[str, str], uid: int) -> Path:
     """The directory of the socket: below XDG_RUNTIME_DIR, else /run/user/UID where that is ours, else the state's."""
     if base := environ.get("XDG_RUNTIME_DIR"):
         return Path(base) / "codexd"
-    run = Path(f"/run/user/{uid}")
+    run = _RUN_USER / str(uid)
     if _is_own_directory(run, uid):
         return run / "codexd"
     return state_dir(environ) / "run"
@@ -87,4 +90,4 @@ def _is_own_directory(path: Path, uid: int) -> bool:
         status = os.lstat(path)
     except OSError:
         return False
-    return status.st_uid == uid and os.path.isdir(path)
+    return status.st_uid == uid and stat.S_ISDIR(status.st_mode)

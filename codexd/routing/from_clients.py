@@ -3,6 +3,7 @@
 from codexd.protocol import extension, messages
 from codexd.protocol.errors import Code, InvalidMessage, ProtocolError
 from codexd.protocol.framing import MAX_MESSAGE_BYTES
+from codexd.protocol.members import leading_id
 from codexd.protocol.messages import ErrorResponse, Notification, Request, Response
 from codexd.routing import lifecycle
 from codexd.routing.clients import Client, Handshake
@@ -54,7 +55,7 @@ class FromClients:
         message = (
             f"the message is longer than {limit} bytes, or than what may be buffered for all clients together"
         )
-        self._state.tell((client,), messages.error(messages.leading_id(head), Code.TOO_LARGE, message))
+        self._state.tell((client,), messages.error(leading_id(head), Code.TOO_LARGE, message))
 
     def disconnect(self, client_id: ClientId) -> None:
         """The connection is gone: what it opened is closed; its turns and what it was asked go on."""

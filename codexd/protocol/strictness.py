@@ -1,0 +1,96 @@
+"""What Codex would drop without a word: refused with a reason, so that every request has an answer.
+
+Tried on 0.163 and 0.169. Codex says nothing to an id that is neither a string nor an int64, to a `trace` whose
+members are no strings, to an error without an int64 `code` and a `message` or with one of them twice, to more than
+about 127 levels of nesting, and to a member with one of the names by which its JSON library talks to itself.
+"""
+
+import re
+from array import array
+from itertools import accumulate
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from codexd.protocol.errors import InvalidMessage
+from codexd.protocol.members import INTEGER, decode, spans
+
+MAX_DEPTH = 100
+
+_Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class _Trace(Struct):
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+
+class _Error(Struct):
+    code: _Int64
+    message: str
+    data: Raw | UnsetType = UNSET
+
+
+_trace = msgspec.json.Decoder(_Trace)
+_error = msgspec.json.Decoder(_Error)
+
+
+def _spelled(name: bytes) -> bytes:
+    """A pattern for a name as JSON may write it: each character may be an escape."""
+    return b"".join(rb"(?:%b|\\u00(?i:%02x))" % (re.escape(b"%c" % byte), byte) for byte in name)
+
+
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
+_STRINGS = re.compile(rb'"[^"]*+"')
+_DEPTH_CHANGE = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_PRIVATE_NAME = re.compile(
+    rb'"%b(?:%b|%b)"[ \t\r\n]*:'
+    % (_spelled(b"$serde_json::private::"), _spelled(b"Number"), _spelled(b"RawValue"))
+)
+
+
+def check_text(line: bytes) -> None:
+    """Raises `InvalidMessage` for valid JSON that Codex can't read; `line` is a whole message."""
+    if line.count(b"{") + line.count(b"[") > MAX_DEPTH and _depth(line) > MAX_DEPTH:
+        raise InvalidMessage(f"the message is nested more than {MAX_DEPTH} levels deep")
+    if _PRIVATE_NAME.search(line):
+        raise InvalidMessage("Codex can't read a member named `$serde_json::private::…`")
+
+
+def check_id(raw_id: bytes) -> None:
+    """Raises `InvalidMessage` for an id that is none to Codex."""
+    is_integer = INTEGER.fullmatch(raw_id) and -(2**63) <= int(raw_id) < 2**63
+    if not is_integer and raw_id[:1] != b'"':
+        raise InvalidMessage("`id` must be a string or a 64-bit integer")
+
+
+def check_trace(trace: Raw) -> None:
+    """Raises `InvalidMessage` for a `trace` with which Codex does not take the message for a request."""
+    text = bytes(trace)
+    try:
+        if text != b"null":
+            _trace.decode(text)
+            spans(text, decode(text))
+    except (msgspec.DecodeError, InvalidMessage):
+        raise InvalidMessage(
+            "`trace` must be an object with `traceparent` and `tracestate` as strings"
+        ) from None
+
+
+def check_error(error: Raw) -> None:
+    """Raises `InvalidMessage` for an `error` that Codex does not take for one: it would go on waiting."""
+    text = bytes(error)
+    try:
+        _error.decode(text)
+        spans(text, decode(text))
+    except (msgspec.DecodeError, InvalidMessage):
+        raise InvalidMessage(
+            "`error` must be an object with a 64-bit `code` and a `message`, once each"
+        ) from None
+
+
+def _depth(line: bytes) -> int:
+    without_escaped_quotes = line.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = _STRINGS.sub(b"", without_escaped_quotes.translate(None, _NOT_STRUCTURE))
+    return max(accumulate(array("b", brackets.translate(_DEPTH_CHANGE))))
