@@ -6,6 +6,7 @@ everything that was started has been stopped.
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -57,10 +58,11 @@ class Stage:
         if "CODEX_PATH" in os.environ:
             self._environment["CODEX_PATH"] = os.environ["CODEX_PATH"]
 
-    def start(self, module: str, *words: str) -> subprocess.Popen[str]:
-        """Starts one of the two programs, as a shell would."""
+    def start(self, program: str, *words: str) -> subprocess.Popen[str]:
+        """Starts one of the two programs that were installed beside this Python, as a shell would."""
+        print("    $ " + shlex.join([program, *words]))
         return subprocess.Popen(
-            [sys.executable, "-m", module, *words],
+            [str(Path(sys.executable).parent / program), *words],
             env=self._environment,
             cwd=self.work,
             stdin=subprocess.DEVNULL,
@@ -69,9 +71,9 @@ class Stage:
             text=True,
         )
 
-    def run(self, module: str, *words: str) -> str:
+    def run(self, program: str, *words: str) -> str:
         """Runs one of them to its end and returns what it printed."""
-        return finish(self.start(module, *words))
+        return finish(self.start(program, *words))
 
 
 class LineClient:
@@ -142,7 +144,7 @@ def perform(stage: Stage) -> None:
     codex = status(stage)["codex"]
     expect(codex["state"] == "ready", f"Codex {codex['version']} is ready, PID {codex['pid']}")
 
-    print("2. Two clients talk to it at the same time: codexctl, and fourteen lines of plain Python.")
+    print("2. Two clients talk to it at the same time: codexctl, and some plain Python with a socket.")
     sending = stage.start("codexctl", "send", _LINES)
     reply, pieces = LineClient(stage.socket, "plain-python").take_turn(stage.work, _LINES)
     expect(
@@ -199,6 +201,12 @@ def close(stage: Stage) -> None:
     expect(not left and not stage.socket.exists(), "no process and no socket is left")
 
 
+def finish_off(stage: Stage) -> None:
+    """Stops what is still there when the show has failed."""
+    if stage.socket.exists():
+        stage.start("codexd", "stop", "--socket", str(stage.socket)).communicate(timeout=STEP_SECONDS)
+
+
 def main() -> int:
     """Runs the show; returns the exit status."""
     directory = Path(tempfile.mkdtemp(prefix="codexd-demo-"))
@@ -208,8 +216,9 @@ def main() -> int:
             model.write_config(stage.codex_home)
             try:
                 perform(stage)
-            finally:
                 close(stage)
+            finally:
+                finish_off(stage)
     except (DidNotHappen, OSError, KeyError, ValueError) as error:
         print(f"\nThe show failed: {error}", file=sys.stderr)
         return 1
