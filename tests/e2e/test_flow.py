@@ -16,14 +16,14 @@ def test_a_burst_of_3000_requests_is_answered_and_delays_nobody(world: World) ->
     """Bare Codex loses 705 of them. A second client's request waits for a handful, not for all (T25: no "busy")."""
     world.start_daemon()
     a, b = world.client("a"), world.client("b")
-    lines = [json.dumps({"id": n, "method": "thread/loaded/list", "params": {}}) for n in range(3000)]
+    lines = [json.dumps({"id": f"b{n}", "method": "thread/loaded/list", "params": {}}) for n in range(3000)]
     mark = a.mark()
     a.send_bytes(("\n".join(lines) + "\n").encode())
     a.wait(lambda m: "result" in m, since=mark)
     b.call("thread/loaded/list")
     answered_before = len(a.messages) - mark
     for number in range(3000):
-        assert "result" in a.wait_response(number)
+        assert "result" in a.wait_response(f"b{number}")
     assert answered_before < 1500
 
 
@@ -32,9 +32,9 @@ def test_1000_commands_at_once_are_all_answered(world: World) -> None:
     world.start_daemon()
     client = world.client()
     for number in range(1000):
-        client.start("command/exec", {"command": ["true"]}, id=number)
+        client.start("command/exec", {"command": ["true"]}, id=f"c{number}")
     for number in range(1000):
-        assert client.wait_response(number)["result"]["exitCode"] == 0
+        assert client.wait_response(f"c{number}")["result"]["exitCode"] == 0
 
 
 def test_200_requests_that_are_never_answered_harm_nobody(world: World) -> None:
