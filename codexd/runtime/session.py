@@ -1,0 +1,139 @@
+"""One client: its bytes become lines, and its end is seen, whichever way it comes."""
+
+import socket
+from collections.abc import Sequence
+from typing import Protocol
+
+import trio
+
+from codexd.protocol.framing import LineSplitter, TooLong
+from codexd.routing.effects import ClientId
+from codexd.runtime.budget import LineBudget
+from codexd.runtime.outbox import Outbox
+
+RECEIVE_BYTES = 64 * 1024
+LINES_PER_TURN = 256
+"""So many lines of a burst are handed in at once, then the other clients have their turn: short lines cost the most."""
+LINGER_SECONDS = 5.0
+"""How long a client that has only closed its sending side may wait for the answers that are under way."""
+
+
+class Desk(Protocol):
+    """Where a session hands in what it receives: the broker."""
+
+    def join(self, session: "Session") -> None:
+        """The client is there; called once, first."""
+
+    def receive(self, client: ClientId, lines: Sequence[bytes | TooLong]) -> None:
+        """Some lines of a burst, in order; never none."""
+
+    async def wait_answered(self, client: ClientId) -> None:
+        """Waits until no request of the client is open."""
+
+    def leave(self, client: ClientId) -> None:
+        """The client is gone; called once for each `join`."""
+
+
+class Session:
+    """The connection of one client. `pid` is the peer's, where the system tells.
+
+    `pause` and `resume` stop and start the reading; what is queued for the client is sent all the same.
+    """
+
+    def __init__(
+        self,
+        client: ClientId,
+        connection: socket.socket,
+        pid: int | None,
+        *,
+        max_message_bytes: int,
+        max_outbox_bytes: int,
+        budget: LineBudget,
+    ) -> None:
+        self.client = client
+        self.pid = pid
+        self._connection = connection
+        self._splitter = LineSplitter(max_message_bytes)
+        self._budget = budget
+        self._resumed: trio.Event | None = None
+        self._conversation = trio.CancelScope()
+        self.outbox = Outbox(connection.fileno(), max_outbox_bytes, self._conversation)
+
+    def pause(self) -> None:
+        """Takes nothing more from the client until `resume`."""
+        self._resumed = trio.Event()
+
+    def resume(self) -> None:
+        """Reads again."""
+        assert self._resumed is not None, "the core resumes only who is paused"
+        self._resumed.set()
+        self._resumed = None
+
+    async def run(self, desk: Desk) -> None:
+        """Serves the client until it leaves, is cut off, or codexd ends. Closes the connection."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.outbox.run, name=f"outbox of client {self.client}")
+                await self._converse(desk)
+                await self.outbox.wait_rest_sent()
+                nursery.cancel_scope.cancel()
+        finally:
+            self._connection.close()
+
+    async def _converse(self, desk: Desk) -> None:
+        desk.join(self)
+        try:
+            with self._conversation:
+                await self._read(desk)
+                await self._linger(desk)
+        finally:
+            self._budget.hold(self.client, 0)
+            desk.leave(self.client)
+
+    async def _read(self, desk: Desk) -> None:
+        """Reads to the end; half a line that stands there is nobody's. One `recv` for each scheduling turn."""
+        while True:
+            await trio.lowlevel.wait_readable(self._connection)
+            await self._wait_resumed()
+            try:
+                chunk = self._connection.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                continue
+            except ConnectionError:  # it left without having read what it was sent
+                return
+            if not chunk:
+                return
+            lines = self._lines(chunk)
+            for at in range(0, len(lines), LINES_PER_TURN):
+                if at:
+                    await trio.lowlevel.checkpoint()
+                    await self._wait_resumed()
+                desk.receive(self.client, lines[at : at + LINES_PER_TURN])
+
+    async def _wait_resumed(self) -> None:
+        """Waits while the client is paused; else no checkpoint, which each message would have to wait for."""
+        if self._resumed is not None:
+            await self._resumed.wait()
+
+    def _lines(self, chunk: bytes) -> list[bytes | TooLong]:
+        lines = self._splitter.feed(chunk)
+        if not self._budget.hold(self.client, self._splitter.buffered_bytes):
+            given_up = self._splitter.give_up()
+            assert given_up is not None, "only an unfinished line weighs anything"
+            lines.append(given_up)
+        return lines
+
+    async def _linger(self, desk: Desk) -> None:
+        """`printf ... | nc -U` closes its sending side at once and waits for answers all the same."""
+        if self._still_listens():
+            with trio.move_on_after(LINGER_SECONDS):
+                await desk.wait_answered(self.client)
+                await self.outbox.wait_sent()
+
+    def _still_listens(self) -> bool:
+        """Whether the peer has closed only one side: the kernel refuses even an empty message to one that is gone."""
+        try:
+            self._connection.send(b"")
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,95 @@
+"""The door stays open: for everybody who comes, through every shortage."""
+
+import errno
+import logging
+import os
+import socket
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from codexd.runtime.accept import RETRY_SECONDS, accept_clients
+
+
+class TroubledListener(socket.socket):
+    """A listening socket whose next `accept`s fail with these errors."""
+
+    def __init__(self, path, errors=()):
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.bind(str(path))
+        self.listen()
+        self.errors = list(errors)
+        self.calls = 0
+
+    def accept(self):
+        """Fails as told, else accepts."""
+        self.calls += 1
+        if self.errors:
+            code = self.errors.pop(0)
+            raise OSError(code, os.strerror(code))
+        return super().accept()
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where the listener is."""
+    return tmp_path / "s"
+
+
+def connect(path):
+    """Connects as a client does, without waiting to be accepted."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.connect(str(path))
+    return client
+
+
+async def test_every_connection_is_handed_over_ready_for_use(path, nursery):
+    """Each comes once, and does not block."""
+    with TroubledListener(path) as listener:
+        clients = [connect(path) for _ in range(5)]
+        welcomed: list[socket.socket] = []
+        nursery.start_soon(accept_clients, listener, welcomed.append)
+        await wait_all_tasks_blocked()
+        assert [connection.getblocking() for connection in welcomed] == [False] * 5
+        for ends in (clients, welcomed):
+            for end in ends:
+                end.close()
+        nursery.cancel_scope.cancel()
+
+
+async def test_shortage_of_descriptors_is_said_once_and_waited_out(path, autojump_clock, nursery, caplog):
+    """Ten failures take a second and one line in the log, another one says that it is over."""
+    caplog.set_level(logging.INFO)
+    shortage = [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, *[errno.EMFILE] * 6]
+    with TroubledListener(path, shortage) as listener, connect(path):
+        welcomed: list[socket.socket] = []
+        nursery.start_soon(accept_clients, listener, welcomed.append)
+        with trio.move_on_after(10 * RETRY_SECONDS + 0.05):
+            await trio.sleep_forever()
+        assert len(welcomed) == 1
+        welcomed[0].close()
+        assert listener.calls == 11
+        nursery.cancel_scope.cancel()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"no new client can connect for now: {os.strerror(errno.EMFILE)}",
+        "clients can connect again",
+    ]
+
+
+async def test_connection_that_is_gone_before_it_was_accepted_is_passed_over(path, nursery):
+    """The next one is served all the same."""
+    with TroubledListener(path, [errno.ECONNABORTED, errno.EAGAIN]) as listener, connect(path):
+        welcomed: list[socket.socket] = []
+        nursery.start_soon(accept_clients, listener, welcomed.append)
+        await wait_all_tasks_blocked()
+        assert len(welcomed) == 1
+        welcomed[0].close()
+        nursery.cancel_scope.cancel()
+
+
+async def test_any_other_error_ends_the_server(path):
+    """A listener that is broken for good is not retried for ever in silence."""
+    with TroubledListener(path, [errno.EINVAL]) as listener, connect(path):
+        with pytest.raises(OSError, match="Invalid argument"):
+            await accept_clients(listener, lambda connection: connection.close())

@@ -1,0 +1,124 @@
+"""A client that does not read is bounded, told so, and nobody else notices."""
+
+import json
+
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from codexd.runtime.outbox import CUT_GRACE_SECONDS, Outbox, OutboxStatistics
+
+LIMIT = 100_000
+LINE = b'{"method":"m","params":{"text":"' + b"x" * 1000 + b'"}}\n'
+
+
+def fill(outbox):
+    """Puts lines until the limit has been passed; returns how many were taken."""
+    count = 0
+    while outbox.queued_bytes <= LIMIT:
+        outbox.put(LINE)
+        count += 1
+    return count
+
+
+async def test_lines_are_sent_in_order(connect, nursery):
+    """A reader that keeps up gets every line, in order, and the outbox stays empty."""
+    ours, far = connect()
+    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    nursery.start_soon(outbox.run)
+    for number in range(3):
+        outbox.put(b"%d\n" % number)
+    assert [await far.line() for _ in range(3)] == [b"0", b"1", b"2"]
+    assert outbox.statistics() == OutboxStatistics(0, 0, False)
+    await outbox.wait_sent()
+    nursery.cancel_scope.cancel()
+
+
+async def test_client_that_never_reads_is_cut_with_a_reason(connect, nursery):
+    """Past the limit nothing more is queued: whole lines, then one error -32052, then the end.
+
+    Regression T10: lspmux and Codex on stdio wait for the client that does not read, and everybody with them.
+    """
+    ours, far = connect()
+    conversation = trio.CancelScope()
+    outbox = Outbox(ours.fileno(), LIMIT, conversation)
+    nursery.start_soon(outbox.run)
+    taken = fill(outbox)
+    assert not conversation.cancel_called
+    for _ in range(1000):
+        outbox.put(LINE)
+    assert conversation.cancel_called
+    assert outbox.queued_bytes < LIMIT
+    assert outbox.statistics().is_cut
+    nursery.start_soon(_close_when_sent, outbox, ours)
+    *lines, last = (await far.rest()).splitlines(keepends=True)
+    assert set(lines) == {LINE}
+    assert 0 < len(lines) < taken
+    error = json.loads(last)
+    assert (error["id"], error["error"]["code"]) == (None, -32052)
+    assert str(LIMIT) in error["error"]["message"]
+
+
+async def _close_when_sent(outbox, ours):
+    await outbox.wait_rest_sent()
+    ours.close()
+
+
+async def test_message_larger_than_the_limit_passes_when_little_waits(connect, nursery):
+    """The limit is for who does not read, not for large answers."""
+    ours, far = connect()
+    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    nursery.start_soon(outbox.run)
+    large = b"x" * (20 * LIMIT)
+    outbox.put(large + b"\n")
+    assert await far.line() == large
+    assert not outbox.statistics().is_cut
+    nursery.cancel_scope.cancel()
+
+
+async def test_cut_client_that_still_does_not_read_is_given_up_after_its_time(
+    connect, autojump_clock, nursery
+):
+    """It has 30 seconds to read why, and no more."""
+    ours, _far = connect()
+    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    nursery.start_soon(outbox.run)
+    fill(outbox)
+    outbox.put(LINE)
+    before = trio.current_time()
+    await outbox.wait_rest_sent()
+    assert trio.current_time() - before == CUT_GRACE_SECONDS == 30
+    nursery.cancel_scope.cancel()
+
+
+async def test_client_that_was_not_cut_has_no_rest(connect, autojump_clock):
+    """What waits for a client that left of its own accord is not waited for."""
+    ours, _far = connect()
+    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    fill(outbox)
+    await outbox.wait_rest_sent()
+    assert trio.current_time() == 0
+
+
+async def test_client_that_is_gone_ends_the_conversation(connect):
+    """Who can't be sent anything is not listened to either."""
+    ours, far = connect()
+    conversation = trio.CancelScope()
+    outbox = Outbox(ours.fileno(), LIMIT, conversation)
+    await far.close()
+    outbox.put(LINE)
+    assert conversation.cancel_called
+    assert outbox.statistics() == OutboxStatistics(0, 0, False)
+
+
+async def test_client_that_goes_while_lines_wait_ends_the_conversation(connect, nursery):
+    """The same when it leaves with lines queued: the writer notices."""
+    ours, far = connect()
+    conversation = trio.CancelScope()
+    outbox = Outbox(ours.fileno(), LIMIT, conversation)
+    fill(outbox)
+    nursery.start_soon(outbox.run)
+    await wait_all_tasks_blocked()
+    await far.close()
+    await wait_all_tasks_blocked()
+    assert conversation.cancel_called
+    assert outbox.queued_bytes == 0

@@ -1,0 +1,259 @@
+"""One client's connection: its lines arrive whole, and its end is seen, whichever way it comes."""
+
+import json
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from codexd.protocol.framing import HEAD_BYTES, TooLong
+from codexd.runtime.budget import FREE_BYTES, LineBudget
+from codexd.runtime.session import LINES_PER_TURN, LINGER_SECONDS, Session
+from tests.fakes import RecordingDesk
+
+MEGABYTE = 1024 * 1024
+OUTBOX_LIMIT = 256 * 1024
+
+
+@pytest.fixture
+def desk():
+    """Where sessions hand in what they receive."""
+    return RecordingDesk()
+
+
+@pytest.fixture
+def join(connect, nursery, desk):
+    """Makes a client with a running session; returns the session and the client's end."""
+
+    def make(client=1, max_message_bytes=128 * MEGABYTE, budget=None):
+        ours, far = connect()
+        session = Session(
+            client,
+            ours,
+            77,
+            max_message_bytes=max_message_bytes,
+            max_outbox_bytes=OUTBOX_LIMIT,
+            budget=budget or LineBudget(),
+        )
+        nursery.start_soon(session.run, desk)
+        return session, far
+
+    return make
+
+
+async def test_client_joins_speaks_and_leaves(join, desk):
+    """Joined once, first; every line once, in order; left once, last."""
+    _, far = join()
+    await far.send(b'{"id":1}\n\n{"id":2}\n')
+    await wait_all_tasks_blocked()
+    await far.close()
+    await wait_all_tasks_blocked()
+    assert desk.log == [
+        ("join", 1, 77),
+        ("receive", 1, [b'{"id":1}', b'{"id":2}']),
+        ("leave", 1, pytest.approx(trio.current_time())),
+    ]
+
+
+async def test_pipelined_requests_in_odd_chunks(join, desk):
+    """Eight requests cut anywhere, characters included, arrive as eight lines.
+
+    Regression T2 and T14: the broker of codex-plugin-cc lost requests that came in one chunk or in halves, and
+    codex-manager and codex-acp broke characters that were split between two reads.
+    """
+    expected = [json.dumps({"id": n, "params": "höflich 🙂"}, ensure_ascii=False).encode() for n in range(8)]
+    stream = b"\n".join([*expected, b""])
+    for size in (1, 3, 7, len(stream)):
+        desk.log.clear()
+        _, far = join()
+        for at in range(0, len(stream), size):
+            await far.send(stream[at : at + size])
+            await wait_all_tasks_blocked()
+        assert desk.lines(1) == expected
+
+
+@pytest.mark.parametrize("size", [70_000, MEGABYTE, 100 * MEGABYTE])
+async def test_large_lines_in_both_ways(join, desk, size):
+    """A line of any size passes, to codexd and from it.
+
+    Regression T7: Python's readers stop at 64 KiB by default, and agm, codex-a2a and acodex hung or died there.
+    """
+    session, far = join()
+    line = b"x" * size
+    await far.send(line + b"\n")
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == [line]
+    session.outbox.put(line + b"\n")
+    assert await far.line() == line
+
+
+async def test_half_a_line_and_then_nothing_costs_nobody_anything(join, desk):
+    """What stands there without an end of line is nobody's message."""
+    _, far = join()
+    await far.send(b'{"id":1}\n{"id":')
+    await wait_all_tasks_blocked()
+    await far.close()
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == [b'{"id":1}']
+    assert [kind for kind, *_ in desk.log] == ["join", "receive", "leave"]
+
+
+async def test_line_that_is_too_long_is_reported_once_and_skipped(join, desk):
+    """The desk learns of it while it still comes; the connection goes on behind it."""
+    _, far = join(max_message_bytes=MEGABYTE)
+    await far.send(b"x" * (3 * MEGABYTE))
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == [TooLong(b"x" * HEAD_BYTES)]
+    await far.send(b"\nnext\n")
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == [TooLong(b"x" * HEAD_BYTES), b"next"]
+
+
+async def test_who_would_go_over_the_shared_limit_has_its_line_given_up(join, desk):
+    """The one whose line is too much is told; who held its share before is served, and what is held is given back."""
+    budget = LineBudget(4 * FREE_BYTES)
+    _, first = join(1, budget=budget)
+    _, second = join(2, budget=budget)
+    await first.send(b"a" * (3 * FREE_BYTES))
+    await wait_all_tasks_blocked()
+    await second.send(b"b" * (3 * FREE_BYTES))
+    await wait_all_tasks_blocked()
+    assert desk.lines(2) == [TooLong(b"b" * HEAD_BYTES)]
+    await first.send(b"\n")
+    await second.send(b"\nsecond\n")
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == [b"a" * (3 * FREE_BYTES)]
+    assert desk.lines(2) == [TooLong(b"b" * HEAD_BYTES), b"second"]
+    await second.send(b"b" * (2 * FREE_BYTES))
+    await wait_all_tasks_blocked()
+    assert budget.held_bytes == 2 * FREE_BYTES
+    await second.close()
+    await wait_all_tasks_blocked()
+    assert budget.held_bytes == 0
+
+
+async def test_client_that_floods_takes_turns_with_the_others(join, desk, nursery):
+    """Between two bursts of one client each other client has its turn, and a burst is a bounded number of lines."""
+    _, flooding = join(1)
+    _, quiet = join(2)
+    nursery.start_soon(flooding.send, b"flood\n" * 100_000)
+    await quiet.send(b"hello\n")
+    await wait_all_tasks_blocked()
+    bursts = [(who, len(lines)) for kind, who, lines in desk.log if kind == "receive"]
+    assert bursts.index((2, 1)) <= 2
+    assert len(desk.lines(1)) == 100_000
+    assert max(bursts) <= (2, LINES_PER_TURN)
+
+
+async def test_paused_client_is_not_read_and_resumed_loses_nothing(join, desk):
+    """While it is paused its bytes stay in the kernel; then all of them come, in order."""
+    session, far = join()
+    await far.send(b"1\n")
+    await wait_all_tasks_blocked()
+    session.pause()
+    await far.send(b"2\n")
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == [b"1"]
+    session.outbox.put(b"sent all the same\n")
+    assert await far.line() == b"sent all the same"
+    session.resume()
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == [b"1", b"2"]
+
+
+async def test_pause_holds_in_the_middle_of_a_burst(join, desk):
+    """A client whose queue is full is not heard further, even of what has been read from it already."""
+    session, far = join()
+    desk.when_receiving = session.pause
+    expected = [b"%d" % number for number in range(3 * LINES_PER_TURN)]
+    await far.send(b"\n".join([*expected, b""]))
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == expected[:LINES_PER_TURN]
+    session.resume()
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == expected[: 2 * LINES_PER_TURN]
+    session.resume()
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == expected
+
+
+async def test_half_closed_client_gets_its_answers(autojump_clock, join, desk):
+    """`printf ... | nc -U` closes its sending side at once: it stays until its answers are there, and no longer."""
+    session, far = join()
+    desk.in_flight = 1
+    await far.send(b"request\n")
+    await far.finish_sending()
+    await trio.sleep(3)
+    assert [kind for kind, *_ in desk.log] == ["join", "receive"]
+    session.outbox.put(b"answer\n")
+    desk.answer_all()
+    assert await far.rest() == b"answer\n"
+    assert desk.log[-1] == ("leave", 1, 3.0)
+
+
+async def test_half_closed_client_is_let_go_after_its_time(autojump_clock, join, desk):
+    """An answer that does not come within five seconds is not waited for."""
+    _, far = join()
+    desk.in_flight = 1
+    await far.finish_sending()
+    assert await far.rest() == b""
+    assert desk.log[-1] == ("leave", 1, LINGER_SECONDS)
+    assert LINGER_SECONDS == 5
+
+
+async def test_half_closed_client_that_does_not_read_is_let_go_after_its_time(autojump_clock, join, desk):
+    """Neither is one that does not take the answers that it has."""
+    session, far = join()
+    session.outbox.put(bytes(OUTBOX_LIMIT * 4))
+    await far.finish_sending()
+    await trio.sleep(LINGER_SECONDS + 1)
+    assert desk.log[-1] == ("leave", 1, LINGER_SECONDS)
+
+
+async def test_client_that_is_gone_is_not_waited_for(autojump_clock, join, desk):
+    """Nothing is held for who has closed both sides, whatever was under way for it."""
+    _, far = join()
+    desk.in_flight = 1
+    await far.send(b"request\n")
+    await far.close()
+    await trio.sleep(1)
+    assert desk.log[-1] == ("leave", 1, 0.0)
+
+
+async def test_client_that_leaves_without_reading_what_it_was_sent(autojump_clock, join, desk):
+    """Its connection is reset rather than ended; it has left all the same."""
+    session, far = join()
+    await wait_all_tasks_blocked()
+    session.outbox.put(b"never read\n")
+    await far.close()
+    await trio.sleep(1)
+    assert desk.log[-1] == ("leave", 1, 0.0)
+
+
+async def test_client_that_does_not_read_is_out_at_once_and_told_why(autojump_clock, join, desk):
+    """Past its limit it has left as far as the others are concerned; it may still read what is left for it."""
+    session, far = join()
+    await wait_all_tasks_blocked()
+    line = b"x" * 1000 + b"\n"
+    while not session.outbox.statistics().is_cut:
+        session.outbox.put(line)
+    await trio.sleep(10)
+    assert desk.log[-1] == ("leave", 1, 0.0)
+    *lines, last = (await far.rest()).splitlines(keepends=True)
+    assert set(lines) == {line}
+    assert json.loads(last)["error"]["code"] == -32052
+    assert trio.current_time() == 10
+
+
+async def test_end_of_codexd_takes_every_client_off(connect, desk):
+    """A session that is cancelled reports its client's leaving all the same, and closes the connection."""
+    ours, far = connect()
+    session = Session(
+        1, ours, None, max_message_bytes=MEGABYTE, max_outbox_bytes=OUTBOX_LIMIT, budget=LineBudget()
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(session.run, desk)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert [kind for kind, *_ in desk.log] == ["join", "leave"]
+    assert await far.rest() == b""
