@@ -1,0 +1,254 @@
+"""The child: one `codex app-server` on pipes, from its start to the sentence that says how it ended.
+
+Its stdout is always drained and its stdin never waited for, so that it can't make anybody wait, and nobody it.
+"""
+
+import fcntl
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from codexd.protocol.errors import CodexdError
+from codexd.protocol.framing import LineSplitter, TooLong
+from codexd.runtime.processes import MARK_VARIABLE
+from codexd.runtime.stderr_log import StderrLog
+from codexd.runtime.write_queue import WriteQueue
+
+logger = logging.getLogger(__name__)
+
+READ_BYTES = 256 * 1024
+PIPE_BYTES = 1024 * 1024
+MAX_LINE_BYTES = 1024 * 1024 * 1024
+"""Beyond this a line is no message of Codex but a fault; 150 MiB were seen to pass."""
+STEP_SECONDS = 0.6
+"""How long each of the ways to end Codex has: its stdin closed, SIGTERM, SIGKILL. The first takes 0.03 s (measured)."""
+
+_LEFTOVER_READS = 64
+_SERVICE_MANAGER = ("NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
+"""What a service manager means for codexd alone: who inherits it could speak or listen in codexd's name."""
+
+
+class CodexUnavailable(CodexdError):
+    """There is no Codex to be had: one sentence that says why, with the way out."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start Codex. `argv[0]` is the binary; `env` is complete and holds the mark (`MARK_VARIABLE`)."""
+
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    version: str
+
+    @property
+    def mark(self) -> str:
+        """What the processes that this Codex leaves behind are known by."""
+        return self.env[MARK_VARIABLE]
+
+
+def environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """What Codex gets of an environment: everything that is not between the service manager and codexd."""
+    return {name: value for name, value in inherited.items() if not name.startswith(_SERVICE_MANAGER)}
+
+
+class Codex:
+    """One running Codex. Made by `spawn`; it lives until `run` returns."""
+
+    def __init__(self, process: trio.Process, stdin: int, stdout: int, stderr: int) -> None:
+        self._process = process
+        self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
+        self._open = {stdin, stdout, stderr}
+        self._requests = WriteQueue(stdin)
+        self._splitter = LineSplitter(MAX_LINE_BYTES)
+        self._stderr_log = StderrLog()
+        self._to_be_ended = trio.Event()
+        self._verdict: str | None = None
+        self._has_spoken = False
+
+    @classmethod
+    async def spawn(cls, launch: Launch) -> "Codex":
+        """Starts it in a session of its own, so that no signal of codexd's terminal reaches it.
+
+        Raises:
+            CodexUnavailable: it could not be started; the message names what was in the way.
+        """
+        with ExitStack() as ours, ExitStack() as theirs:
+            try:
+                stdin_end, stdin = _pipe(theirs, ours)
+                stdout_end, stdout = reversed(_pipe(ours, theirs))
+                stderr_end, stderr = reversed(_pipe(ours, theirs))
+                process = await trio.lowlevel.open_process(
+                    launch.argv,
+                    stdin=stdin_end,
+                    stdout=stdout_end,
+                    stderr=stderr_end,
+                    env=environment(launch.env),
+                    cwd=launch.cwd,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                culprit = error.filename or launch.argv[0]
+                raise CodexUnavailable(f"Codex could not be started: {culprit}: {error.strerror}") from None
+            ours.pop_all()
+        for descriptor in (stdin, stdout, stderr):
+            os.set_blocking(descriptor, False)
+        _enlarge(stdout)
+        return cls(process, stdin, stdout, stderr)
+
+    @property
+    def pid(self) -> int:
+        """Also the id of its session and of its process group."""
+        return self._process.pid
+
+    def write(self, lines: bytes) -> None:
+        """Sends lines, each with its line feed. Never blocks; what a dead Codex is sent is dropped."""
+        self._requests.put(lines)
+
+    def stop(self) -> None:
+        """Ends it: by closing its stdin, then harder, within three times `STEP_SECONDS`."""
+        self._end("Codex was stopped")
+
+    async def run(self, receive: Callable[[list[bytes]], None]) -> str:
+        """Reads until it has ended and nothing of what it wrote is left; returns a sentence that says how it ended.
+
+        `receive` gets the lines of each read, in order. Cancelled, it kills Codex and waits for its exit status.
+        """
+        take_stdout = partial(self._take_stdout, receive)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write_stdin)
+                nursery.start_soon(self._read_stdout, take_stdout)
+                nursery.start_soon(self._read, self._stderr, self._stderr_log.feed)
+                nursery.start_soon(self._end_when_told)
+                await self._process.wait()
+                nursery.cancel_scope.cancel()
+            _read_what_is_left(self._stdout, take_stdout)
+            _read_what_is_left(self._stderr, self._stderr_log.feed)
+        finally:
+            await self._clear_away()
+        return self._sentence()
+
+    async def _write_stdin(self) -> None:
+        await self._requests.run()
+        await self._end_unless_it_exits("Codex closed its input while it was running")
+
+    @staticmethod
+    async def _read(descriptor: int, take: Callable[[bytes], None]) -> None:
+        """Hands over what comes; returns at the end of the stream. One read for each scheduling turn."""
+        while True:
+            await trio.lowlevel.wait_readable(descriptor)
+            chunk = _read_available(descriptor)
+            if chunk == b"":
+                return
+            if chunk:
+                take(chunk)
+
+    async def _read_stdout(self, take: Callable[[bytes], None]) -> None:
+        await self._read(self._stdout, take)
+        await self._end_unless_it_exits("Codex closed its output while it was running")
+
+    def _take_stdout(self, receive: Callable[[list[bytes]], None], chunk: bytes) -> None:
+        self._has_spoken = True
+        lines = []
+        for line in self._splitter.feed(chunk):
+            if isinstance(line, TooLong):
+                logger.warning("Codex sent a line of more than %d bytes; it is skipped", MAX_LINE_BYTES)
+            else:
+                lines.append(line)
+        if lines:
+            receive(lines)
+
+    async def _end_unless_it_exits(self, verdict: str) -> None:
+        """A process that exits closes its pipes first: only one that then goes on is to be ended for it."""
+        await trio.sleep(STEP_SECONDS)
+        self._end(verdict)
+
+    def _end(self, verdict: str) -> None:
+        if self._verdict is None:
+            self._verdict = verdict
+            self._to_be_ended.set()
+
+    async def _end_when_told(self) -> None:
+        await self._to_be_ended.wait()
+        self._requests.abandon()
+        self._close(self._stdin)
+        await trio.sleep(STEP_SECONDS)
+        logger.warning("Codex goes on without its stdin: SIGTERM")
+        self._process.terminate()
+        await trio.sleep(STEP_SECONDS)
+        logger.warning("Codex goes on after SIGTERM: SIGKILL")
+        self._process.kill()
+
+    async def _clear_away(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+            with trio.move_on_after(STEP_SECONDS, shield=True):
+                await self._process.wait()
+        self._requests.abandon()
+        for descriptor in tuple(self._open):
+            self._close(descriptor)
+        self._stderr_log.end()
+
+    def _close(self, descriptor: int) -> None:
+        self._open.remove(descriptor)
+        trio.lowlevel.notify_closing(descriptor)
+        os.close(descriptor)
+
+    def _sentence(self) -> str:
+        status = self._process.returncode
+        assert status is not None, "its exit was waited for"
+        if self._verdict is not None:
+            return self._verdict
+        if status < 0:
+            return f"Codex was killed by {_signal_name(-status)}"
+        explanation = "" if self._has_spoken else self._stderr_log.explanation
+        why = f": {explanation}" if explanation else ""
+        return f"Codex exited with status {status}{why}"
+
+
+def _pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
+    """A pipe whose ends are closed by these stacks."""
+    ends = os.pipe()
+    for stack, end in zip((reading, writing), ends, strict=True):
+        stack.callback(os.close, end)
+    return ends
+
+
+def _read_available(descriptor: int) -> bytes | None:
+    """What is there to be read: empty at the end of the stream, None when there is nothing just now."""
+    try:
+        return os.read(descriptor, READ_BYTES)
+    except BlockingIOError:
+        return None
+
+
+def _read_what_is_left(descriptor: int, take: Callable[[bytes], None]) -> None:
+    """What a process wrote before it ended; what its children go on writing is nobody's."""
+    for _ in range(_LEFTOVER_READS):
+        chunk = _read_available(descriptor)
+        if not chunk:
+            return
+        take(chunk)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals between the first and the last have no name
+        return f"signal {number}"
+
+
+def _enlarge(pipe: int) -> None:
+    """Fewer and larger reads where Codex is fast; a limit of the system's is no reason to go without."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        try:
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        except PermissionError:
+            logger.debug("the system allows no larger pipe for Codex's stdout")

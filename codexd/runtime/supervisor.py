@@ -1,0 +1,100 @@
+"""One Codex after another: each is found, spawned, listened to, and swept up after before the next."""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+import trio
+
+from codexd.runtime import processes
+from codexd.runtime.codex import Codex, CodexUnavailable, Launch
+
+logger = logging.getLogger(__name__)
+
+STOPPED_EARLY = "Codex was stopped before it had started"
+
+
+class CodexReports(Protocol):
+    """Who is told about each Codex: the broker. An incarnation is one life of it, as the core numbers them."""
+
+    def codex_spawned(self, incarnation: int, pid: int) -> None:
+        """It runs."""
+
+    def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:
+        """The lines of one read of its stdout; never none."""
+
+    def codex_exited(self, incarnation: int, reason: str) -> None:
+        """It has ended, or could not be had; called once for each incarnation, last."""
+
+
+class Supervisor:
+    """Carries out what the core wants of Codex: `start`, `write`, `stop`.
+
+    `find_codex` is called in a thread before each spawn.
+    """
+
+    def __init__(self, find_codex: Callable[[], Launch], reports: CodexReports) -> None:
+        self._find_codex = find_codex
+        self._reports = reports
+        self._orders, self._ordered = trio.open_memory_channel[int](math.inf)
+        self._codex: Codex | None = None
+        self._search = trio.CancelScope()
+        self._last_stopped: float = 0
+
+    def start(self, incarnation: int) -> None:
+        """Begins this incarnation as soon as the one before has been swept up after."""
+        self._orders.send_nowait(incarnation)
+
+    def write(self, lines: bytes) -> None:
+        """Sends lines to the running Codex, each with its line feed. Never blocks."""
+        assert self._codex is not None, "the core writes only to a Codex that it was told of"
+        self._codex.write(lines)
+
+    def stop(self, incarnation: float) -> None:
+        """Ends this incarnation, wherever in its life it is; one that has ended already does not mind."""
+        self._last_stopped = incarnation
+        self._search.cancel()
+        if self._codex is not None:
+            self._codex.stop()
+
+    def finish(self) -> None:
+        """Ends the Codex that there is and takes no more orders: `run` returns when everything is swept."""
+        self.stop(math.inf)
+        self._orders.close()
+
+    async def run(self) -> None:
+        """Carries out the orders, one incarnation after another, until `finish`."""
+        async for incarnation in self._ordered:
+            try:
+                launch = await self._found(incarnation)
+                codex = await Codex.spawn(launch)
+            except CodexUnavailable as unavailable:
+                self._reports.codex_exited(incarnation, str(unavailable))
+            else:
+                await self._attend(incarnation, codex, launch)
+
+    async def _found(self, incarnation: int) -> Launch:
+        with trio.CancelScope() as self._search:
+            if incarnation <= self._last_stopped:
+                self._search.cancel()
+            return await trio.to_thread.run_sync(self._find_codex, abandon_on_cancel=True)
+        raise CodexUnavailable(STOPPED_EARLY)
+
+    async def _attend(self, incarnation: int, codex: Codex, launch: Launch) -> None:
+        logger.info("Codex %s runs: pid %d, %s", launch.version, codex.pid, launch.argv[0])
+        self._codex = codex
+        if incarnation <= self._last_stopped:
+            codex.stop()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(processes.reap_adopted_as_they_end, codex.pid)
+                self._reports.codex_spawned(incarnation, codex.pid)
+                reason = await codex.run(partial(self._reports.codex_receive, incarnation))
+                nursery.cancel_scope.cancel()
+            self._codex = None
+            self._reports.codex_exited(incarnation, reason)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(processes.sweep, launch.mark, codex.pid)

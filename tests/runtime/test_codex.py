@@ -1,0 +1,267 @@
+"""The child, seen from its pipes: everything it says is heard, and its end is told in one sentence."""
+
+import dataclasses
+import json
+import logging
+import os
+import signal
+
+import psutil
+import pytest
+import trio
+
+from codexd.runtime.codex import Codex, CodexUnavailable, environment
+from codexd.runtime.processes import MARK_VARIABLE
+from tests.fakes import MARK, PATIENCE_SECONDS, fake_codex
+
+MEGABYTE = 1024 * 1024
+UP = b'"up"\n'
+
+
+class Running:
+    """A Codex whose `run` is under way: what it has said so far, and how it ended."""
+
+    def __init__(self, codex):
+        self.codex = codex
+        self.lines: list[bytes] = []
+        self.sentence: str | None = None
+        self._heard = trio.Event()
+
+    async def run(self):
+        """Runs it to its end."""
+        self.sentence = await self.codex.run(self._receive)
+        self._heard.set()
+
+    def _receive(self, lines):
+        assert lines
+        self.lines += lines
+        self._heard.set()
+        self._heard = trio.Event()
+
+    def tell(self, method, params=None, number=1):
+        """Sends a request."""
+        message = {"id": number, "method": method, "params": {} if params is None else params}
+        self.codex.write(json.dumps(message).encode() + b"\n")
+
+    async def heard(self, count):
+        """Waits until this many lines have come, and returns them."""
+        while len(self.lines) < count and self.sentence is None:
+            await self._heard.wait()
+        return self.lines
+
+    async def ended(self):
+        """Waits for its end, and returns the sentence."""
+        while self.sentence is None:
+            await self._heard.wait()
+        return self.sentence
+
+
+@pytest.fixture
+async def run(nursery):
+    """Starts a fake Codex with these manners."""
+
+    async def start(**manners):
+        running = Running(await Codex.spawn(fake_codex(**manners)))
+        nursery.start_soon(running.run)
+        return running
+
+    with trio.fail_after(PATIENCE_SECONDS):
+        yield start
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_written_arrives_and_what_it_answers_is_heard(run):
+    """Several lines in one write, several answers."""
+    running = await run()
+    running.codex.write(b'{"id":1,"method":"a","params":{"x":1}}\n{"id":2,"method":"b","params":{}}\n')
+    assert [json.loads(line) for line in await running.heard(2)] == [
+        {"id": 1, "result": {"x": 1}},
+        {"id": 2, "result": {}},
+    ]
+
+
+@pytest.mark.parametrize("size", [70_000, MEGABYTE, 100 * MEGABYTE])
+async def test_large_lines_in_both_ways(run, size):
+    """A line of any size passes, to Codex and from it.
+
+    Regression T7: Python's readers stop at 64 KiB by default; agm and acodex died of the first large answer.
+    """
+    running = await run()
+    text = "x" * size
+    running.tell("echo", {"text": text})
+    (line,) = await running.heard(1)
+    assert json.loads(line) == {"id": 1, "result": {"text": text}}
+
+
+async def test_flood_is_heard_completely(run):
+    """Codex's stdout is drained however fast it writes, and nothing is lost."""
+    running = await run()
+    message = {"method": "m", "params": {"delta": "x" * 100}}
+    running.tell("fake/flood", {"count": 30_500, "message": message})
+    lines = await running.heard(30_500)
+    assert set(lines) == {json.dumps(message).encode()}
+    assert len(lines) == 30_500
+
+
+async def test_characters_and_lines_split_between_reads(run):
+    """Lines are whole however they come.
+
+    Regression T14: codex-manager and codex-acp decoded each read by itself and broke what was split.
+    """
+    running = await run()
+    expected = '{"method":"grün 🙂"}'.encode()
+    stream = expected + b"\n" + expected + b"\n"
+    running.tell("fake/write", {"pieces": [f"{byte:02x}" for byte in stream], "pause": 0.001})
+    assert await running.heard(2) == [expected, expected]
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"signal": signal.SIGKILL}, "Codex was killed by SIGKILL"),
+        ({"signal": signal.SIGRTMIN + 1}, f"Codex was killed by signal {signal.SIGRTMIN + 1}"),
+        ({"status": 0}, "Codex exited with status 0"),
+        ({"status": 3}, "Codex exited with status 3"),
+    ],
+)
+async def test_its_end_is_told_in_a_sentence(run, params, sentence):
+    """Killed or exited, and by what; what it said before is heard first."""
+    running = await run()
+    running.tell("hello", number=7)
+    await running.heard(1)
+    running.tell("fake/die", params | {"last": b'{"method":"last"}\nhalf a li'.hex()})
+    assert await running.ended() == sentence
+    assert running.lines == [b'{"id": 7, "result": {}}', b'{"method":"last"}']
+
+
+async def test_who_exits_while_starting_is_quoted(run, caplog):
+    """A Codex that does not get as far as to speak says on stderr why; all of it is in the log."""
+    caplog.set_level(logging.INFO, "codexd.codex")
+    said = "WARNING: paths\nError: CODEX_HOME points to nowhere\n\nStack backtrace:\n   0: <unknown>"
+    running = await run(start=[["say", {"text": said}], ["die", {"status": 1}]])
+    assert await running.ended() == "Codex exited with status 1: Error: CODEX_HOME points to nowhere"
+    logged = [record.getMessage() for record in caplog.records if record.name == "codexd.codex"]
+    assert logged == [
+        "WARNING: paths",
+        "Error: CODEX_HOME points to nowhere",
+        "Stack backtrace:",
+        "0: <unknown>",
+    ]
+
+
+async def test_who_exits_while_starting_without_a_word(run):
+    """Then its status must do."""
+    running = await run(start=[["die", {"status": 4}]])
+    assert await running.ended() == "Codex exited with status 4"
+
+
+async def test_stop_closes_its_stdin_and_that_is_enough(run, caplog):
+    """An orderly end needs no signal."""
+    running = await run()
+    running.codex.stop()
+    running.codex.stop()
+    assert await running.ended() == "Codex was stopped"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    running.codex.write(b"dropped\n")
+
+
+@pytest.mark.parametrize(
+    ("ignored", "signals"), [(["EOF"], ["SIGTERM"]), (["EOF", "SIGTERM"], ["SIGTERM", "SIGKILL"])]
+)
+async def test_stop_is_heeded_in_the_end(run, caplog, ignored, signals):
+    """Who does not mind its stdin is told by SIGTERM, who does not mind that is killed."""
+    running = await run(ignore=ignored, start=[["write", {"pieces": [UP.hex()]}]])
+    await running.heard(1)
+    running.codex.stop()
+    assert await running.ended() == "Codex was stopped"
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [text.rpartition(" ")[2] for text in warnings] == signals
+
+
+async def test_who_closes_its_output_and_lives_on_is_ended(run):
+    """A Codex that can't be heard is as good as dead."""
+    running = await run(ignore=["EOF"], start=[["close", {"stream": 1}]])
+    assert await running.ended() == "Codex closed its output while it was running"
+    assert not psutil.pid_exists(running.codex.pid)
+
+
+async def test_who_closes_its_input_and_lives_on_is_ended(run):
+    """A Codex that can't be spoken to is as good as dead: it is noticed with the next request."""
+    running = await run(ignore=["EOF"], start=[["close", {"stream": 0}], ["write", {"pieces": [UP.hex()]}]])
+    await running.heard(1)
+    running.tell("hello")
+    assert await running.ended() == "Codex closed its input while it was running"
+    assert not psutil.pid_exists(running.codex.pid)
+
+
+async def test_child_that_holds_its_pipes_does_not_keep_it(run):
+    """Its end is seen by its exit, whoever has inherited its stdout and goes on writing there."""
+    running = await run()
+    chatter = "while True: print('x' * 1000, flush=True)"
+    running.tell("fake/spawn", {"program": chatter, "share": True})
+    while not (answers := [line for line in running.lines if b"pid" in line]):
+        await running.heard(len(running.lines) + 1)
+    running.tell("fake/die", {"signal": signal.SIGKILL})
+    assert await running.ended() == "Codex was killed by SIGKILL"
+    assert json.loads(answers[0])["result"]["pid"] != running.codex.pid
+
+
+async def test_it_has_a_session_of_its_own_and_nothing_of_the_service_manager():
+    """Signals of codexd's terminal pass it by; it can't speak to systemd in codexd's name, and bears the mark."""
+    launch = fake_codex()
+    private = {
+        "NOTIFY_SOCKET": "/n",
+        "WATCHDOG_USEC": "1",
+        "WATCHDOG_PID": "1",
+        "LISTEN_FDS": "1",
+        "LISTEN_PID": "1",
+    }
+    launch = dataclasses.replace(launch, env=launch.env | private | {"HARMLESS": "1"})
+    assert launch.mark == MARK
+    with trio.fail_after(PATIENCE_SECONDS):
+        running = Running(await Codex.spawn(launch))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(running.run)
+            assert os.getsid(running.codex.pid) == os.getpgid(running.codex.pid) == running.codex.pid
+            running.tell("fake/environ")
+            (line,) = await running.heard(1)
+            running.codex.stop()
+    found = json.loads(line)["result"]
+    assert {"HARMLESS": "1", MARK_VARIABLE: MARK}.items() <= found.items()
+    assert private.keys() & found.keys() == set()
+
+
+def test_only_what_is_the_service_managers_is_withheld():
+    """Everything else in the environment reaches Codex as it is."""
+    assert environment({"PATH": "/bin", "LISTEN_FDS": "1", "WATCHDOG_PID": "1", "NOTIFY_SOCKET": "/n"}) == {
+        "PATH": "/bin"
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "culprit"),
+    [
+        ({"argv": ["/nowhere/codex"]}, "/nowhere/codex: No such file or directory"),
+        ({"argv": ["/etc/passwd"]}, "/etc/passwd: Permission denied"),
+        ({"cwd": "/nowhere"}, "/nowhere: No such file or directory"),
+    ],
+)
+async def test_codex_that_cannot_be_started_is_a_sentence(change, culprit):
+    """The sentence names what is in the way, and no descriptor stays open."""
+    before = len(os.listdir("/dev/fd"))
+    with pytest.raises(CodexUnavailable) as caught:
+        await Codex.spawn(dataclasses.replace(fake_codex(), **change))
+    assert str(caught.value) == f"Codex could not be started: {culprit}"
+    assert len(os.listdir("/dev/fd")) == before
+
+
+async def test_run_that_is_cancelled_leaves_no_codex():
+    """Whatever ends codexd: the process is gone and its exit status taken when `run` has been left."""
+    with trio.fail_after(PATIENCE_SECONDS):
+        running = Running(await Codex.spawn(fake_codex(ignore=["EOF", "SIGTERM"])))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(running.run)
+            running.tell("hello")
+            await running.heard(1)
+            nursery.cancel_scope.cancel()
+    assert not psutil.pid_exists(running.codex.pid)
