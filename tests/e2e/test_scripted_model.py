@@ -23,6 +23,7 @@ def deltas(codex: JsonLinesClient, turn_id: str) -> list[str]:
 
 
 def test_plain_text_is_echoed(world: World) -> None:
+    """What is no word of the language comes back, so that a person at the demo sees an answer."""
     codex = world.bare_codex()
     _, turn_id = turn(codex, "good morning")
     assert codex.wait_turn(turn_id)["status"] == "completed"
@@ -30,6 +31,7 @@ def test_plain_text_is_echoed(world: World) -> None:
 
 
 def test_stream_gives_as_many_deltas_as_asked(world: World) -> None:
+    """Codex passes each piece of the model's text on as a delta of its own."""
     codex = world.bare_codex()
     _, turn_id = turn(codex, "stream 7 1")
     codex.wait_turn(turn_id)
@@ -37,6 +39,7 @@ def test_stream_gives_as_many_deltas_as_asked(world: World) -> None:
 
 
 def test_hold_waits_for_its_release(world: World) -> None:
+    """A turn stays open until the test lets it go on."""
     codex = world.bare_codex()
     _, turn_id = turn(codex, "hold here")
     codex.wait_notification("item/agentMessage/delta", turnId=turn_id, delta="holding here")
@@ -46,6 +49,7 @@ def test_hold_waits_for_its_release(world: World) -> None:
 
 
 def test_an_interrupted_hold_is_given_up(world: World) -> None:
+    """Codex hangs up on the model when the user interrupts, and the hold ends with it."""
     codex = world.bare_codex()
     thread_id, turn_id = turn(codex, "hold there")
     world.model.wait_held("there")
@@ -55,6 +59,7 @@ def test_an_interrupted_hold_is_given_up(world: World) -> None:
 
 
 def test_a_steered_turn_goes_on_with_the_new_prompt(world: World) -> None:
+    """Codex cuts the model's answer short and asks again with the steering prompt."""
     codex = world.bare_codex()
     thread_id, turn_id = turn(codex, "hold back")
     world.model.wait_held("back")
@@ -66,6 +71,7 @@ def test_a_steered_turn_goes_on_with_the_new_prompt(world: World) -> None:
 
 @pytest.mark.parametrize(("decision", "ran"), [("accept", True), ("decline", False)])
 def test_run_asks_for_approval_and_quotes_the_output(world: World, decision: str, ran: bool) -> None:
+    """The command runs when it is accepted, and only then."""
     codex = world.bare_codex()
     _, turn_id = turn(codex, "run printf 'a%sb' 1; touch done")
     request = codex.wait_server_request("item/commandExecution/requestApproval", turnId=turn_id)
@@ -75,6 +81,7 @@ def test_run_asks_for_approval_and_quotes_the_output(world: World, decision: str
 
 
 def test_run_free_asks_nobody(world: World) -> None:
+    """A command within the sandbox needs no approval."""
     codex = world.bare_codex()
     _, turn_id = turn(codex, "run-free printf 'a%sb' 1")
     codex.wait_turn(turn_id)
@@ -84,6 +91,7 @@ def test_run_free_asks_nobody(world: World) -> None:
 
 @pytest.mark.parametrize(("decision", "written"), [("accept", "two words\n"), ("decline", None)])
 def test_patch_asks_for_approval_of_a_file_change(world: World, decision: str, written: str | None) -> None:
+    """The file is written when that is accepted, and only then."""
     codex = world.bare_codex()
     _, turn_id = turn(codex, "patch notes.txt two words")
     request = codex.wait_server_request("item/fileChange/requestApproval", turnId=turn_id)
@@ -95,6 +103,7 @@ def test_patch_asks_for_approval_of_a_file_change(world: World, decision: str, w
 
 @pytest.mark.parametrize("mode", ["default", "plan"])
 def test_ask_puts_a_question_to_the_user(world: World, mode: str) -> None:
+    """Codex asks the client, and hands the answer to the model."""
     codex = world.bare_codex()
     settings = {"mode": mode, "settings": {"model": "gpt-5.1-codex"}}
     _, turn_id = turn(codex, "ask Shall we?", collaborationMode=settings)
@@ -107,6 +116,7 @@ def test_ask_puts_a_question_to_the_user(world: World, mode: str) -> None:
 
 
 def test_permissions_asks_for_a_right(world: World) -> None:
+    """Codex asks for a permission on behalf of the model."""
     codex = world.bare_codex()
     _, turn_id = turn(codex, "permissions /opt")
     request = codex.wait_server_request("item/permissions/requestApproval", turnId=turn_id)
@@ -117,6 +127,7 @@ def test_permissions_asks_for_a_right(world: World) -> None:
 
 
 def test_elicit_asks_through_an_mcp_server(world: World) -> None:
+    """A question of an MCP server reaches the client."""
     codex = world.bare_codex()
     _, turn_id = turn(codex, "elicit Really?")
     request = codex.wait_server_request("mcpServer/elicitation/request", turnId=turn_id)
@@ -127,6 +138,7 @@ def test_elicit_asks_through_an_mcp_server(world: World) -> None:
 
 
 def test_agents_starts_a_sub_agent_and_waits_for_it(world: World) -> None:
+    """The parent's turn ends with what its sub-agent said."""
     codex = world.bare_codex()
     thread_id, turn_id = turn(codex, "agents run echo from the child")
     request = codex.wait_server_request("item/commandExecution/requestApproval")
@@ -141,6 +153,7 @@ def test_agents_starts_a_sub_agent_and_waits_for_it(world: World) -> None:
 
 
 def test_call_reaches_a_tool_of_the_client(world: World) -> None:
+    """A dynamic tool is called in the client that declared it."""
     codex = world.bare_codex()
     tool = {"type": "function", "name": "shout", "description": "Shouts.", "inputSchema": {"type": "object"}}
     thread_id = codex.start_thread(dynamicTools=[tool])
@@ -152,6 +165,7 @@ def test_call_reaches_a_tool_of_the_client(world: World) -> None:
 
 
 def test_together_makes_several_calls_at_once(world: World) -> None:
+    """Two commands of one turn are asked about at the same time."""
     codex = world.bare_codex()
     _, turn_id = turn(codex, "together run printf o%s 1 // run printf o%s 2")
     first = codex.wait_server_request("item/commandExecution/requestApproval")
@@ -165,12 +179,14 @@ def test_together_makes_several_calls_at_once(world: World) -> None:
 
 @pytest.mark.parametrize("prompt", ["fail 400 too bad", "fail 500 too bad", "fail 429 too bad", "die"])
 def test_a_failure_ends_the_turn_as_failed(world: World, prompt: str) -> None:
+    """Codex tells of a model that fails or hangs up."""
     codex = world.bare_codex()
     _, turn_id = turn(codex, prompt)
     assert codex.wait_turn(turn_id)["status"] == "failed"
 
 
 def test_twenty_prompts_at_once_are_all_answered(world: World) -> None:
+    """The model is no bottleneck of the tests that use it."""
     codex = world.bare_codex()
     threads = [codex.start_thread() for _ in range(24)]
     turns = [codex.start_turn(thread_id, f"number {number}") for number, thread_id in enumerate(threads)]
