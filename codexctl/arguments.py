@@ -1,0 +1,207 @@
+"""The command line: verbs, options, and what to say about a word that is none of them.
+
+`run` of the result names what to run, as `MODULE:FUNCTION` in this package, so that a command imports its verb alone.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from codexctl.exits import EXIT_CODES
+from codexd import __version__
+
+SANDBOXES = ("read-only", "workspace-write", "danger-full-access")
+APPROVAL_POLICIES = ("untrusted", "on-request", "never")
+
+
+class Parser(argparse.ArgumentParser):
+    """Knows the nearest word. Abbreviated options are refused: they would break when a new option is added."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            raise argparse.ArgumentError(action, f"{value} is unknown{nearest(value, known)}")
+
+    def unknown(self, words: Sequence[str]) -> NoReturn:
+        """Words that nothing took."""
+        options = [option for action in self._actions for option in action.option_strings]
+        word = words[0]
+        self.error(f"{word} is unknown here{nearest(word.partition('=')[0], options)}")
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """`; did you mean X?` for the known word that is nearest, else all of them if they are few."""
+    from difflib import get_close_matches
+
+    if found := get_close_matches(word, known, 1):
+        return f"; did you mean {found[0]}?"
+    return f" (known: {', '.join(known)})" if known and not word.startswith("-") else ""
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads a command line; exits with 2 and a sentence on stderr when it is none."""
+    arguments, left = _parser().parse_known_args(argv)
+    if left and hasattr(arguments, "prompt") and not any(word.startswith("-") for word in left):
+        arguments.prompt += left  # argparse takes words only up to the next option
+    elif left:
+        arguments.parser.unknown(left)
+    return arguments
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="codexctl",
+        description="Talk to Codex through codexd: send prompts, follow and steer threads, answer approvals.",
+        epilog=f"The socket: --socket, else CODEXD_SOCKET, else codexd's default.\n\n{EXIT_CODES}",
+    )
+    parser.add_argument("--version", action="version", version=f"codexctl {__version__}")
+    _common(parser, top=True)
+    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
+    _send(_verb(verbs, "send", "send:run", "send a prompt and stream the reply"))
+    attach = _verb(verbs, "attach", "attach:run", "follow a thread and talk in it")
+    attach.add_argument(
+        "thread", nargs="?", metavar="THREAD", help="default: the latest of this directory, or a new one"
+    )
+    _threads(_verb(verbs, "threads", "threads:list_threads", "list threads and manage them"))
+    _approvals(
+        _verb(verbs, "approvals", "approvals:list_approvals", "list what waits for an answer, and answer it")
+    )
+    interrupt = _verb(verbs, "interrupt", "interrupt:interrupt", "interrupt the turn that runs on a thread")
+    interrupt.add_argument(
+        "thread", nargs="?", metavar="THREAD", help="default: the latest of this directory"
+    )
+    _verb(verbs, "status", "status:status", "how codexd and Codex are")
+    _verb(verbs, "clients", "status:clients", "who is connected to codexd")
+    rpc = _verb(verbs, "rpc", "rpc:rpc", "make any request of Codex's app-server or of codexd")
+    rpc.add_argument("method", metavar="METHOD")
+    rpc.add_argument(
+        "params", nargs="?", metavar="JSON", default="{}", help="its params; - reads them from stdin"
+    )
+    return parser
+
+
+def _verb(verbs: Any, name: str, run: str, about: str) -> Parser:
+    parser: Parser = verbs.add_parser(
+        name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=EXIT_CODES
+    )
+    parser.set_defaults(run=run, parser=parser)
+    _common(parser)
+    return parser
+
+
+def _common(parser: Parser, *, top: bool = False) -> None:
+    """Options that may stand before and after the verb; only the first place has defaults, or it would not count."""
+    for option, about in (("--json", "machine-readable output"), ("--no-start", "do not start codexd")):
+        parser.add_argument(
+            option, action="store_true", default=False if top else argparse.SUPPRESS, help=about
+        )
+    parser.add_argument(
+        "--socket", metavar="PATH", default=None if top else argparse.SUPPRESS, help="codexd's socket"
+    )
+
+
+def _send(send: Parser) -> None:
+    send.add_argument("prompt", nargs="*", metavar="PROMPT", help="what to say; - or nothing reads stdin")
+    where = send.add_mutually_exclusive_group()
+    where.add_argument(
+        "-c",
+        "--continue",
+        dest="latest",
+        action="store_true",
+        help="go on in the latest thread of the directory",
+    )
+    where.add_argument("-t", "--thread", metavar="ID", help="go on in this thread")
+    send.add_argument("-C", "--cd", metavar="DIR", help="the directory to work in (default: this one)")
+    send.add_argument("-m", "--model", metavar="MODEL")
+    send.add_argument("-s", "--sandbox", choices=SANDBOXES, metavar="MODE", help=", ".join(SANDBOXES))
+    send.add_argument(
+        "-a",
+        "--approval-policy",
+        choices=APPROVAL_POLICIES,
+        metavar="POLICY",
+        help=", ".join(APPROVAL_POLICIES),
+    )
+    send.add_argument("-i", "--image", action="append", default=[], metavar="FILE", help="may be repeated")
+    send.add_argument("--output-schema", metavar="FILE", help="a JSON Schema for the reply")
+    send.add_argument(
+        "--detach", action="store_true", help="print the thread's id and leave the turn running"
+    )
+    send.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="interrupt the turn after this long"
+    )
+
+
+def _threads(threads: Parser) -> None:
+    _listing(threads, top=True)
+    actions = threads.add_subparsers(metavar="ACTION")
+    _listing(_verb(actions, "list", "threads:list_threads", "list threads, the latest first"))
+    for name, about in (
+        ("show", "show a thread and what was said last"),
+        ("archive", "put a thread away"),
+        ("unarchive", "take a thread out of the archive"),
+        ("fork", "begin a new thread with the history of this one"),
+        ("rename", "name a thread"),
+        ("delete", "delete a thread for good"),
+    ):
+        action = _verb(actions, name, f"threads:{name}", about)
+        action.add_argument("thread", metavar="ID", help="the id, or a beginning that no other thread has")
+        if name == "rename":
+            action.add_argument("name", metavar="NAME")
+
+
+def _listing(parser: Parser, *, top: bool = False) -> None:
+    def default(value: object) -> object:
+        return value if top else argparse.SUPPRESS
+
+    parser.add_argument("--all", action="store_true", default=default(False), help="all pages")
+    parser.add_argument(
+        "-C", "--cd", default=default(None), metavar="DIR", help="only those of this directory"
+    )
+    parser.add_argument("--archived", action="store_true", default=default(False), help="the archived ones")
+    parser.add_argument("--limit", type=_count, default=default(None), metavar="N", help="at most so many")
+    parser.add_argument("--cursor", default=default(None), metavar="CURSOR", help="go on where a page ended")
+
+
+def _approvals(approvals: Parser) -> None:
+    actions = approvals.add_subparsers(metavar="ACTION")
+    _verb(actions, "list", "approvals:list_approvals", "list what waits for an answer")
+    show = _verb(actions, "show", "approvals:show", "show what is asked, with the command or the diff")
+    accept = _verb(actions, "accept", "approvals:accept", "allow it, or answer it")
+    accept.add_argument("--for-session", action="store_true", help="and do not ask again in this session")
+    accept.add_argument(
+        "--answer",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="the answer to a question; repeat it for several in their order, or say NAME=TEXT",
+    )
+    decline = _verb(actions, "decline", "approvals:decline", "refuse it; the turn goes on")
+    for action in (show, accept, decline):
+        action.add_argument("id", type=int, metavar="ID")
+
+
+def _seconds(text: str) -> float:
+    return _positive(float, text, "a number of seconds")
+
+
+def _count(text: str) -> int:
+    return int(_positive(int, text, "a number"))
+
+
+def _positive(number: type[int] | type[float], text: str, what: str) -> float:
+    try:
+        value = number(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not {what} above 0")
+    return value
+
+
+def directory(arguments: argparse.Namespace) -> str:
+    """The directory that is meant, absolute and without links, as Codex records it."""
+    return os.path.realpath(getattr(arguments, "cd", None) or os.getcwd())

@@ -1,0 +1,293 @@
+"""A client of codexd for Python programs: synchronous, standard library alone.
+
+    with Client.connect(name="my-tool", version="1.0") as client:
+        thread = client.request("thread/start", {"cwd": "/tmp"})["thread"]["id"]
+        client.request("turn/start", {"threadId": thread, "input": [{"type": "text", "text": "hello"}]})
+        for message in client.messages():
+            print(message.method, message.params)
+
+Several requests can be under way at once: `send` queues one and returns its id, `wait` waits for its answer. What is
+queued leaves in one write at the next `flush`, `wait` or `receive`. Whatever arrives meanwhile is kept, in order, for
+`receive`.
+"""
+
+import json
+import os
+import select
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from itertools import count
+from typing import Any, NamedTuple, Self
+
+from codexctl.unix_socket import NO_SIGPIPE, connected
+from codexd.protocol.errors import Code, CodexdError, Unavailable
+from codexd.protocol.framing import LineSplitter
+from codexd.protocol.socket_path import codex_home, socket_path
+
+RequestId = int | str
+READ_BYTES = 256 * 1024
+
+
+class RpcError(CodexdError):
+    """A request was answered with an error: Codex's own, or one of codexd's (`codexd.protocol.errors.Code`)."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class ConnectionLost(Unavailable):
+    """codexd hung up. The message has the reason that it gave, if it gave one."""
+
+
+class Message(NamedTuple):
+    """What codexd sends unasked. `id` is None for a notification; a server request wants a `respond` to its id.
+
+    `line` is the message as it came, without its line feed.
+    """
+
+    method: str
+    params: dict[str, Any]
+    id: RequestId | None
+    line: bytes
+
+
+class Answer(NamedTuple):
+    """The answer to a request that was sent with `send` and that nobody waits for."""
+
+    id: int
+    result: Any
+    error: RpcError | None
+
+
+Incoming = Message | Answer
+
+
+class Client:
+    """One connection. Not to be shared by threads, but any thread, or a signal handler, may `send` and `respond`."""
+
+    def __init__(self, connection: socket.socket, path: str, *, named: bool = False) -> None:
+        """`named`: the user chose this very socket, so any CODEX_HOME behind it is right."""
+        self.path = path
+        self._socket = connection
+        self._named = named
+        self._ids = count(1)
+        self._lines = LineSplitter(sys.maxsize)
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
+        self._inbox: deque[Incoming] = deque()
+        self._outgoing: deque[bytes] = deque()
+        self._writing = threading.Lock()
+        self._farewell: str | None = None
+
+    # Connecting
+
+    @classmethod
+    def connect(
+        cls,
+        path: str | None = None,
+        *,
+        name: str,
+        version: str,
+        start: bool = True,
+        experimental: bool = True,
+        capabilities: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> Self:
+        """Connects and does the handshake; starts codexd where none listens, unless `start` is false.
+
+        `path`: the socket, by default where codexd puts it. `capabilities` are added to those of `initialize`.
+
+        Raises:
+            Unavailable: there is no codexd, it has no Codex, or it serves another CODEX_HOME.
+        """
+        client = cls.open(path, start=start)
+        try:
+            handshake = client.send_initialize(
+                name=name, version=version, experimental=experimental, capabilities=capabilities
+            )
+            client.finish_initialize(handshake, timeout)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    @classmethod
+    def open(cls, path: str | None = None, *, start: bool = True) -> Self:
+        """Connects without a handshake, which is all that the `codexd/*` methods need. Raises as `connect` does."""
+        where = str(socket_path(os.environ, os.getuid(), path))
+        connection = connected(where)
+        if connection is None and start:
+            from codexctl.start import start_codexd
+
+            start_codexd(path)
+            connection = connected(where)
+        if connection is None:
+            raise Unavailable(f"no codexd listens at {where}; `codexd start` starts one")
+        named = bool(path or os.environ.get("CODEXD_SOCKET")) and not os.environ.get("CODEX_HOME")
+        return cls(connection, where, named=named)
+
+    def send_initialize(
+        self,
+        *,
+        name: str,
+        version: str,
+        experimental: bool = True,
+        capabilities: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Queues `initialize`; other requests may be queued right behind it."""
+        wanted = {"experimentalApi": experimental, "codexd": {}, **(capabilities or {})}
+        return self.send(
+            "initialize", {"clientInfo": {"name": name, "version": version}, "capabilities": wanted}
+        )
+
+    def finish_initialize(self, handshake: int, timeout: float | None = None) -> dict[str, Any]:
+        """Waits for the answer to `initialize` and returns it; raises `Unavailable` for a foreign CODEX_HOME."""
+        answer: dict[str, Any] = self.wait(handshake, timeout)
+        self.check_home(answer.get("codexHome"))
+        self._queue({"method": "initialized", "params": {}})
+        return answer
+
+    def check_home(self, served: str | None) -> None:
+        """Raises `Unavailable` when the codexd at hand serves another CODEX_HOME than the one that is meant."""
+        meant = str(codex_home(os.environ))
+        if served is None or self._named or os.path.realpath(served) == meant:
+            return
+        raise Unavailable(
+            f"the codexd at {self.path} serves CODEX_HOME {served}, and yours is {meant}; "
+            "name its socket with --socket PATH and leave CODEX_HOME unset to use it all the same"
+        )
+
+    def close(self) -> None:
+        """Hangs up. Turns and questions go on without this client."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Sending
+
+    def send(self, method: str, params: Mapping[str, Any] | None = None) -> int:
+        """Queues a request and returns its id. Its answer comes out of `wait`, else out of `receive`."""
+        request_id = next(self._ids)
+        self._queue({"id": request_id, "method": method, "params": params or {}})
+        return request_id
+
+    def respond(self, request_id: RequestId, result: Any) -> None:
+        """Answers a server request, and sends what is queued."""
+        self._queue({"id": request_id, "result": result})
+        self.flush()
+
+    def abstain(self, request_id: RequestId, message: str) -> None:
+        """Leaves a server request to whoever else was asked; if that is nobody, Codex gets this as an error."""
+        self._queue({"id": request_id, "error": {"code": int(Code.METHOD_NOT_FOUND), "message": message}})
+        self.flush()
+
+    def flush(self) -> None:
+        """Sends what is queued. Called while another `flush` is under way, it leaves the work to that one.
+
+        It never fails for a connection that is gone: reading tells, and has codexd's reason.
+        """
+        while self._outgoing and self._writing.acquire(blocking=False):
+            try:
+                waiting = len(self._outgoing)
+                self._socket.sendall(b"".join(self._outgoing.popleft() for _ in range(waiting)), NO_SIGPIPE)
+            except ConnectionError:
+                self._outgoing.clear()
+            finally:
+                self._writing.release()
+
+    def _queue(self, message: dict[str, Any]) -> None:
+        self._outgoing.append(json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+
+    # Receiving
+
+    def request(
+        self, method: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """Sends a request and waits for its result; raises `RpcError`, `ConnectionLost` or `TimeoutError`."""
+        return self.wait(self.send(method, params), timeout)
+
+    def wait(self, request_id: int, timeout: float | None = None) -> Any:
+        """Waits for the result of a request; raises `RpcError`, `ConnectionLost` or `TimeoutError`."""
+        self.flush()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        seen = 0
+        while True:
+            for at in range(seen, len(self._inbox)):
+                found = self._inbox[at]
+                if isinstance(found, Answer) and found.id == request_id:
+                    del self._inbox[at]
+                    return _result_of(found)
+            seen = len(self._inbox)
+            if not self._read(deadline):
+                raise TimeoutError("codexd has not answered in time")
+
+    def receive(self, timeout: float | None = None) -> Incoming | None:
+        """The next message or unclaimed answer; None when none comes in `timeout` seconds (0: none is there)."""
+        self.flush()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._inbox:
+            if not self._read(deadline):
+                return None
+        return self._inbox.popleft()
+
+    def messages(self) -> Iterator[Message]:
+        """What codexd sends unasked, for ever; ends with `ConnectionLost`."""
+        while True:
+            if isinstance(incoming := self.receive(), Message):
+                yield incoming
+
+    def fileno(self) -> int:
+        """For `select`. It tells of bytes to read; call `receive(0)` until it returns None before waiting for it."""
+        return self._socket.fileno()
+
+    def _read(self, deadline: float | None) -> bool:
+        """Takes in what is there, waiting for it until `deadline`; False if nothing came."""
+        wait_ms = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if not self._poll.poll(wait_ms):
+            return False
+        try:
+            chunk = self._socket.recv(READ_BYTES)
+        except OSError as error:
+            raise self._lost(error) from error
+        if not chunk:
+            raise self._lost(None)
+        for line in self._lines.feed(chunk):
+            assert isinstance(line, bytes), "there is no limit"
+            self._take(line)
+        return True
+
+    def _take(self, line: bytes) -> None:
+        message = json.loads(line)
+        request_id = message.get("id")
+        if "method" in message:
+            self._inbox.append(Message(message["method"], message.get("params") or {}, request_id, line))
+        elif "error" in message:
+            error = message["error"]
+            if request_id is None:
+                self._farewell = error["message"]
+            else:
+                failure = RpcError(error["code"], error["message"], error.get("data"))
+                self._inbox.append(Answer(request_id, None, failure))
+        else:
+            self._inbox.append(Answer(request_id, message["result"], None))
+
+    def _lost(self, error: OSError | None) -> ConnectionLost:
+        reason = self._farewell or (error.strerror if error else None)
+        return ConnectionLost("codexd closed the connection" + (f": {reason}" if reason else ""))
+
+
+def _result_of(answer: Answer) -> Any:
+    if answer.error is not None:
+        raise answer.error
+    return answer.result

@@ -1,0 +1,82 @@
+"""What the verbs share: connecting as `codexctl`, and finding threads."""
+
+import argparse
+from typing import Any
+
+from codexctl.client import Client
+from codexctl.exits import Exit, Failure
+from codexd import __version__
+from codexd.protocol import extension
+
+NAME = "codexctl"
+_ID_LENGTH = 36
+_PAGE = 100
+
+Thread = dict[str, Any]
+
+
+def connect(arguments: argparse.Namespace, *, start: bool) -> Client:
+    """A client after its handshake. `start`: whether the verb may start codexd, which `--no-start` forbids."""
+    return Client.connect(
+        arguments.socket, name=NAME, version=__version__, start=start and not arguments.no_start
+    )
+
+
+def connect_to_codexd(arguments: argparse.Namespace) -> tuple[Client, dict[str, Any]]:
+    """A client for the `codexd/*` methods, which are answered in every state of Codex, and codexd's status."""
+    client = Client.open(arguments.socket, start=False)
+    status: dict[str, Any] = client.request(extension.STATUS)
+    client.check_home(status["codexd"].get("codexHome"))
+    return client, status
+
+
+def check_signed_in(account: dict[str, Any]) -> None:
+    """Raises `Failure` for an answer to `account/read` that says that no turn can succeed."""
+    if account.get("requiresOpenaiAuth") and account.get("account") is None:
+        raise Failure(Exit.SIGNED_OUT, "Codex is not signed in; `codex login` does that")
+
+
+def latest_query(directory: str) -> dict[str, Any]:
+    """Params of the `thread/list` whose first thread is the latest of a directory."""
+    return {"cwd": directory, "limit": 1, "sortKey": "updated_at", "modelProviders": []}
+
+
+def latest_thread(client: Client, directory: str) -> Thread | None:
+    """The thread of a directory that something happened on last."""
+    found: list[Thread] = client.request("thread/list", latest_query(directory))["data"]
+    return found[0] if found else None
+
+
+def no_thread_here(directory: str) -> Failure:
+    return Failure(Exit.FAILED, f"there is no thread of {directory} yet; `codexctl send` begins one")
+
+
+def full_id(client: Client, given: str) -> str:
+    """The id of the thread that is meant: a whole id as it is, else the one thread whose id begins so."""
+    if len(given) == _ID_LENGTH:
+        return given
+    found = {
+        thread["id"]
+        for archived in (False, True)
+        for thread in all_threads(client, {"archived": archived})
+        if thread["id"].startswith(given)
+    }
+    if len(found) == 1:
+        return str(found.pop())
+    if not found:
+        raise Failure(Exit.FAILED, f"no thread's id begins with {given}; `codexctl threads --all` lists them")
+    raise Failure(Exit.FAILED, f"several ids begin with {given}:\n  " + "\n  ".join(sorted(found)))
+
+
+def all_threads(client: Client, query: dict[str, Any]) -> list[Thread]:
+    """All pages of a `thread/list`."""
+    threads: list[Thread] = []
+    cursor = None
+    while True:
+        page = client.request(
+            "thread/list", {"limit": _PAGE, "modelProviders": [], **query, "cursor": cursor}
+        )
+        threads += page["data"]
+        cursor = page.get("nextCursor")
+        if cursor is None:
+            return threads

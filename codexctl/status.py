@@ -1,0 +1,63 @@
+"""`codexctl status` and `clients`: what codexd says of itself, in every state of Codex."""
+
+import argparse
+import sys
+
+from codexctl import session
+from codexctl.exits import Exit
+from codexctl.render import Paint, ago, as_json, exact, table
+from codexd.protocol import extension
+
+
+def status(arguments: argparse.Namespace) -> Exit:
+    """How codexd and Codex are, in every state of Codex. `--json`: codexd's own answer to `codexd/status`."""
+    client, report = session.connect_to_codexd(arguments)
+    client.close()
+    if arguments.json:
+        print(as_json(report, sys.stdout))
+        return Exit.DONE
+    paint = Paint.of(sys.stdout)
+    daemon, codex = report["codexd"], report["codex"]
+    state = paint(codex["state"], "green" if codex["state"] == "ready" else "yellow")
+    pid = f", pid {codex['pid']}" if codex.get("pid") else ""
+    since = f", up {ago(codex['startedAt'])}" if codex.get("startedAt") else ""
+    print(
+        f"codexd {daemon['version']}, pid {daemon['pid']}, up {ago(daemon['startedAt'])}, at {daemon['socket']}"
+    )
+    print(
+        f"Codex {codex.get('version') or '(version unknown)'} {state}{pid}{since}, {codex['restarts']} restarts"
+    )
+    if codex["state"] != "ready" and codex.get("reason"):
+        print(paint(f"  {exact(codex['reason'])}", "red"))
+    counts = [
+        (report["clients"], "clients"),
+        (report["threads"], "threads"),
+        (report["pendingApprovals"], "approvals waiting"),
+    ]
+    print(", ".join(f"{number} {what}" for number, what in counts))
+    return Exit.DONE
+
+
+def clients(arguments: argparse.Namespace) -> Exit:
+    """Who is connected. `--json`: codexd's own answer to `codexd/clients/list`."""
+    client, _ = session.connect_to_codexd(arguments)
+    with client:
+        report = client.request(extension.CLIENTS_LIST)
+    if arguments.json:
+        print(as_json(report, sys.stdout))
+        return Exit.DONE
+    rows = [
+        (
+            str(one["id"]),
+            f"{one['name'] or '-'} {one['version'] or ''}".rstrip(),
+            str(one["pid"] or "-"),
+            ago(one["connectedAt"]),
+            str(one["inFlight"]),
+            f"{one['outboxBytes']}{' (lagging)' if one['lagging'] else ''}",
+            " ".join(one["threads"]) or "-",
+        )
+        for one in report["clients"]
+    ]
+    head = ("ID", "NAME", "PID", "UP", "IN FLIGHT", "OUTBOX", "THREADS")
+    print("\n".join(table(head, rows, sys.stdout)))
+    return Exit.DONE

@@ -1,0 +1,149 @@
+"""`codexctl threads`: list, show, archive, unarchive, fork, rename, delete."""
+
+import argparse
+import sys
+from typing import Any
+
+from codexctl import session
+from codexctl.arguments import directory
+from codexctl.client import Client, RpcError
+from codexctl.exits import Exit
+from codexctl.render import ago, as_json, exact, one_line, table
+from codexctl.transcript import Transcript
+from codexctl.views import PlainView
+
+TURNS_SHOWN = 5
+
+
+def list_threads(arguments: argparse.Namespace) -> Exit:
+    """One page (or with `--all` all of them), the latest first. `--json`: `{threads, nextCursor}`."""
+    query: dict[str, Any] = {
+        "sortKey": "updated_at",
+        "modelProviders": [],
+        "archived": arguments.archived,
+        "limit": arguments.limit,
+        "cursor": arguments.cursor,
+    }
+    if arguments.cd:
+        query["cwd"] = directory(arguments)
+    with session.connect(arguments, start=True) as client:
+        threads, cursor = _pages(client, query, everything=arguments.all)
+    if arguments.json:
+        print(as_json({"threads": threads, "nextCursor": cursor}, sys.stdout))
+        return Exit.DONE
+    rows = [
+        (thread["id"], _state(thread), ago(thread["updatedAt"]), _title(thread, 60), thread["cwd"])
+        for thread in threads
+    ]
+    if rows:
+        print("\n".join(table(("ID", "STATE", "AGE", "WHAT", "WHERE"), rows, sys.stdout)))
+    else:
+        print("no threads", file=sys.stderr)
+    if cursor:
+        print(f"more with --cursor {exact(cursor)!r}, or all with --all", file=sys.stderr)
+    return Exit.DONE
+
+
+def _pages(
+    client: Client, query: dict[str, Any], *, everything: bool
+) -> tuple[list[session.Thread], str | None]:
+    if everything:
+        limit = query.pop("limit")
+        return session.all_threads(client, query)[:limit], None
+    page = client.request("thread/list", query)
+    return page["data"], page.get("nextCursor")
+
+
+def _state(thread: session.Thread) -> str:
+    status = thread["status"]
+    flags = status.get("activeFlags") or []
+    if "waitingOnApproval" in flags or "waitingOnUserInput" in flags:
+        return "waiting"
+    return _STATES.get(status["type"], "idle")
+
+
+_STATES = {"active": "running", "systemError": "failed", "notLoaded": "-"}
+
+
+def _title(thread: session.Thread, width: int) -> str:
+    return one_line(thread.get("name") or thread["preview"], width)
+
+
+def show(arguments: argparse.Namespace) -> Exit:
+    """What a thread is and what was said last. `--json`: `{thread, turns}`, the turns oldest first."""
+    with session.connect(arguments, start=True) as client:
+        thread_id = session.full_id(client, arguments.thread)
+        thread = client.request("thread/read", {"threadId": thread_id})["thread"]
+        turns = last_turns(client, thread_id, TURNS_SHOWN)
+    if arguments.json:
+        print(as_json({"thread": thread, "turns": turns}, sys.stdout))
+        return Exit.DONE
+    facts = {
+        "id": thread["id"],
+        "name": thread.get("name"),
+        "state": _state(thread),
+        "where": thread["cwd"],
+        "model": thread.get("model") or thread["modelProvider"],
+        "begun": f"{ago(thread['createdAt'])} ago",
+        "last used": f"{ago(thread['updatedAt'])} ago",
+        "forked from": thread.get("forkedFromId"),
+    }
+    for label, value in facts.items():
+        if value:
+            print(f"{label + ':':<13}{exact(str(value))}")
+    if turns:
+        print(flush=True)
+        Transcript(thread_id, PlainView(sys.stdout, sys.stdout), detailed=True).history(turns)
+    return Exit.DONE
+
+
+def last_turns(client: Client, thread_id: str, limit: int) -> list[dict[str, Any]]:
+    """The last turns with all their items, oldest first; none for a thread that has no history to be read."""
+    query = {"threadId": thread_id, "limit": limit, "sortDirection": "desc", "itemsView": "full"}
+    try:
+        turns: list[dict[str, Any]] = client.request("thread/turns/list", query)["data"]
+    except RpcError:  # it has had no turn yet, or is ephemeral: Codex has different codes and texts for that
+        return []
+    return turns[::-1]
+
+
+def archive(arguments: argparse.Namespace) -> Exit:
+    """Puts a thread away; `threads --archived` still lists it."""
+    return _change(arguments, "thread/archive", "archived")
+
+
+def unarchive(arguments: argparse.Namespace) -> Exit:
+    """Takes a thread out of the archive."""
+    return _change(arguments, "thread/unarchive", "back from the archive")
+
+
+def delete(arguments: argparse.Namespace) -> Exit:
+    """Deletes a thread for good."""
+    return _change(arguments, "thread/delete", "deleted")
+
+
+def rename(arguments: argparse.Namespace) -> Exit:
+    """Gives a thread a name."""
+    return _change(arguments, "thread/name/set", "renamed", {"name": arguments.name})
+
+
+def fork(arguments: argparse.Namespace) -> Exit:
+    """Begins a thread with the history of another one, and prints its id."""
+    with session.connect(arguments, start=True) as client:
+        thread_id = session.full_id(client, arguments.thread)
+        result = client.request("thread/fork", {"threadId": thread_id, "excludeTurns": True})
+    print(as_json(result, sys.stdout) if arguments.json else result["thread"]["id"])
+    return Exit.DONE
+
+
+def _change(
+    arguments: argparse.Namespace, method: str, done: str, more: dict[str, Any] | None = None
+) -> Exit:
+    with session.connect(arguments, start=True) as client:
+        thread_id = session.full_id(client, arguments.thread)
+        result = client.request(method, {"threadId": thread_id, **(more or {})})
+    if arguments.json:
+        print(as_json(result, sys.stdout))
+    else:
+        print(f"{thread_id} {done}", file=sys.stderr)
+    return Exit.DONE

@@ -1,0 +1,327 @@
+"""A stand-in for codexd: a Unix socket that answers by script. The shapes are those that the real Codex sent."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Params = dict[str, Any]
+PATIENCE_S = 30.0
+
+THREAD = "01a1fc06-0d86-7a53-a176-e1e171885d08"
+TURN = "01a1fc06-0d98-7f93-8820-17e4de44dd8d"
+
+
+class Refused(Exception):
+    """What a handler raises to answer with an error."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        self.body = {"code": code, "message": message} | ({} if data is None else {"data": data})
+
+
+class Connection:
+    """One client of the stand-in. `received` holds its messages, oldest first."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self.received: list[Params] = []
+        self._stream = stream
+        self._then: dict[int, Callable[[Params], None]] = {}
+        self._next_id = 1795229617000000
+
+    def send(self, *messages: Params) -> None:
+        self.send_bytes(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
+
+    def send_bytes(self, data: bytes) -> None:
+        self._stream.sendall(data)
+
+    def notify(self, method: str, **params: Any) -> None:
+        self.send({"method": method, "params": params})
+
+    def ask(self, method: str, params: Params, then: Callable[[Params], None] = lambda answer: None) -> int:
+        """Sends a server request; `then` gets the message that answers it."""
+        self._next_id += 1
+        self._then[self._next_id] = then
+        self.send({"id": self._next_id, "method": method, "params": params})
+        return self._next_id
+
+    def hang_up(self) -> None:
+        self._stream.shutdown(socket.SHUT_RDWR)
+
+    def serve(self, answers: dict[str, Any]) -> None:
+        with self._stream, self._stream.makefile("rb") as lines:
+            for line in lines:
+                message = json.loads(line)
+                self.received.append(message)
+                if "method" not in message:
+                    self._then.pop(message["id"], lambda answer: None)(message)
+                elif "id" in message:
+                    self._answer(message, answers)
+
+    def _answer(self, message: Params, answers: dict[str, Any]) -> None:
+        answer = answers.get(message["method"], Refused(-32600, f"unknown variant `{message['method']}`"))
+        try:
+            result = answer(self, message["params"]) if callable(answer) else answer
+            if isinstance(result, Refused):
+                raise result
+        except Refused as refused:
+            self.send({"error": refused.body, "id": message["id"]})
+            return
+        first, *rest = result if isinstance(result, tuple) else (result,)
+        if first is not SILENCE:
+            self.send({"id": message["id"], "result": first})
+        for event in rest:
+            event() if callable(event) else self.send(event)
+
+
+SILENCE = object()
+"""The result of a handler whose request is never answered."""
+
+
+class StandIn:
+    """Listens at `path`. `answers`: by method a result, a `Refused`, or a function of connection and params that returns
+    one, or a tuple of a result and the messages (or calls) that follow it."""
+
+    def __init__(self, path: Path, codex_home: Path) -> None:
+        self.path = path
+        self.connections: list[Connection] = []
+        self.answers: dict[str, Any] = {
+            "initialize": {
+                "userAgent": "codexd/0.163.0 (Debian 12.0.0; x86_64) xterm (codexctl; 0.1.0)",
+                "codexHome": str(codex_home),
+                "platformFamily": "unix",
+                "platformOs": "linux",
+            },
+            "account/read": {"account": None, "requiresOpenaiAuth": False, "workspaceRouting": None},
+            "codexd/codex/start": {},
+            "codexd/status": status(path, codex_home),
+            "thread/start": {"thread": thread()},
+            "thread/resume": {"thread": thread()},
+            "thread/list": {"data": [thread()], "nextCursor": None},
+            "turn/start": {"turn": turn("inProgress")},
+        }
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self.connections:
+            try:
+                connection.hang_up()
+            except OSError:  # its client was first
+                pass
+        for one in self._threads:
+            one.join(PATIENCE_S)
+
+    @property
+    def received(self) -> list[Params]:
+        """What came on all connections, but the handshake's `initialized`."""
+        return [
+            message
+            for connection in self.connections
+            for message in connection.received
+            if message.get("method") != "initialized"
+        ]
+
+    def requests(self, method: str) -> list[Params]:
+        """The params of all requests of a method."""
+        return [message["params"] for message in self.received if message.get("method") == method]
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                stream, _ = self._listener.accept()
+            except OSError:
+                return
+            connection = Connection(stream)
+            self.connections.append(connection)
+            self._threads.append(
+                threading.Thread(target=_serve, args=(connection, self.answers), daemon=True)
+            )
+            self._threads[-1].start()
+
+
+def _serve(connection: Connection, answers: dict[str, Any]) -> None:
+    try:
+        connection.serve(answers)
+    except OSError:  # the client hung up while it was being written to
+        pass
+
+
+# Shapes
+
+
+def status(path: Path, codex_home: Path) -> Params:
+    return {
+        "codexd": {
+            "pid": 11,
+            "version": "0.1.0",
+            "startedAt": 1795229000.0,
+            "socket": str(path),
+            "codexHome": str(codex_home),
+        },
+        "codex": {
+            "pid": 12,
+            "version": "0.163.0",
+            "state": "ready",
+            "restarts": 0,
+            "startedAt": 1795229001.0,
+            "reason": None,
+        },
+        "clients": 1,
+        "threads": 2,
+        "pendingApprovals": 0,
+        "inFlight": 0,
+        "queued": 0,
+    }
+
+
+def thread(**changes: Any) -> Params:
+    return {
+        "id": THREAD,
+        "preview": "hello you",
+        "name": None,
+        "cwd": "/project",
+        "createdAt": 1795229617,
+        "updatedAt": 1795229617,
+        "modelProvider": "scripted",
+        "model": "gpt-5.1-codex",
+        "status": {"type": "idle"},
+        "forkedFromId": None,
+        "ephemeral": False,
+        "turns": [],
+    } | changes
+
+
+def turn(state: str, turn_id: str = TURN, **changes: Any) -> Params:
+    return {"id": turn_id, "items": [], "itemsView": "notLoaded", "status": state, "error": None} | changes
+
+
+def event(method: str, **params: Any) -> Params:
+    """A notification of the thread and the turn."""
+    return {"method": method, "params": {"threadId": THREAD, "turnId": TURN} | params}
+
+
+def started(turn_id: str = TURN) -> Params:
+    return {"method": "turn/started", "params": {"threadId": THREAD, "turn": turn("inProgress", turn_id)}}
+
+
+def completed(state: str = "completed", turn_id: str = TURN, **changes: Any) -> Params:
+    return {
+        "method": "turn/completed",
+        "params": {"threadId": THREAD, "turn": turn(state, turn_id, **changes)},
+    }
+
+
+def message(text: str, item_id: str = "msg_1", phase: str | None = None) -> Params:
+    return {"type": "agentMessage", "id": item_id, "text": text, "phase": phase}
+
+
+def saying(*deltas: str, item_id: str = "msg_1", phase: str | None = None) -> list[Params]:
+    """A message of the model as it streams: begin, deltas, end."""
+    return [
+        event("item/started", item=message("", item_id, phase)),
+        *(event("item/agentMessage/delta", itemId=item_id, delta=delta) for delta in deltas),
+        event("item/completed", item=message("".join(deltas), item_id, phase)),
+    ]
+
+
+def user_message(text: str, item_id: str = "user_1", client_id: str | None = None) -> Params:
+    content = [{"type": "text", "text": text, "text_elements": []}]
+    return {"type": "userMessage", "id": item_id, "clientId": client_id, "content": content}
+
+
+def command(state: str = "inProgress", item_id: str = "call_1", **changes: Any) -> Params:
+    return {
+        "type": "commandExecution",
+        "id": item_id,
+        "command": "/bin/bash -c 'echo hi'",
+        "cwd": "/project",
+        "status": state,
+        "commandActions": [{"type": "unknown", "command": "echo hi"}],
+        "aggregatedOutput": None,
+        "exitCode": None,
+    } | changes
+
+
+def file_change(state: str = "inProgress", item_id: str = "call_1") -> Params:
+    changes = [{"path": "/project/new.txt", "kind": {"type": "add"}, "diff": "some text\n"}]
+    return {"type": "fileChange", "id": item_id, "changes": changes, "status": state}
+
+
+COMMAND_APPROVAL: Params = {
+    "kind": "command",
+    "threadId": THREAD,
+    "turnId": TURN,
+    "itemId": "call_1",
+    "startedAtMs": 1795229664247,
+    "reason": "The prompt asks for it.",
+    "command": "/bin/bash -c 'echo hi'",
+    "cwd": "/project",
+    "commandActions": [{"type": "unknown", "command": "echo hi"}],
+    "proposedExecpolicyAmendment": ["echo", "hi"],
+    "availableDecisions": [
+        "accept",
+        {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["echo", "hi there"]}},
+        "cancel",
+    ],
+}
+FILE_APPROVAL: Params = {
+    "threadId": THREAD,
+    "turnId": TURN,
+    "itemId": "call_1",
+    "startedAtMs": 1795229665081,
+    "reason": None,
+    "grantRoot": None,
+}
+PERMISSIONS_APPROVAL: Params = {
+    "threadId": THREAD,
+    "turnId": TURN,
+    "itemId": "call_2",
+    "cwd": "/project",
+    "reason": "The prompt asks for it.",
+    "permissions": {
+        "network": None,
+        "fileSystem": {
+            "read": None,
+            "write": ["/tmp/there"],
+            "entries": [{"path": {"type": "path", "path": "/tmp/there"}, "access": "write"}],
+        },
+    },
+}
+USER_INPUT: Params = {
+    "threadId": THREAD,
+    "turnId": TURN,
+    "itemId": "call_3",
+    "isBlocking": False,
+    "questions": [
+        {
+            "id": "answer",
+            "header": "Question",
+            "question": "shall I",
+            "isOther": True,
+            "isSecret": False,
+            "options": [
+                {"label": "Yes", "description": "Go ahead."},
+                {"label": "No", "description": "Leave it."},
+            ],
+        }
+    ],
+}
+ELICITATION: Params = {
+    "threadId": THREAD,
+    "turnId": TURN,
+    "serverName": "scripted",
+    "mode": "form",
+    "message": "shall I",
+    "requestedSchema": {
+        "type": "object",
+        "properties": {"answer": {"type": "string", "title": "Answer"}},
+        "required": ["answer"],
+    },
+}
