@@ -14,7 +14,8 @@ import psutil
 
 from codexd.demo.codex_config import write_config
 
-_FOREIGN = ("XDG_", "CODEX", "OPENAI_", "LISTEN_", "NOTIFY_", "WATCHDOG_")
+# What could lead a program out of its world, or have Python work otherwise than a user's does (without bytecode, say).
+_FOREIGN = ("XDG_", "CODEX", "OPENAI_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "PYTHON", "COVERAGE_")
 CHECKOUT = Path(__file__).resolve().parent.parent
 _END_SECONDS = 10.0
 
