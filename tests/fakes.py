@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class FarEnd:
         connection.setblocking(False)
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
         self._splitter = LineSplitter(1 << 30)
-        self._lines: list[bytes | TooLong] = []
+        self._lines: deque[bytes | TooLong] = deque()
 
     async def send(self, data: bytes) -> None:
         """Sends bytes as they are."""
@@ -48,7 +49,7 @@ class FarEnd:
             if not chunk:
                 raise EOFError
             self._lines += self._splitter.feed(chunk)
-        line = self._lines.pop(0)
+        line = self._lines.popleft()
         assert isinstance(line, bytes)
         return line
 

@@ -42,6 +42,7 @@ class Supervisor:
         self._codex: Codex | None = None
         self._search = trio.CancelScope()
         self._last_stopped: float = 0
+        self._has_cleared = False
 
     def start(self, incarnation: int) -> None:
         """Begins this incarnation as soon as the one before has been swept up after."""
@@ -69,6 +70,7 @@ class Supervisor:
         async for incarnation in self._ordered:
             try:
                 launch = await self._found(incarnation)
+                await self._clear_leftovers(launch)
                 codex = await Codex.spawn(launch)
             except CodexUnavailable as unavailable:
                 self._reports.codex_exited(incarnation, str(unavailable))
@@ -81,6 +83,12 @@ class Supervisor:
                 self._search.cancel()
             return await trio.to_thread.run_sync(self._find_codex, abandon_on_cancel=True)
         raise CodexUnavailable(STOPPED_EARLY)
+
+    async def _clear_leftovers(self, launch: Launch) -> None:
+        """Before the first spawn: what a killed codexd left would fight with the new Codex for its threads."""
+        if not self._has_cleared:
+            await trio.to_thread.run_sync(processes.sweep_leftovers, launch.mark)
+            self._has_cleared = True
 
     async def _attend(self, incarnation: int, codex: Codex, launch: Launch) -> None:
         logger.info("Codex %s runs: pid %d, %s", launch.version, codex.pid, launch.argv[0])

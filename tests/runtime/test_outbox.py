@@ -63,6 +63,21 @@ async def _close_when_sent(outbox, ours):
     ours.close()
 
 
+async def test_client_that_is_cut_in_a_long_line_gets_its_end_and_one_reason(connect, nursery):
+    """However much of the line is left, however often something is put meanwhile: the line, the reason, the end."""
+    ours, far = connect()
+    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    nursery.start_soon(outbox.run)
+    large = b"x" * (20 * LIMIT) + b"\n"
+    outbox.put(large)
+    for _ in range(3):
+        outbox.put(LINE)
+    nursery.start_soon(_close_when_sent, outbox, ours)
+    first, last = (await far.rest()).splitlines(keepends=True)
+    assert first == large
+    assert json.loads(last)["error"]["code"] == -32052
+
+
 async def test_message_larger_than_the_limit_passes_when_little_waits(connect, nursery):
     """The limit is for who does not read, not for large answers."""
     ours, far = connect()

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import trio
 
-from codexd.runtime.codex import CodexUnavailable
+from codexd.runtime.codex import Codex, CodexUnavailable
 from codexd.runtime.supervisor import STOPPED_EARLY, Supervisor
 from tests.fakes import PATIENCE_SECONDS, RecordingReports, fake_codex
 
@@ -81,6 +81,19 @@ async def test_what_codex_leaves_is_gone_before_the_next_one_starts(supervise, r
     supervisor.start(2)
     await wait_for(reports, lambda: 2 in reports.pids)
     assert not psutil.pid_exists(left)
+
+
+async def test_what_a_killed_codexd_left_is_gone_before_the_first_one_starts(reports, supervise):
+    """The Codex of a codexd that was killed holds the threads' locks: it has to go first, once."""
+    mark = f"test-{uuid.uuid4().hex}"
+    left = await Codex.spawn(fake_codex(mark, ignore=["EOF", "SIGTERM"]))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(left.run, lambda lines: None)
+        supervisor = supervise(lambda: fake_codex(mark))
+        supervisor.start(1)
+        await wait_for(reports, lambda: 1 in reports.pids)
+    assert not psutil.pid_exists(left.pid)
+    assert reports.exits == []
 
 
 async def test_codex_that_cannot_be_had_is_reported_and_tried_again_when_told(supervise, reports):

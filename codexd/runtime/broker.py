@@ -1,0 +1,271 @@
+"""The broker: feeds what happens to the core, and carries out what the core wants done.
+
+It is the only holder of a `Router` and decides nothing itself. Everything that comes in one burst, from a client or
+from Codex, is fed to the core first; what that wants done is then carried out in one go, so that a burst costs each
+recipient one system call.
+"""
+
+import logging
+import math
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import NoReturn
+
+import trio
+
+from codexd.protocol.framing import MAX_MESSAGE_BYTES, TooLong
+from codexd.routing.effects import (
+    ClientId,
+    Effect,
+    Log,
+    PauseReading,
+    ResumeReading,
+    StartCodex,
+    StopCodex,
+    ToClients,
+    ToCodex,
+)
+from codexd.routing.router import Identity, Router
+from codexd.runtime import processes
+from codexd.runtime.accept import accept_clients
+from codexd.runtime.budget import MAX_BUFFERED_BYTES, LineBudget
+from codexd.runtime.codex import Launch
+from codexd.runtime.outbox import MAX_OUTBOX_BYTES
+from codexd.runtime.peer import admitted
+from codexd.runtime.session import Session
+from codexd.runtime.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+NOBODY: tuple[ClientId, ...] = ()
+CLOCK_GRAIN_SECONDS = 1e-6
+"""Seconds since the epoch, as a float, are coarser than trio's clock: with this added, what is due is due."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What codexd allows, in bytes and seconds.
+
+    `max_buffered_bytes` is for the unfinished lines of all clients together, `max_outbox_bytes` for each client.
+    `flush_seconds`: how long clients have at the end to read what is queued for them, after Codex has gone.
+    """
+
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    max_buffered_bytes: int = MAX_BUFFERED_BYTES
+    max_outbox_bytes: int = MAX_OUTBOX_BYTES
+    flush_seconds: float = 1.0
+
+
+class Broker:
+    """Serves clients on sockets with one Codex.
+
+    `find_codex` is called in a worker thread before every spawn; it raises `CodexUnavailable`.
+    """
+
+    def __init__(self, identity: Identity, find_codex: Callable[[], Launch], limits: Limits) -> None:
+        self._limits = limits
+        self._router = Router(identity, self._outbox_bytes)
+        self._supervisor = Supervisor(find_codex, self)
+        self._sessions: dict[ClientId, Session] = {}
+        self._client_ids = count(1)
+        self._budget = LineBudget(limits.max_buffered_bytes)
+        self._epoch = time.time()
+        self._alarm = trio.CancelScope()
+        self._stopping = trio.Event()
+        self._awaited: list[tuple[Callable[[], bool], trio.Event]] = []
+
+    async def run(
+        self,
+        listeners: Sequence[socket.socket],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serves until `stop` has been carried out; started once it accepts and Codex is being started.
+
+        The listeners stay the caller's to close. Whatever ends it, no process that Codex started is left.
+        """
+        processes.become_subreaper()
+        self._epoch = time.time() - trio.current_time()
+        async with trio.open_nursery() as timekeeping:
+            timekeeping.start_soon(self._keep_time)
+            async with trio.open_nursery() as clients:
+                async with trio.open_nursery() as codex:
+                    codex.start_soon(self._supervisor.run)
+                    async with trio.open_nursery() as doors:
+                        for listener in listeners:
+                            doors.start_soon(accept_clients, listener, partial(self._welcome, clients))
+                        self._carry_out(self._router.start(self._now()))
+                        task_status.started()
+                        await self._stopping.wait()
+                        doors.cancel_scope.cancel()
+                    self._carry_out(self._router.stop(self._now()))
+                    self._supervisor.finish()
+                await self._flush()
+                clients.cancel_scope.cancel()
+            timekeeping.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        """Ends `run` in good order: answers what is open, ends Codex, lets the clients read what is queued for them.
+
+        Takes less than five seconds, whatever clients and Codex do.
+        """
+        self._stopping.set()
+
+    async def wait_codex_settled(self) -> str | None:
+        """Waits until Codex is ready (None), or until it is known why it is not (a sentence)."""
+        await self._wait_until(lambda: self._router.ready() or self._router.down_reason() is not None)
+        return self._router.down_reason()
+
+    def join(self, session: Session) -> None:
+        """A client is there."""
+        self._sessions[session.client] = session
+        logger.info("client %d connected, pid %s", session.client, session.pid)
+        self._carry_out(self._router.connect(session.client, session.pid, self._now()))
+
+    def receive(self, client: ClientId, lines: Sequence[bytes | TooLong]) -> None:
+        """A burst from a client."""
+        now = self._now()
+        effects: list[Effect] = []
+        for line in lines:
+            if isinstance(line, TooLong):
+                effects += self._router.receive_too_long(client, line.head, now)
+            else:
+                effects += self._router.receive(client, line, now)
+        logger.debug("client %d sent %d lines", client, len(lines))
+        self._carry_out(effects)
+
+    async def wait_answered(self, client: ClientId) -> None:
+        """Waits until no request of the client is open."""
+        await self._wait_until(lambda: self._router.in_flight(client) == 0)
+
+    def leave(self, client: ClientId) -> None:
+        """A client is gone."""
+        del self._sessions[client]
+        logger.info("client %d left", client)
+        self._carry_out(self._router.disconnect(client, self._now()))
+
+    def codex_spawned(self, incarnation: int, pid: int) -> None:
+        """Codex runs."""
+        self._carry_out(self._router.codex_spawned(incarnation, pid, self._now()))
+
+    def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:
+        """A burst from Codex."""
+        now = self._now()
+        effects: list[Effect] = []
+        for line in lines:
+            effects += self._router.codex_receive(incarnation, line, now)
+        logger.debug("Codex sent %d lines", len(lines))
+        self._carry_out(effects)
+
+    def codex_exited(self, incarnation: int, reason: str) -> None:
+        """Codex has ended, or could not be had."""
+        self._carry_out(self._router.codex_exited(incarnation, reason, self._now()))
+
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        """Does what the core wants, in order for each client and for Codex; what goes to the same clients goes as one."""
+        recipients = NOBODY
+        to_clients: list[bytes] = []
+        to_codex: list[bytes] = []
+        for effect in effects:
+            if isinstance(effect, ToClients):
+                if effect.clients is not recipients and effect.clients != recipients:
+                    self._deliver(recipients, to_clients)
+                    recipients, to_clients = effect.clients, []
+                to_clients.append(effect.line)
+            elif isinstance(effect, ToCodex):
+                to_codex.append(effect.line)
+            else:
+                self._write(to_codex)
+                to_codex = []
+                self._do(effect)
+        self._deliver(recipients, to_clients)
+        self._write(to_codex)
+        self._look_ahead()
+
+    def _deliver(self, recipients: tuple[ClientId, ...], lines: list[bytes]) -> None:
+        if lines:
+            chunk = _joined(lines)
+            sessions = self._sessions
+            for client in recipients:
+                sessions[client].outbox.put(chunk)
+
+    def _write(self, lines: list[bytes]) -> None:
+        if lines:
+            self._supervisor.write(_joined(lines))
+
+    def _do(self, effect: PauseReading | ResumeReading | StartCodex | StopCodex | Log) -> None:
+        match effect:
+            case PauseReading():
+                self._sessions[effect.client].pause()
+            case ResumeReading():
+                self._sessions[effect.client].resume()
+            case StartCodex():
+                self._supervisor.start(effect.incarnation)
+            case StopCodex():
+                self._supervisor.stop(effect.incarnation)
+            case Log():
+                logger.log(effect.level, "%s", effect.message)
+
+    def _look_ahead(self) -> None:
+        """After every change: who waited for it goes on, and the alarm is set anew."""
+        for condition, has_come in self._awaited:
+            if condition():
+                has_come.set()
+        deadline = self._router.deadline()
+        at = math.inf if deadline is None else deadline - self._epoch
+        if at != self._alarm.deadline:
+            self._alarm.deadline = at
+
+    async def _keep_time(self) -> NoReturn:
+        """Ticks when the core wants it, and sleeps else."""
+        while True:
+            with trio.CancelScope() as self._alarm:
+                self._look_ahead()
+                await trio.sleep_forever()
+            self._carry_out(self._router.tick(self._now() + CLOCK_GRAIN_SECONDS))
+
+    async def _wait_until(self, condition: Callable[[], bool]) -> None:
+        waiting = (condition, trio.Event())
+        self._awaited.append(waiting)
+        try:
+            self._look_ahead()
+            await waiting[1].wait()
+        finally:
+            self._awaited.remove(waiting)
+
+    async def _flush(self) -> None:
+        with trio.move_on_after(self._limits.flush_seconds):
+            for session in tuple(self._sessions.values()):
+                await session.outbox.wait_sent()
+
+    def _welcome(self, clients: trio.Nursery, connection: socket.socket) -> None:
+        peer = admitted(connection, os.getuid())
+        if peer is None:
+            connection.close()
+            return
+        client = next(self._client_ids)
+        session = Session(
+            client,
+            connection,
+            peer.pid,
+            max_message_bytes=self._limits.max_message_bytes,
+            max_outbox_bytes=self._limits.max_outbox_bytes,
+            budget=self._budget,
+        )
+        clients.start_soon(session.run, self, name=f"client {client}")
+
+    def _outbox_bytes(self, client: ClientId) -> int:
+        return self._sessions[client].outbox.queued_bytes
+
+    def _now(self) -> float:
+        """Seconds since the epoch by trio's clock, so that time that is made up in a test is made up here too."""
+        return self._epoch + trio.current_time()
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    return b"\n".join([*lines, b""])

@@ -1,0 +1,382 @@
+"""The broker with the real core, a fake Codex and real connections: many clients, one Codex, nobody waits."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import uuid
+
+import psutil
+import pytest
+import trio
+import trio.lowlevel
+
+from codexd.routing.effects import ToClients, ToCodex
+from codexd.routing.router import Identity
+from codexd.runtime.broker import Broker, Limits
+from codexd.runtime.codex import CodexUnavailable
+from tests.fakes import PATIENCE_SECONDS, FarEnd, fake_codex
+
+pytestmark = pytest.mark.usefixtures("subreaper")
+
+MEGABYTE = 1024 * 1024
+SLEEPER = "import time; time.sleep(3600)"
+INTRODUCTION = {"clientInfo": {"name": "test", "version": "1"}}
+
+
+class Place:
+    """A broker that runs, and its clients."""
+
+    def __init__(self, path, find, limits):
+        identity = Identity(
+            pid=os.getpid(), version="0.1.0", socket=str(path), codex_home="/home", started_at=1e9
+        )
+        self.broker = Broker(identity, find, limits)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self._path = path
+        self._ends = [self.listener]
+
+    async def run(self, task_status):
+        """Runs the broker to its end."""
+        await self.broker.run([self.listener], task_status=task_status)
+
+    def connect(self):
+        """A new client that has said nothing yet."""
+        end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._ends.append(end)
+        end.connect(str(self._path))
+        return FarEnd(end)
+
+    async def client(self, **capabilities):
+        """A new client that has introduced itself."""
+        far = self.connect()
+        answer = await far.request(0, "initialize", INTRODUCTION | {"capabilities": capabilities})
+        assert "result" in answer
+        return far
+
+    async def status(self):
+        """What codexd says of itself."""
+        far = self.connect()
+        answer = await far.request(0, "codexd/status")
+        await far.close()
+        return answer["result"]
+
+    def close(self):
+        """Closes every end that is still open."""
+        for end in self._ends:
+            end.close()
+
+
+@pytest.fixture
+async def serve(tmp_path, nursery):
+    """Runs a broker with this way to find Codex, or a fake one with these manners; stops it at the end."""
+    mark = f"test-{uuid.uuid4().hex}"
+    places = []
+
+    async def start(find=None, limits=None, **manners):
+        place = Place(tmp_path / "s", find or (lambda: fake_codex(mark, **manners)), limits or Limits())
+        places.append(place)
+        await nursery.start(place.run)
+        return place
+
+    with trio.fail_after(PATIENCE_SECONDS):
+        yield start
+        for place in places:
+            place.broker.stop()
+    for place in places:
+        place.close()
+
+
+def request(number, method, params=None):
+    """The line of a request."""
+    return json.dumps({"id": number, "method": method, "params": params or {}}).encode() + b"\n"
+
+
+def notification(method, **params):
+    """A line of Codex's, as hexadecimal with its line feed."""
+    return (json.dumps({"method": method, "params": params}).encode() + b"\n").hex()
+
+
+async def test_two_clients_share_one_codex(serve):
+    """Each gets its own answer under its own id, however alike the ids are."""
+    place = await serve()
+    assert await place.broker.wait_codex_settled() is None
+    first, second = await place.client(), await place.client()
+    one = await first.request(7, "echo", {"of": "first"})
+    two = await second.request(7, "echo", {"of": "second"})
+    assert (one, two) == (
+        {"id": 7, "result": {"of": "first"}},
+        {"id": 7, "result": {"of": "second"}},
+    )
+    status = await place.status()
+    assert (status["clients"], status["codex"]["state"], status["codex"]["restarts"]) == (3, "ready", 0)
+
+
+async def test_client_that_leaves_is_forgotten(serve):
+    """Its place is free, and the others go on."""
+    place = await serve()
+    first, second = await place.client(), await place.client()
+    await first.close()
+    while (await place.status())["clients"] > 2:
+        await trio.lowlevel.checkpoint()
+    assert (await second.request(1, "echo", {}))["result"] == {}
+
+
+async def test_death_of_codex_is_an_event(serve):
+    """What was under way is answered with an error, clients stay, and the next Codex serves them."""
+    place = await serve()
+    client = await place.client()
+    before = (await place.status())["codex"]["pid"]
+    answer = await client.request(1, "fake/die", {"signal": signal.SIGKILL})
+    assert answer["error"]["code"] == -32050
+    assert "killed by SIGKILL" in answer["error"]["message"]
+    assert (await client.request(2, "echo", {"x": 1}))["result"] == {"x": 1}
+    after = (await place.status())["codex"]
+    assert after["pid"] != before
+    assert after["restarts"] == 1
+
+
+async def test_codex_that_cannot_be_had_is_said_and_tried_again(serve):
+    """Who waits for Codex learns why there is none; the broker looks again when the core's time has come."""
+    looked = []
+
+    def find():
+        looked.append(trio.from_thread.run_sync(trio.current_time))
+        if len(looked) < 3:
+            raise CodexUnavailable("no Codex found: install it")
+        return fake_codex(f"test-{uuid.uuid4().hex}")
+
+    place = await serve(find)
+    assert await place.broker.wait_codex_settled() == "no Codex found: install it"
+    assert (await place.client()) is not None
+    assert len(looked) == 3
+    assert await place.broker.wait_codex_settled() is None
+
+
+async def test_order_holds_between_messages_to_different_clients(serve):
+    """Each client has what is meant for it in Codex's order, though the recipients change with every message."""
+    place = await serve()
+    everything = await place.client()
+    part = await place.client(optOutNotificationMethods=["skills/changed"])
+    methods = ["skills/changed", "account/updated", "account/updated", "skills/changed", "project/odd"] * 40
+    pieces = [notification(method, number=n) for n, method in enumerate(methods)]
+    await everything.send(
+        json.dumps({"id": 1, "method": "fake/write", "params": {"pieces": ["".join(pieces)]}}).encode()
+        + b"\n"
+    )
+    expected = list(enumerate(methods))
+    seen = [await everything.message() for _ in expected]
+    assert [(m["params"]["number"], m["method"]) for m in seen] == expected
+    wanted = [(n, method) for n, method in expected if method != "skills/changed"]
+    seen = [await part.message() for _ in wanted]
+    assert [(m["params"]["number"], m["method"]) for m in seen] == wanted
+
+
+class RecordingOutbox:
+    """Takes chunks."""
+
+    def __init__(self):
+        self.chunks = []
+
+    def put(self, chunk):
+        """Writes it down."""
+        self.chunks.append(chunk)
+
+
+class RecordingSession:
+    """A client that reads nothing."""
+
+    def __init__(self):
+        self.outbox = RecordingOutbox()
+
+
+class RecordingSupervisor:
+    """Takes what is written to Codex."""
+
+    def __init__(self):
+        self.written = []
+
+    def write(self, lines):
+        """Writes it down."""
+        self.written.append(lines)
+
+
+async def test_burst_is_one_chunk_for_each_client_and_one_write_to_codex():
+    """Lines with the same recipients are joined once, and all recipients share the very same bytes."""
+    identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
+    broker = Broker(identity, fake_codex, Limits())
+    codex = RecordingSupervisor()
+    clients = {1: RecordingSession(), 2: RecordingSession()}
+    vars(broker).update(_supervisor=codex, _sessions=clients)
+    both, equal = tuple(clients), tuple(clients)
+    broker._carry_out(
+        [
+            ToClients(both, b"a"),
+            ToCodex(b"x"),
+            ToClients(both, b"b"),
+            ToClients(equal, b"c"),
+            ToClients((2,), b"d"),
+            ToCodex(b"y"),
+            ToClients(both, b"e"),
+        ]
+    )
+    assert clients[1].outbox.chunks == [b"a\nb\nc\n", b"e\n"]
+    assert clients[2].outbox.chunks == [b"a\nb\nc\n", b"d\n", b"e\n"]
+    assert clients[1].outbox.chunks[0] is clients[2].outbox.chunks[0]
+    assert codex.written == [b"x\ny\n"]
+
+
+async def test_bad_lines_of_codex_harm_nobody(serve, caplog):
+    """They are logged, without their content, and skipped.
+
+    Regression T21: one bad line from Codex ended the reader of codex-broker and of the SDK, and everybody's turns.
+    """
+    place = await serve()
+    client = await place.client()
+    garbage = b'not json\n[]\n{"id":\n\xff\xfe\n{"neither":1}\n'
+    await client.send(request(1, "fake/write", {"pieces": [garbage.hex()]}))
+    assert (await client.request(2, "echo", {"still": "here"}))["result"] == {"still": "here"}
+    warnings = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(warnings) == 5
+    assert not any("not json" in text for text in warnings)
+
+
+@pytest.mark.parametrize("size", [70_000, MEGABYTE, 100 * MEGABYTE])
+async def test_large_messages_pass_in_both_ways(serve, size):
+    """From a client to Codex and back, whole.
+
+    Regression T7: agm, codex-a2a and acodex read lines with Python's limit of 64 KiB, and hung or died of the first
+    large file or diff.
+    """
+    place = await serve()
+    client = await place.client()
+    text = "x" * size
+    assert (await client.request(1, "echo", {"text": text}))["result"] == {"text": text}
+
+
+async def test_line_that_is_too_long_is_refused_to_its_sender_alone(serve):
+    """It is answered under its own id, skipped, and the connection goes on."""
+    place = await serve(limits=Limits(max_message_bytes=10_000))
+    client = await place.client()
+    answer = await client.request(5, "echo", {"text": "x" * 20_000})
+    assert answer["error"]["code"] == -32053
+    assert (await client.request(6, "echo", {}))["result"] == {}
+
+
+async def test_burst_of_one_client_is_answered_completely(serve):
+    """3,000 requests at once: the client is paused and read again as the core wants, and none is lost."""
+    place = await serve()
+    client = await place.client()
+    lines = [request(number, "echo") for number in range(3000)]
+    answered: set[int] = set()
+
+    async def read():
+        while len(answered) < len(lines):
+            answered.add((await client.message())["id"])
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.send, b"".join(lines))
+        nursery.start_soon(read)
+    assert answered == set(range(3000))
+
+
+async def test_client_that_never_reads_delays_nobody(serve):
+    """While 45,000 notifications pass, the others get all of them, and who does not read is cut off.
+
+    Regression T10: in lspmux and in Codex on stdio one client that stops reading stops everybody.
+    """
+    place = await serve(limits=Limits(max_outbox_bytes=MEGABYTE))
+    stuck, reading = await place.client(), await place.client()
+    message = {"method": "skills/changed", "params": {"filler": "x" * 100}}
+    expected = json.dumps(message).encode()
+    for number in range(9):
+        await reading.send(request(number, "fake/flood", {"count": 5_000, "message": message}))
+        assert {await reading.line() for _ in range(5_000)} == {expected}
+    assert (await reading.request(10, "echo", {"x": 1}))["result"] == {"x": 1}
+    *whole, last = (await stuck.rest()).splitlines()
+    assert 0 < len(whole) < 45_000
+    assert set(whole) == {expected}
+    assert json.loads(last)["error"]["code"] == -32052
+
+
+async def test_half_closed_client_gets_its_answers(serve):
+    """`printf ... | nc -U socket` works: the answers come, then the connection ends."""
+    place = await serve()
+    client = place.connect()
+    await client.send(request(0, "initialize", INTRODUCTION) + request("q", "echo"))
+    await client.finish_sending()
+    answers = [json.loads(line) for line in (await client.rest()).splitlines()]
+    assert [answer["id"] for answer in answers if "id" in answer] == [0, "q"]
+
+
+async def test_stop_with_clients_connected_leaves_nothing(tmp_path):
+    """Told to stop, it ends: whoever is connected, reads or does not, and whatever Codex does about it.
+
+    Regression T5: the broker of codex-plugin-cc and sandbox-agent waited for their clients, for ever.
+    """
+    mark = f"test-{uuid.uuid4().hex}"
+    manners = {"ignore": ["EOF", "SIGTERM"]}
+    place = Place(tmp_path / "s", lambda: fake_codex(mark, **manners), Limits(flush_seconds=0.1))
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(place.run)
+            reading, stuck = await place.client(), await place.client()
+            left = (await reading.request(1, "fake/spawn", {"program": SLEEPER, "setsid": True}))["result"][
+                "pid"
+            ]
+            codex = (await place.status())["codex"]["pid"]
+            await stuck.send(request(1, "echo", {"text": "x" * MEGABYTE}))
+            await reading.send(request(2, "fake/silence"))
+            await reading.request(3, "echo", {})
+            place.broker.stop()
+        answer, *_ = [json.loads(line) for line in (await reading.rest()).splitlines()]
+        assert (answer["id"], answer["error"]["code"]) == (2, -32050)
+    place.close()
+    assert not psutil.pid_exists(codex)
+    assert not psutil.pid_exists(left)
+
+
+async def test_stopped_broker_takes_nobody_from_the_socket(serve):
+    """Who is there is let go; who comes later is left for the next codexd that has the socket."""
+    place = await serve()
+    client = await place.client()
+    place.broker.stop()
+    await client.rest()
+    place.connect()
+    connection, _ = place.listener.accept()
+    connection.close()
+
+
+async def test_broker_that_is_cut_off_leaves_nothing(tmp_path):
+    """Cancelled instead of stopped, it takes Codex along all the same."""
+    mark = f"test-{uuid.uuid4().hex}"
+    place = Place(tmp_path / "s", lambda: fake_codex(mark, ignore=["EOF", "SIGTERM"]), Limits())
+    with trio.fail_after(PATIENCE_SECONDS):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(place.run)
+            client = await place.client()
+            await client.send(request(2, "fake/silence"))
+            codex = (await place.status())["codex"]["pid"]
+            nursery.cancel_scope.cancel()
+    place.close()
+    assert not psutil.pid_exists(codex)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+async def test_another_users_process_gets_not_a_word(serve, connect, nursery, caplog):
+    """Whoever else gets as far as to connect is refused before a byte of it is read."""
+    place = await serve()
+    os.seteuid(65534)
+    try:
+        ours, stranger = connect()
+    finally:
+        os.seteuid(0)
+    await stranger.send(request(1, "codexd/status"))
+    place.broker._welcome(nursery, ours)
+    with pytest.raises(trio.BrokenResourceError):
+        await stranger.rest()
+    assert "refused a client of user 65534" in caplog.text
+    assert (await place.status())["clients"] == 1
