@@ -55,6 +55,7 @@ class Answers:
         if call.method in SUBSCRIBING:
             if call.thread is not None:
                 self._dispatch.unpark(call.thread)
+                self._dispatch.release_if_deserted(call.thread)
             self._let_go_unclaimed()
 
     def _try_again(self, number: int, call: Call, answer: ErrorResponse) -> bool:

@@ -39,7 +39,6 @@ class Client(Struct, eq=False):
     version: str | None = None
     opted_out: frozenset[str] = frozenset()
     knows_codexd: bool = False
-    paused: bool = False
 
 
 class _ClientInfo(Struct):
@@ -60,7 +59,7 @@ class _InitializeParams(Struct, rename="camel"):
 
 _initialize_params = msgspec.json.Decoder(_InitializeParams)
 _user_agent = msgspec.json.Decoder(dict[str, Any])
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 _SUFFIX = re.compile(r"\([^()]*; [^()]*\)$")
 
 

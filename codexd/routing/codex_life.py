@@ -11,7 +11,6 @@ import logging
 import re
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
 from codexd.protocol import extension, messages
@@ -32,8 +31,7 @@ Refusal = tuple[str, dict[str, Any]]
 
 _NEVER = "no rollout found"
 """In the error of a resume of a thread of which Codex has nothing on disk (measured)."""
-_VERSION = re.compile(r"/([^ ]+)")
-_members = msgspec.json.Decoder(dict[str, Any])
+_VERSION = re.compile(r'/([^ "]+)')
 
 
 class CodexLife:
@@ -78,9 +76,13 @@ class CodexLife:
         if isinstance(answer, ErrorResponse):
             self._condemn(f"Codex refused codexd's initialize: {params.error_body(answer.error)[1]}")
             return
+        said = messages.members_of(answer.result)
+        if not said:
+            self._condemn("Codex answered codexd's initialize with something unknown")
+            return
         state.life.answered()
         state.codex_answer = Raw(bytes(answer.result))
-        found = _VERSION.search(str(_members.decode(answer.result).get("userAgent")))
+        found = _VERSION.search(bytes(said.get("userAgent", b"")).decode())
         state.codex_version = found[1] if found else None
         state.log(f"Codex {state.codex_version} is ready, pid {state.life.pid}")
         for client in state.clients.waiting_for_codex():

@@ -27,8 +27,14 @@ class Dispatch:
     def pump(self) -> None:
         """Hands to Codex what the window allows. Called after everything that may have changed that."""
         state = self._state
-        if state.life.state is not lifecycle.State.READY:
-            return
+        if state.life.state is lifecycle.State.READY:
+            self._send_what_the_window_allows()
+        for client in [paused for paused in state.paused if state.flow.is_low(paused)]:
+            state.paused.remove(client)
+            state.want(ResumeReading(client))
+
+    def _send_what_the_window_allows(self) -> None:
+        state = self._state
         while (call := state.flow.take()) is not None:
             self._decide(call)
         if state.flow.wants_marker():
@@ -36,10 +42,6 @@ class Dispatch:
             number, line = state.requests.send(marker)
             state.flow.marker_sent(number)
             state.tell_codex(line)
-        for client in state.clients.all():
-            if client.paused and state.flow.is_low(client.id):
-                client.paused = False
-                state.want(ResumeReading(client.id))
 
     def ask(self, purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> None:
         """Queues a request of codexd's own."""
@@ -78,12 +80,10 @@ class Dispatch:
             self._state.flow.offer(call, first=True)
 
     def _may_release(self, thread: Thread) -> bool:
-        threads = self._state.threads
-        root = threads.root(thread.id)
         return (
             thread.attached
             and thread.turn is None
-            and (root is None or not root.subscribers)
+            and not self._state.threads.recipients(thread.id)
             and not self._state.server_requests.undecided(thread.id)
             and not self.is_being_subscribed(thread.id)
         )

@@ -62,6 +62,7 @@ class FromClients:
         state = self._state
         state.clients.remove(client_id)
         state.flow.drop(client_id)
+        state.paused.discard(client_id)
         state.threads.drop_parked(client_id)
         for call in state.requests.abandon(client_id):
             if call.method == "command/exec" and call.handle is not None:
@@ -93,8 +94,8 @@ class FromClients:
         else:
             rewritten, handle = state.handles.rewrite(client.id, request)
             state.flow.offer(Call(client.id, rewritten, thread_id(request.params), handle))
-            if not client.paused and state.flow.is_full(client.id):
-                client.paused = True
+            if client.id not in state.paused and state.flow.is_full(client.id):
+                state.paused.add(client.id)
                 state.want(PauseReading(client.id))
 
     def _notification(self, client: Client, notification: Notification) -> None:

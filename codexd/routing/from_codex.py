@@ -30,13 +30,12 @@ class FromCodex:
             return
         try:
             message = messages.parse_codex(line)
+            match message:
+                case Notification():
+                    self._notifications.deliver(message)
+                case Request():
+                    self._decisions.take_up(message)
+                case Response() | ErrorResponse():
+                    self._answers.take(message)
         except ProtocolError as error:
             self._state.log(f"skipped a line of {len(line)} bytes: {error}", logging.WARNING)
-            return
-        match message:
-            case Notification():
-                self._notifications.deliver(message)
-            case Request():
-                self._decisions.take_up(message)
-            case Response() | ErrorResponse():
-                self._answers.take(message)

@@ -100,13 +100,17 @@ class Handles:
 
     def untagged_error(self, call: Call, answer: ErrorResponse) -> bytes:
         """The error's line for the client: its own id, and its own word for the handle in the text."""
-        line = messages.with_id(answer, call.request.id)
         if call.handle is None or call.owner is None:
-            return line
+            return messages.with_id(answer, call.request.id)
         beginning = _PLAIN.match(call.handle)
         assert beginning is not None, "it may be empty"
         plain = beginning[0].encode()
-        return line.replace(b"%d:%b" % (call.owner, plain), plain)
+        start, end = answer.id_at
+        before, after = (
+            part.replace(b"%d:%b" % (call.owner, plain), plain)
+            for part in (answer.line[:start], answer.line[end:])
+        )
+        return before + call.request.id + after
 
     def leave(self, client: ClientId) -> list[Open]:
         """What the client has open, which is to be closed; it is open no longer."""

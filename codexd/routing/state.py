@@ -40,6 +40,7 @@ class State:
         self.threads = Threads()
         self.server_requests = ServerRequests(identity.started_at)
         self.handles = Handles()
+        self.paused: set[ClientId] = set()
         self.codex_answer: Raw | None = None
         self.codex_version: str | None = None
         self.startup: list[Notification] = []

@@ -1,7 +1,7 @@
 """Threads and who follows them.
 
 For Codex codexd is one connection, subscribed to every thread that any client is subscribed to. Which clients those
-are is kept here. A sub-agent's thread has no subscribers of its own: those of its parent follow it.
+are is kept here. Who follows a thread follows its sub-agents' threads too; a client may also attach to one of those.
 
 A thread is known from the answer that attached a client to it until Codex closes it, or until codexd has let go of
 it. `attached` says that codexd itself is subscribed.
@@ -114,21 +114,27 @@ class Threads:
         """Who follows the thread: the same tuple until somebody comes or goes."""
         found = self._recipients.get(thread)
         if found is None:
-            root = self.root(thread)
-            found = tuple(root.subscribers) if root is not None else ()
+            found = tuple(dict.fromkeys(client for t in self._line(thread) for client in t.subscribers))
             self._recipients[thread] = found
         return found
 
     def root(self, thread: str) -> Thread | None:
         """The thread itself, or the ancestor at the top of its sub-agents' chain."""
-        current = self._threads.get(thread)
-        while current is not None and current.parent is not None:
-            current = self._threads.get(current.parent)
-        return current
+        line = self._line(thread)
+        return line[-1] if line else None
 
     def descendants(self, thread: Thread) -> list[Thread]:
         """The sub-agents below a thread."""
-        return [t for t in self._threads.values() if t is not thread and self.root(t.id) is thread]
+        return [t for t in self._threads.values() if t is not thread and thread in self._line(t.id)]
+
+    def _line(self, thread: str) -> list[Thread]:
+        """The thread and its ancestors, as far as they are known."""
+        line: list[Thread] = []
+        current = self._threads.get(thread)
+        while current is not None and current not in line:
+            line.append(current)
+            current = self.get(current.parent)
+        return line
 
     def of_client(self, client: ClientId) -> list[str]:
         """The ids of the threads that the client itself is subscribed to."""
