@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,24 @@ ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 30.0
 _KEPT = ("LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 _GLANCE_SECONDS = 0.01
+
+
+_HAND_OVER = """
+import os, sys
+count = int(sys.argv[1])
+for number, descriptor in enumerate(map(int, sys.argv[2 : 2 + count])):
+    os.dup2(descriptor, 100 + number)
+for number in range(count):
+    os.dup2(100 + number, 3 + number)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": sys.argv[1], "LISTEN_FDNAMES": "codexd"}
+os.execv(sys.argv[2 + count], sys.argv[2 + count :])
+"""
+
+
+def handed_over(argv: Sequence[str], *descriptors: int) -> dict[str, Any]:
+    """What to give `subprocess` so that the program finds these descriptors as a service manager hands them over."""
+    numbers = [str(len(descriptors)), *map(str, descriptors)]
+    return {"args": [sys.executable, "-ISc", _HAND_OVER, *numbers, *argv], "pass_fds": descriptors}
 
 
 class Place:
@@ -53,8 +72,8 @@ class Place:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for process in self._processes:
-            process.kill()
-            process.communicate()
+            with process:
+                process.kill()
         for stray in self.strays():
             stray.kill()
         shutil.rmtree(self.root)
@@ -80,15 +99,11 @@ class Place:
     def start(
         self, *arguments: str, env: Mapping[str, str] | None = None, **how: Any
     ) -> subprocess.Popen[str]:
-        """codexd with these arguments, its output in pipes."""
+        """codexd with these arguments, or the program of `args`, its output in pipes."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(
-            self.command(*arguments),
-            env={**self.environ, **(env or {})},
-            cwd=self.home,
-            text=True,
-            **pipes | how,
-        )
+        program: dict[str, Any] = {"args": self.command(*arguments), "cwd": self.home, "text": True}
+        surroundings = {"env": {**self.environ, **(env or {})}}
+        process: subprocess.Popen[str] = subprocess.Popen(**program | pipes | surroundings | how)
         self._processes.append(process)
         return process
 
@@ -103,6 +118,10 @@ class Place:
     def instance(self, *arguments: str, **flags: object) -> Instance:
         """What a command line in this place means. The process's own environment has to be this place's, too."""
         return Instance(settings.load(flags, self.environ), arguments, self.environ)
+
+    def systemctl(self) -> "Systemctl":
+        """A `systemctl` that stands for a user's systemd in this place."""
+        return Systemctl(self)
 
     # What runs
 
@@ -147,6 +166,22 @@ class Place:
             raise
         return connection
 
+    @contextmanager
+    def listener(self) -> Iterator[socket.socket]:
+        """Somebody else's listening socket at the path of codexd's, as systemd's is."""
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.socket))
+            listener.listen()
+            yield listener
+
+    @staticmethod
+    def python(script: str) -> str:
+        """What a Python script prints that is run in the source tree."""
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
     def ask(self, method: str, path: Path | None = None) -> dict[str, Any]:
         """The whole answer to one request on a connection of its own."""
         with self.connect(path) as connection, connection.makefile("rwb") as stream:
@@ -160,3 +195,45 @@ class Place:
         process.send_signal(number)
         process.communicate(timeout=PATIENCE_SECONDS)
         return process.returncode
+
+
+class Systemctl:
+    """A program `systemctl` that knows the properties of units and does what a test says a verb does."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._directory = place.root / "systemctl"
+        self._directory.mkdir()
+        (self._directory / "calls").touch()
+        place.program(
+            "systemctl",
+            f"""cd {self._directory}
+[ "$1" = --user ] || exit 9
+shift
+echo "$@" >>calls
+if [ "$1" = show ]; then cat "show-$2"; else [ ! -e "on-$1" ] || . "./on-$1"; fi""",
+        )
+
+    def knows(self, unit: str, **properties: object) -> None:
+        """From now on the unit has these properties, all of which every question gets."""
+        lines = [f"{name}={value}\n" for name, value in properties.items()]
+        (self._directory / f"show-{unit}").write_text("".join(lines))
+
+    def does(self, verb: str, script: str) -> None:
+        """From now on this is what the verb does, in shell."""
+        (self._directory / f"on-{verb}").write_text(script + "\n")
+
+    def has_installed(self, pid: int = 0, state: str = "inactive") -> None:
+        """Our units are there, for the default socket."""
+        self.knows(
+            "codexd.socket", LoadState="loaded", Listen=f"{self._place.socket} (Stream)", ActiveState="active"
+        )
+        self.knows("codexd.service", LoadState="loaded", MainPID=pid, ActiveState=state)
+
+    def actions(self) -> list[str]:
+        """What was asked of it, questions left out."""
+        return [
+            line
+            for line in (self._directory / "calls").read_text().splitlines()
+            if not line.startswith("show")
+        ]

@@ -12,12 +12,11 @@ import pytest
 import trio
 
 from codexd.service.systemd import Starter
-from tests.service.place import Place
+from tests.service.place import Place, handed_over
 
 _ADOPT = """
 import os, sys
 from codexd.service.systemd import Starter
-os.environ["LISTEN_PID"] = str(os.getpid())
 starter = Starter.taken_from(os.environ)
 print([os.path.basename(each.getsockname()) for each in starter.listeners])
 print([name for name in os.environ if name.startswith(("LISTEN", "NOTIFY", "WATCHDOG"))])
@@ -106,23 +105,11 @@ async def test_a_watchdog_for_whom(place: Place, manager: socket.socket, pid: st
     assert said(manager) == []
 
 
-def adopt(place: Place, descriptors: list[int], count: int) -> list[str]:
-    """What a process says that was given these descriptors from number 3 on."""
-
-    def arrange() -> None:
-        for number, descriptor in enumerate(descriptors, 10):
-            os.dup2(descriptor, number)
-        for number in range(len(descriptors)):
-            os.dup2(10 + number, 3 + number)
-
-    done = subprocess.run(
-        [sys.executable, "-c", _ADOPT],
-        env=place.environ | {"LISTEN_FDS": str(count), "LISTEN_FDNAMES": "codexd"},
-        preexec_fn=arrange,
-        close_fds=False,
-        capture_output=True,
-        text=True,
-        check=True,
+def adopt(place: Place, *descriptors: int) -> list[str]:
+    """What a process says that was handed these descriptors."""
+    program = handed_over([sys.executable, "-c", _ADOPT], *descriptors)
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        **program, env=place.environ, capture_output=True, text=True, check=True
     )
     return done.stdout.splitlines()
 
@@ -133,7 +120,7 @@ def test_listening_sockets_are_adopted(place: Place) -> None:
         for name, listener in (("one", one), ("two", two)):
             listener.bind(str(place.root / name))
             listener.listen()
-        assert adopt(place, [one.fileno(), two.fileno()], 2) == ["['one', 'two']", "[]", "[False, False]"]
+        assert adopt(place, one.fileno(), two.fileno()) == ["['one', 'two']", "[]", "[False, False]"]
 
 
 def test_what_is_no_unix_listener_is_not_adopted(place: Place) -> None:
@@ -149,7 +136,7 @@ def test_what_is_no_unix_listener_is_not_adopted(place: Place) -> None:
         good.bind(str(place.root / "good"))
         good.listen()
         given = [tcp.fileno(), deaf.fileno(), file.fileno(), good.fileno()]
-        assert adopt(place, given, 4)[0] == "['good']"
+        assert adopt(place, *given)[0] == "['good']"
 
 
 def test_sockets_for_somebody_else_are_not_adopted() -> None:

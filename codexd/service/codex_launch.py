@@ -1,0 +1,73 @@
+"""How Codex is to be spawned: its command, environment and directory."""
+
+import os
+from collections.abc import Mapping
+
+from codexd.protocol import socket_path
+from codexd.protocol.errors import Unavailable
+from codexd.runtime.codex import CodexUnavailable, Launch, environment
+from codexd.runtime.processes import MARK_VARIABLE
+from codexd.service import locks
+from codexd.service.discovery import STAND_IN_QUESTION, Codex, Finder
+from codexd.service.errors import UsageError
+from codexd.service.settings import Settings
+
+_NOT_FOR_CODEX = {"INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", *STAND_IN_QUESTION}
+"""What a service manager says of codexd's own process, and codexd's question to its stand-in."""
+
+
+class Launcher:
+    """Says, before every start of Codex, what is to be started.
+
+    `find` and `launch` are called in a worker thread; `abandon`, from any other one, ends them early.
+    """
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environ = codex_environment(settings, environ)
+        finder = Finder(settings.codex, environ)
+        self.find = finder.find
+        self.abandon = finder.abandon
+
+    def launch(self) -> Launch:
+        """What to spawn now; Codex may have been updated, moved or removed since the last time.
+
+        Raises:
+            CodexUnavailable: there is none; the message is a sentence that names the way out.
+        """
+        try:
+            codex = self.find()
+        except Unavailable as unavailable:
+            raise CodexUnavailable(str(unavailable)) from None
+        return Launch(command(codex, self._settings), self._environ, str(self._settings.cwd), codex.version)
+
+
+def command(codex: Codex, settings: Settings) -> list[str]:
+    """The command line of `codex app-server` on stdin and stdout."""
+    overrides = [part for assignment in settings.codex_config for part in ("-c", assignment)]
+    return [str(codex.binary), *overrides, "app-server"]
+
+
+def codex_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of whoever started codexd, the CODEX_HOME that the lock stands for, and the lock's mark."""
+    inherited = {name: value for name, value in environment(environ).items() if name not in _NOT_FOR_CODEX}
+    mark = socket_path.home_hash(locks.home_directory(environ, settings.codex_home))
+    return inherited | {"CODEX_HOME": str(settings.codex_home), MARK_VARIABLE: mark}
+
+
+def check_directories(settings: Settings, environ: Mapping[str, str], demo: bool) -> None:
+    """Makes the default CODEX_HOME where it is missing, as Codex itself would.
+
+    Args:
+        demo: the demo's CODEX_HOME is codexd's own to make.
+
+    Raises:
+        UsageError: one that was asked for does not exist; Codex refuses that too, but without saying who asked.
+    """
+    if demo or settings.codex_home == socket_path.default_codex_home(environ):
+        os.makedirs(settings.codex_home, mode=0o700, exist_ok=True)
+    for name, path in (("codex_home", settings.codex_home), ("cwd", settings.cwd)):
+        if not path.is_dir():
+            raise UsageError(
+                f"there is no directory {path}, which {name} names (from {settings.sources[name]})"
+            )

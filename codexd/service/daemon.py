@@ -1,0 +1,239 @@
+"""codexd in the foreground: locks, the socket, signals, and the broker in their midst.
+
+    services: signals, watchdog, readiness      end when the broker has ended
+    └── the broker                              serves until it is told to stop
+
+Locks, socket and the demo's model belong to one exit stack, which unwinds when the broker has left no process behind.
+"""
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from codexd import __version__
+from codexd.protocol import messages
+from codexd.protocol.errors import Code, CodexdError
+from codexd.routing.router import Identity
+from codexd.runtime.broker import Broker, Limits
+from codexd.service import locks, log_file, settings as settings_module, sockets
+from codexd.service.codex_launch import Launcher, check_directories
+from codexd.service.instance import how_to_talk
+from codexd.service.settings import Settings
+from codexd.service.systemd import Starter
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 4.5
+"""When the broker has not ended by then it is cut off: the promise is five seconds from the signal."""
+
+
+def run(flags: Mapping[str, Any], arguments: tuple[str, ...], detached: bool, demo: bool) -> None:
+    """Serves until a signal says stop.
+
+    Args:
+        flags: the settings given on the command line, as `settings.load` takes them.
+        arguments: the same as they have to be given again for a restart.
+        detached: whether the log is the log file alone; stderr is that file already.
+        demo: whether Codex gets the scripted model, which this process then is.
+
+    Raises:
+        CodexdError: codexd cannot serve; the starter and clients that already wait have been told why.
+    """
+    starter = Starter.taken_from(os.environ)
+    try:
+        settings = settings_module.load(flags, os.environ)
+        check_directories(settings, os.environ, demo)
+        log = log_file.configure(settings, os.environ, detached)
+        trio.run(Daemon(settings, starter, arguments, log, demo).run)
+    except CodexdError as refusal:
+        starter.tell(STATUS=str(refusal))
+        for listener in starter.listeners:
+            turn_away(listener, str(refusal))
+        raise
+
+
+def turn_away(listener: socket.socket, sentence: str) -> None:
+    """Tells every client that waits on a socket of the service manager why nobody serves it.
+
+    Unanswered they would make systemd start codexd again at once, until it gives up on the socket for good.
+    """
+    line = messages.error(b"null", Code.CODEX_UNAVAILABLE, sentence, {"reason": "codexdUnavailable"})
+    listener.setblocking(False)
+    while True:
+        try:
+            client, _ = listener.accept()
+        except BlockingIOError:
+            return
+        with client:
+            client.setblocking(False)
+            try:
+                client.send(line + b"\n")
+            except (BrokenPipeError, ConnectionResetError):
+                logger.debug("a client left before it could be told")
+
+
+class Ending:
+    """What a signal to stop does: the first one asks, the second one, or too long a wait, cuts off.
+
+    `ask` is what asking means at the moment: before there is a broker there is nothing to wait for.
+    """
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.ask: Callable[[], None] = self.scope.cancel
+        self._asked = False
+
+    def request(self) -> None:
+        """Takes the next signal to stop."""
+        if self._asked:
+            logger.warning("told to stop again: not waiting any longer")
+            self.scope.cancel()
+            return
+        self._asked = True
+        self.scope.deadline = trio.current_time() + STOP_SECONDS
+        self.ask()
+
+
+class Daemon:
+    """One codexd from its locks to its end."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        starter: Starter,
+        arguments: tuple[str, ...],
+        log: log_file.LogFile | None,
+        demo: bool,
+    ) -> None:
+        self._settings = settings
+        self._starter = starter
+        self._arguments = arguments
+        self._log = log
+        self._demo = demo
+        self._launcher = Launcher(settings, os.environ)
+        self._ending = Ending()
+        self._on_terminal = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
+        self._announced = False
+
+    async def run(self) -> None:
+        """Serves until a signal says stop.
+
+        Raises:
+            CodexdError: it never came to serving.
+        """
+        refusal: CodexdError | None = None
+        wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        with trio.open_signal_receiver(*wanted) as signals, self._ending.scope:
+            async with trio.open_nursery() as services:
+                services.start_soon(self._obey, signals)
+                services.start_soon(self._starter.feed_watchdog)
+                try:
+                    await self._serve(services)
+                except CodexdError as error:
+                    refusal = error
+                services.cancel_scope.cancel()
+        if refusal is not None:
+            raise refusal
+        logger.info("codexd (pid %d) has ended", os.getpid())
+
+    async def _serve(self, services: trio.Nursery) -> None:
+        with ExitStack() as stack:
+            listeners = await self._take_what_is_ours(stack)
+            identity = self._identity(listeners[0].getsockname())
+            broker = Broker(identity, self._launcher.launch, self._limits())
+            async with trio.open_nursery() as serving:
+                await serving.start(broker.run, listeners)
+                self._ending.ask = lambda: self._stop(broker)
+                services.start_soon(self._announce, broker, identity)
+
+    async def _take_what_is_ours(self, stack: ExitStack) -> list[socket.socket]:
+        """Locks, Codex and sockets, in this order: who runs already is the better answer than what is missing."""
+        settings = self._settings
+        handed = list(self._starter.listeners)
+        path = Path(handed[0].getsockname()) if handed else settings.socket
+        holder = locks.Holder(os.getpid(), str(path), str(settings.codex_home), self._arguments)
+        sockets.make_private_directory(locks.home_directory(os.environ, settings.codex_home))
+        stack.enter_context(locks.held(locks.home_lock(os.environ, settings.codex_home), holder))
+        try:
+            await trio.to_thread.run_sync(self._launcher.find, abandon_on_cancel=True)
+        finally:
+            self._launcher.abandon()
+        if self._demo:
+            # Late: only the demo pays for an HTTP server.
+            from codexd.demo.scripted_model import ScriptedModel
+
+            model = stack.enter_context(ScriptedModel())
+            model.write_config(settings.codex_home)
+        if handed:
+            stack.enter_context(locks.held(locks.socket_lock(path), holder))
+            return handed
+        return [stack.enter_context(sockets.listening(path, holder))]
+
+    def _identity(self, socket_path: str) -> Identity:
+        settings = self._settings
+        return Identity(
+            pid=os.getpid(),
+            version=__version__,
+            socket=socket_path,
+            codex_home=str(settings.codex_home),
+            started_at=time.time(),
+            client_name=settings.client_name,
+            request_attestation=settings.request_attestation,
+        )
+
+    def _limits(self) -> Limits:
+        return Limits(
+            max_message_bytes=self._settings.max_message_bytes,
+            max_buffered_bytes=self._settings.max_buffered_bytes,
+            max_outbox_bytes=self._settings.max_outbox_bytes,
+        )
+
+    async def _announce(self, broker: Broker, identity: Identity) -> None:
+        reason = await broker.wait_codex_settled()
+        status = "serving" if reason is None else f"serving, but Codex is not available: {reason}"
+        logger.info(
+            "codexd %s (pid %d) is %s; socket %s", __version__, os.getpid(), status, self._settings.socket
+        )
+        if self._demo:
+            logger.info("talk to it with: %s", how_to_talk(self._settings))
+        self._announced = True
+        self._starter.tell(READY="1", STATUS=status)
+
+    def _stop(self, broker: Broker) -> None:
+        logger.info("stopping")
+        self._starter.tell(STOPPING="1", STATUS="stopping")
+        self._launcher.abandon()
+        broker.stop()
+
+    async def _obey(self, signals: AsyncIterator[int]) -> None:
+        async for number in signals:
+            if number == signal.SIGHUP and not self._terminal_is_gone():
+                self._reopen_log()
+            else:
+                self._ending.request()
+
+    def _terminal_is_gone(self) -> bool:
+        """Whether a SIGHUP means what it is named after; what is still to be written then goes nowhere."""
+        if not self._on_terminal or os.isatty(self._on_terminal[0]):
+            return False
+        with open(os.devnull, "r+b") as nowhere:
+            for descriptor in self._on_terminal:
+                os.dup2(nowhere.fileno(), descriptor)
+        return True
+
+    def _reopen_log(self) -> None:
+        if self._announced:
+            self._starter.tell_reloading()
+        if self._log is not None:
+            self._log.reopen()
+        logger.info("the log goes on")
+        if self._announced:
+            self._starter.tell(READY="1")

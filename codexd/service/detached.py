@@ -1,0 +1,111 @@
+"""Starting a codexd that outlives its terminal, and hearing from it how that went.
+
+It is told of a notify socket, as a service manager would tell it, so there is one way to say READY. Its own session
+keeps the terminal's end from it; its exit before READY is noticed by its exit status, and why by the STATUS that it
+sent before.
+"""
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from codexd.service.errors import CannotServe, ServiceError
+from codexd.service.log_file import open_for_start
+from codexd.service.own_command import own_command
+
+_GLANCE_SECONDS = 0.1  # how long an exit may go unnoticed
+_OF_ANOTHER_STARTER = ("WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+_LAST_WORDS_BYTES = 2000
+
+
+class StartFailed(ServiceError):
+    """The codexd that was started ended before it was ready; the message is why, `exit_code` its own."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def launch(arguments: Sequence[str], log: Path, environ: Mapping[str, str], seconds: float) -> None:
+    """Starts `codexd run ARGUMENTS` on its own; returns when it has said READY.
+
+    Raises:
+        StartFailed: it ended before that.
+        CannotServe: it was not ready in time, and is left to go on; or the log file cannot be written.
+    """
+    output = open_for_start(log)
+    try:
+        size = os.fstat(output).st_size
+        with _notify_socket() as (heard, address):
+            child = subprocess.Popen(
+                [*own_command(), "run", "--detached", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=_environment(environ, address),
+                cwd=os.path.expanduser("~"),
+                start_new_session=True,
+            )
+            try:
+                status = _await_ready(child, heard, time.monotonic() + seconds)
+            finally:
+                code = child.returncode
+                child.returncode = (
+                    0  # Popen complains of a child that is left running, and here that is the point
+                )
+    finally:
+        os.close(output)
+    if code is None:
+        return
+    sentence = status or _last_words(log, size) or f"codexd ended with status {code} and said nothing"
+    # A death by a signal has no exit code that anybody could pass on.
+    raise StartFailed(sentence, code if code > 0 else CannotServe.exit_code)
+
+
+def _environment(environ: Mapping[str, str], address: str) -> dict[str, str]:
+    own = {name: value for name, value in environ.items() if name not in _OF_ANOTHER_STARTER}
+    return own | {"NOTIFY_SOCKET": address}
+
+
+@contextmanager
+def _notify_socket() -> Iterator[tuple[socket.socket, str]]:
+    with tempfile.TemporaryDirectory(prefix="codexd-") as directory:
+        address = os.path.join(directory, "n")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+            heard.bind(address)
+            heard.settimeout(_GLANCE_SECONDS)
+            yield heard, address
+
+
+def _await_ready(child: subprocess.Popen[bytes], heard: socket.socket, deadline: float) -> str:
+    """The last STATUS, once the child is ready or has ended (then its `returncode` is set)."""
+    status = ""
+    while True:
+        ended = child.poll() is not None
+        try:
+            message = heard.recv(65536).decode(errors="replace")
+        except TimeoutError:
+            # What it said before it ended has been heard by now: the messages of the dead are in the queue.
+            if ended:
+                return status
+            if time.monotonic() >= deadline:
+                raise CannotServe(
+                    f"codexd (pid {child.pid}) was started and is not ready after a long wait; see: codexd logs"
+                ) from None
+            continue
+        said = dict(line.partition("=")[::2] for line in message.splitlines())
+        status = said.get("STATUS", status)
+        if said.get("READY") == "1":
+            return status
+
+
+def _last_words(log: Path, size: int) -> str:
+    """What it wrote since it was started, at most the end of that: a traceback ends with what matters."""
+    with log.open("rb") as file:
+        file.seek(size)
+        return file.read()[-_LAST_WORDS_BYTES:].decode(errors="replace").strip()

@@ -1,0 +1,88 @@
+"""doctor: every setting with where it came from, and every check, whatever state codexd and Codex are in."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from codexd import __version__
+from codexd.service import examination, settings as settings_module
+from codexd.service.errors import UsageError
+from codexd.service.examination import BROKEN, Finding
+from codexd.service.instance import Instance
+from codexd.service.settings import Choice, Settings
+
+_DERIVED = ("sources", "config_file")
+
+
+def doctor(
+    flags: Mapping[str, Any], arguments: tuple[str, ...], environ: Mapping[str, str], as_json: bool
+) -> int:
+    """Prints what there is to know; returns 1 when something is broken, else 0."""
+    instance, findings = _instance(flags, arguments, environ)
+    findings += examination.examine(instance)
+    surroundings = examination.environment_of_codex(instance)
+    if as_json:
+        print(json.dumps(_report(instance, findings, surroundings)))
+    else:
+        print(_in_words(instance, findings, surroundings))
+    return int(any(finding.state == BROKEN for finding in findings))
+
+
+def _instance(
+    flags: Mapping[str, Any], arguments: tuple[str, ...], environ: Mapping[str, str]
+) -> tuple[Instance, list[Finding]]:
+    """The codexd that is meant; when the settings are wrong, what is wrong and the one of the default settings."""
+    try:
+        loaded = settings_module.load(flags, environ)
+    except UsageError as error:
+        without = {
+            name: value for name, value in environ.items() if not name.startswith(("CODEXD_", "CODEX_"))
+        }
+        loaded = settings_module.load({"config": "/dev/null"}, without)
+        wrong = Finding("settings", BROKEN, str(error), "until then the defaults are examined")
+        return Instance(loaded, arguments, without), [wrong]
+    return Instance(loaded, arguments, environ), []
+
+
+def _report(instance: Instance, findings: list[Finding], surroundings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "settings": {
+            name: {"value": value, "source": source}
+            for name, value, source in _settings_rows(instance.settings)
+        },
+        "findings": [finding._asdict() for finding in findings],
+        "environment": surroundings,
+    }
+
+
+def _settings_rows(settings: Settings) -> list[tuple[str, Any, str]]:
+    rows = []
+    for name, value in settings._asdict().items():
+        if name in _DERIVED:
+            continue
+        rows.append((name, _plain(value), settings.sources[name]))
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [each.value if isinstance(each, Choice) else each for each in value]
+    return value if isinstance(value, bool | int) else str(value)
+
+
+def _in_words(instance: Instance, findings: list[Finding], surroundings: dict[str, Any]) -> str:
+    lines = [f"codexd {__version__}", "", "settings"]
+    for name, value, source in _settings_rows(instance.settings):
+        shown = ", ".join(value) if isinstance(value, list) else value
+        lines.append(f"  {name:<20} {shown if shown != '' else '-'}  ({source})")
+    lines += ["", "checks"]
+    for finding in findings:
+        lines.append(f"  {finding.state:<7} {finding.name:<15} {finding.text}")
+        if finding.remedy:
+            lines.append(f"{'':<26}{finding.remedy}")
+    lines += ["", f"Codex gets the environment of {surroundings['of']}"]
+    lines += [f"  {name}={value}" for name, value in surroundings["shown"].items()]
+    lines.append("  and " + ", ".join(surroundings["names"]))
+    lines.append(f"  in the directory {surroundings['cwd']}")
+    return "\n".join(lines)

@@ -1,0 +1,219 @@
+"""The checks of doctor: each looks at one thing, changes nothing and wakes nobody."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from codexd.protocol import extension
+from codexd.protocol.errors import Unavailable
+from codexd.service import install, locks, log_file, sockets
+from codexd.service.ask import Asker, Refused
+from codexd.service.codex_launch import check_directories, codex_environment
+from codexd.service.discovery import Finder
+from codexd.service.errors import UsageError
+from codexd.service.instance import Instance
+from codexd.service.service_manager import SERVICE, SOCKET, UserManager
+from codexd.service.settings import DEFAULT
+from codexd.service.sockets import Occupant
+
+OK = "ok"
+NOTE = "note"
+"""Nothing is wrong, but somebody may want to know."""
+BROKEN = "broken"
+_ANSWER_SECONDS = 5.0
+_SHOWN_VARIABLES = re.compile(r"PATH|HOME|CODEX_HOME|(?:HTTP|HTTPS|ALL|NO)_PROXY", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"//[^/@]*@")
+
+
+class Finding(NamedTuple):
+    """What one check found. `remedy`: what to do about it, empty where nothing is to be done."""
+
+    name: str
+    state: str
+    text: str
+    remedy: str = ""
+
+
+def examine(instance: Instance) -> list[Finding]:
+    """What every check finds, in the order in which things depend on each other."""
+    checks: tuple[Callable[[Instance], Iterator[Finding]], ...] = (
+        _codex,
+        _directories,
+        _daemon,
+        _socket,
+        _service,
+        _control_socket,
+        _start_up,
+        _log,
+    )
+    return [finding for check in checks for finding in check(instance)]
+
+
+def environment_of_codex(instance: Instance) -> dict[str, Any]:
+    """What Codex gets: the names of all variables, the values of those that lead it somewhere, never a secret's."""
+    given, whose = dict(instance.environ), "this shell, as codexd start would hand it on"
+    if (runner := instance.runner()) is not None:
+        import psutil
+
+        try:
+            given, whose = psutil.Process(runner.pid).environ(), f"the codexd that runs (pid {runner.pid})"
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            whose += "; that of the running one cannot be read"
+    handed = codex_environment(instance.settings, given)
+    shown = {name: handed[name] for name in sorted(handed) if _SHOWN_VARIABLES.fullmatch(name)}
+    return {
+        "of": whose,
+        "shown": {name: _CREDENTIALS.sub("//…@", value) for name, value in shown.items()},
+        "names": sorted(handed.keys() - shown.keys()),
+        "cwd": str(instance.settings.cwd),
+    }
+
+
+def _codex(instance: Instance) -> Iterator[Finding]:
+    try:
+        codex = Finder(instance.settings.codex, instance.environ).find()
+    except Unavailable as error:
+        yield Finding("Codex", BROKEN, str(error))
+        return
+    via = f", which npm's {codex.found_as} starts" if codex.binary != codex.found_as else ""
+    yield Finding("Codex", OK, f"{codex.version}, {codex.binary}{via} (from {codex.source})")
+
+
+def _directories(instance: Instance) -> Iterator[Finding]:
+    home = instance.settings.codex_home
+    if not home.exists() and instance.settings.sources["codex_home"] == DEFAULT:
+        yield Finding("CODEX_HOME", NOTE, f"{home} does not exist yet; the first start makes it")
+        return
+    try:
+        check_directories(instance.settings, instance.environ, demo=False)
+    except UsageError as error:
+        yield Finding("CODEX_HOME", BROKEN, str(error))
+        return
+    if os.access(home, os.W_OK):
+        yield Finding("CODEX_HOME", OK, str(home))
+    else:
+        yield Finding("CODEX_HOME", BROKEN, f"{home} is not writable for this user")
+
+
+def _daemon(instance: Instance) -> Iterator[Finding]:
+    runner = instance.runner()
+    lock = instance.home_lock()
+    if runner is None:
+        yield Finding("codexd", NOTE, f"not running; nobody holds the lock {lock}", "codexd start")
+        return
+    yield Finding(
+        "lock", OK, f"held by pid {runner.pid}, which serves {runner.codex_home} on {runner.socket}"
+    )
+    try:
+        with Asker(Path(runner.socket), _ANSWER_SECONDS) as asker:
+            status = asker.ask(extension.STATUS)
+            own, codex = status["codexd"], status["codex"]
+            yield Finding(
+                "codexd", OK, f"{own['version']} runs (pid {own['pid']}) with {status['clients']} clients"
+            )
+            yield from _answers_of_codex(asker, codex)
+    except (Unavailable, Refused) as error:
+        yield Finding(
+            "codexd", BROKEN, f"pid {runner.pid} runs and does not answer: {error}", "codexd restart"
+        )
+
+
+def _answers_of_codex(asker: Asker, codex: dict[str, Any]) -> Iterator[Finding]:
+    if codex["state"] != "ready":
+        yield Finding("Codex's state", BROKEN, f"{codex['state']}: {codex['reason']}", "codexd restart")
+        return
+    yield Finding("Codex's state", OK, f"ready (pid {codex['pid']}), restarted {codex['restarts']} times")
+    asker.ask("initialize", {"clientInfo": {"name": "codexd-doctor", "version": "1"}})
+    answer = asker.ask("account/read")
+    if answer["account"] is None and answer["requiresOpenaiAuth"]:
+        yield Finding("account", BROKEN, "Codex is not signed in", "codex login")
+    else:
+        kind = answer["account"]["type"] if answer["account"] else "none is needed for its model provider"
+        yield Finding("account", OK, kind)
+
+
+def _socket(instance: Instance) -> Iterator[Finding]:
+    path = instance.settings.socket
+    if instance.settings.sources["socket"] == str(instance.settings.config_file):
+        yield Finding(
+            "socket", NOTE, "codexctl does not read config.toml", f"tell it with: export CODEXD_SOCKET={path}"
+        )
+    if instance.runner() is None and UserManager(instance.environ).owns(path):
+        yield Finding("socket", OK, f"{path}: systemd listens and starts codexd with the first client")
+        return
+    try:
+        if path.parent.exists():
+            sockets.check_private_directory(path.parent)
+    except sockets.SocketRefused as error:
+        yield Finding("socket", BROKEN, str(error))
+        return
+    found, pid = sockets.occupant(path)
+    who = f" (pid {pid})" if pid else ""
+    holder = locks.holder(locks.socket_lock(path))
+    if found is Occupant.LIVE and holder is None:
+        yield Finding(
+            "socket", BROKEN, f"{path}: something that is not codexd listens there{who}", f"end pid {pid}"
+        )
+    elif found is Occupant.STALE:
+        yield Finding("socket", NOTE, f"{path}: left by a codexd that was killed; the next start replaces it")
+    elif found in (Occupant.LIVE, Occupant.NOTHING):
+        yield Finding("socket", OK, f"{path}: {found.value}{who}")
+    else:
+        yield Finding(
+            "socket", BROKEN, f"{path} is {found.value}", "remove it, or choose another path with --socket"
+        )
+
+
+def _service(instance: Instance) -> Iterator[Finding]:
+    manager = UserManager(instance.environ)
+    service = manager.show(SERVICE, "LoadState", "ActiveState", "UnitFileState")
+    if not service:
+        yield Finding("systemd", NOTE, "no systemd for this user here; codexd start works without")
+        return
+    if service["LoadState"] != "loaded":
+        yield Finding("systemd", NOTE, "codexd is not installed as a service", "codexd install")
+        return
+    socket = manager.show(SOCKET, "ActiveState", "UnitFileState", "Listen")
+    text = f"{SOCKET} {socket['ActiveState']} ({socket['UnitFileState']}), {SERVICE} {service['ActiveState']}"
+    failed = "failed" in (socket["ActiveState"], service["ActiveState"])
+    yield Finding("systemd", BROKEN if failed else OK, text, "codexd logs; codexd restart" if failed else "")
+    if not install.lingers():
+        yield Finding("linger", NOTE, "codexd ends when you log out", "loginctl enable-linger")
+
+
+def _control_socket(instance: Instance) -> Iterator[Finding]:
+    path = instance.settings.codex_home / "app-server-control" / "app-server-control.sock"
+    # Codex's own server puts a link there, to a socket in a directory of its own.
+    found, pid = sockets.occupant(path.resolve())
+    if found is Occupant.LIVE:
+        yield Finding(
+            "shared Codex",
+            NOTE,
+            f"another server for this CODEX_HOME listens at {path}{f' (pid {pid})' if pid else ''}; "
+            "threads that it has open cannot be opened here",
+            "codex app-server daemon stop",
+        )
+
+
+def _start_up(instance: Instance) -> Iterator[Finding]:
+    """A script that is started by a shim of pyenv pays about 85 ms for it, every time (measured)."""
+    for program in {shutil.which("codexd"), shutil.which("codexctl"), sys.argv[0]} - {None}:
+        with open(str(program), "rb") as file:
+            first = file.readline(4096)
+        if first.startswith(b"#!") and b"/shims/" in first:
+            yield Finding(
+                "start-up",
+                NOTE,
+                f"{program} is started through a shim, which costs 85 ms",
+                "install with pipx or uv",
+            )
+
+
+def _log(instance: Instance) -> Iterator[Finding]:
+    path = log_file.path_of(instance.settings, instance.environ)
+    there = "" if path.exists() else " (not there yet: it is written when codexd runs detached)"
+    yield Finding("log", OK, f"{path}{there}")

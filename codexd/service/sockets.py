@@ -1,0 +1,152 @@
+"""The socket: private from its first instant, never taken from somebody who answers, only ever removed by its owner.
+
+A lock beside it is held for as long as it listens, so that no two codexds are at work on one path at the same time.
+"""
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+
+from codexd.runtime.peer import admitted
+from codexd.service.errors import CannotServe
+from codexd.service.locks import Holder, held, socket_lock
+
+BACKLOG = 1024
+_UMASK = 0o177  # read and write for the owner: mode 0600
+
+
+class SocketRefused(CannotServe):
+    """The path is not one where a private socket could be, or somebody else has it."""
+
+
+class Occupant(Enum):
+    """What stands at a socket's path."""
+
+    NOTHING = "nothing"
+    STALE = "a socket that nobody listens on"
+    LIVE = "a socket that somebody listens on"
+    LINK = "a symbolic link"
+    NO_SOCKET = "something that is no socket"
+    FOREIGN = "a socket that belongs to another user"
+
+
+_REFUSALS = {
+    Occupant.LIVE: "somebody listens on the socket {path} already",
+    Occupant.LINK: "{path} is a symbolic link, and codexd makes no socket through a link; remove it",
+    Occupant.NO_SOCKET: "{path} exists and is no socket; remove it or choose another path with --socket",
+    Occupant.FOREIGN: "the socket {path} belongs to another user; choose another path with --socket",
+}
+
+
+def make_private_directory(path: Path) -> None:
+    """Makes the directory (0700, its missing parents too); one that exists must be ours alone to write to.
+
+    Raises:
+        SocketRefused: it cannot be made, or `check_private_directory` refuses it.
+    """
+    try:
+        for missing in [parent for parent in reversed(path.parents) if not parent.exists()]:
+            missing.mkdir(0o700, exist_ok=True)
+        path.mkdir(0o700, exist_ok=True)
+    except FileExistsError:
+        raise SocketRefused(f"{path} is a file or a broken link; a directory is needed there") from None
+    except OSError as error:
+        raise SocketRefused(f"the directory {path} cannot be made: {error.strerror}") from None
+    check_private_directory(path)
+
+
+def check_private_directory(path: Path) -> None:
+    """Whether a private thing can be in this directory, which exists.
+
+    Raises:
+        SocketRefused: it is a link, somebody else's, or others may write to it.
+    """
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        raise SocketRefused(f"{path} is a symbolic link; codexd needs a directory of its own there")
+    if status.st_uid != os.getuid():
+        raise SocketRefused(
+            f"the directory {path} belongs to another user; choose another path with --socket"
+        )
+    if status.st_mode & 0o022:
+        raise SocketRefused(f"others may write to the directory {path}; forbid it with: chmod go-w {path}")
+
+
+def occupant(path: Path) -> tuple[Occupant, int | None]:
+    """What is at the path, and for a live socket the pid of who listens, where the system tells.
+
+    Asking connects for an instant: a listener sees a client that comes and goes.
+    """
+    try:
+        status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return Occupant.NOTHING, None
+    if stat.S_ISLNK(status.st_mode):
+        return Occupant.LINK, None
+    if not stat.S_ISSOCK(status.st_mode):
+        return Occupant.NO_SOCKET, None
+    if status.st_uid != os.getuid():
+        return Occupant.FOREIGN, None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        code = probe.connect_ex(os.fspath(path))
+        if code in (errno.ECONNREFUSED, errno.ENOENT):
+            return Occupant.STALE, None
+        listener = admitted(probe, os.getuid()) if code == 0 else None
+        return Occupant.LIVE, listener.pid if listener else None
+
+
+@contextmanager
+def listening(path: Path, holder: Holder) -> Iterator[socket.socket]:
+    """A listening socket at the path, mode 0600 in a private directory, for as long as the context lasts.
+
+    A stale socket is replaced. At the end the path is removed if what stands there is still this very socket.
+
+    Raises:
+        AlreadyRunning: another codexd has the path.
+        SocketRefused: the path cannot be had for another reason; the message says which.
+    """
+    make_private_directory(path.parent)
+    with held(socket_lock(path), holder):
+        _make_room(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            _bind(listener, path)
+            own = path.lstat()
+            try:
+                listener.listen(BACKLOG)
+                yield listener
+            finally:
+                _remove_own(path, own)
+
+
+def _make_room(path: Path) -> None:
+    found, pid = occupant(path)
+    if found in _REFUSALS:
+        who = f" (pid {pid})" if pid else ""
+        raise SocketRefused(_REFUSALS[found].format(path=path) + who)
+    if found is Occupant.STALE:
+        path.unlink(missing_ok=True)
+
+
+def _bind(listener: socket.socket, path: Path) -> None:
+    # The mode comes from the umask at bind: a chmod afterwards would leave an instant in which anybody may connect.
+    before = os.umask(_UMASK)
+    try:
+        listener.bind(os.fspath(path))
+    except OSError as error:
+        raise SocketRefused(f"the socket {path} cannot be made: {error.strerror}") from None
+    finally:
+        os.umask(before)
+
+
+def _remove_own(path: Path, own: os.stat_result) -> None:
+    try:
+        if os.path.samestat(path.lstat(), own):
+            path.unlink()
+    except FileNotFoundError:
+        pass

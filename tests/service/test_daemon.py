@@ -1,0 +1,335 @@
+"""codexd in the foreground: what it takes, what it says, and how it ends."""
+
+import json
+import logging
+import os
+import pty
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+import trio
+
+from codexd.service import locks
+from codexd.service.daemon import STOP_SECONDS, Ending, turn_away
+from tests.service.place import PATIENCE_SECONDS, Place, handed_over
+
+SAYS_ITS_VERSION = '[ "$1" = --version ] && echo codex-cli 0.163.0 && exit'
+
+
+@pytest.fixture
+def heard(place: Place) -> Iterator[socket.socket]:
+    """The notify socket of whoever starts codexd; its address is in the environment."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(place.root / "notify"))
+        manager.settimeout(PATIENCE_SECONDS)
+        place.environ["NOTIFY_SOCKET"] = str(place.root / "notify")
+        yield manager
+
+
+def next_said(heard: socket.socket) -> dict[str, str]:
+    """The next message to the starter."""
+    return dict(line.split("=", 1) for line in heard.recv(65536).decode().split("\n"))
+
+
+def nothing_is_left(place: Place) -> bool:
+    """No socket, no lock that is held, no process."""
+    settings = place.instance().settings
+    held = [locks.socket_lock(settings.socket), locks.home_lock(place.environ, settings.codex_home)]
+    return not place.socket.exists() and not any(map(locks.holder, held)) and place.strays() == []
+
+
+def test_from_start_to_end(place: Place, heard: socket.socket) -> None:
+    """codexd says READY when Codex is ready, serves, and a SIGTERM ends it in good order: status 0, nothing left."""
+    place.codex()
+    process = place.start("run")
+    said = next_said(heard)
+    assert said == {"READY": "1", "STATUS": "serving"}
+    status = place.ask("codexd/status")["result"]
+    assert status["codexd"] == {
+        "pid": process.pid,
+        "version": "0.1.0",
+        "startedAt": status["codexd"]["startedAt"],
+        "socket": str(place.socket),
+        "codexHome": str(place.codex_home),
+    }
+    assert status["codex"]["state"] == "ready"
+    assert place.socket.stat().st_mode & 0o777 == 0o600
+    assert place.end(process) == 0
+    assert next_said(heard) == {"STOPPING": "1", "STATUS": "stopping"}
+    assert nothing_is_left(place)
+
+
+def test_codex_is_spawned_as_the_settings_say(place: Place, heard: socket.socket) -> None:
+    """The limits, names and overrides of the settings reach the broker and Codex."""
+    place.codex()
+    config = place.root / "c.toml"
+    config.write_text('codex_config = ["model=x"]\nmax_message_bytes = 1000\nclient_name = "mine"\n')
+    place.start("run", "--config", str(config), "--cwd", str(place.root))
+    next_said(heard)
+    with place.connect() as connection, connection.makefile("rb") as answers:
+        connection.sendall(b'{"id":7,"method":"x","params":{"y":"%s"}}\n' % (b"z" * 1000))
+        assert json.loads(answers.readline())["error"]["code"] == -32053
+    (codex,) = [
+        p for p in place.strays() if "app-server" in p.cmdline() or "fake_codex" in " ".join(p.cmdline())
+    ]
+    assert codex.cwd() == str(place.root)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_while_codex_is_asked_for_its_version(place: Place, number: signal.Signals) -> None:
+    """There is no state in which a signal is not obeyed: here Codex hangs before anything is served."""
+    place.program("codex", "touch $HOME/asked; exec sleep 1000")
+    process = place.start("run")
+    while not (place.home / "asked").exists():
+        assert process.poll() is None
+    assert place.end(process, number) == 0
+    assert nothing_is_left(place)
+
+
+def test_a_stop_while_codex_does_not_answer(place: Place) -> None:
+    """A Codex that never answers, and ignores what it is told, is no reason to stay; nor are clients (T5)."""
+    place.program("codex", f"{SAYS_ITS_VERSION}; trap '' TERM; while :; do sleep 1000; done")
+    process = place.start("run")
+    place.wait_until_listening(process)
+    with place.connect() as client:
+        client.sendall(b'{"id":1,"method":"initialize","params":{"clientInfo":{"name":"a","version":"1"}}}\n')
+        assert place.end(process) == 0
+    assert nothing_is_left(place)
+
+
+def test_a_stop_before_the_event_loop(place: Place) -> None:
+    """While modules are still being imported a SIGTERM ends codexd just as well."""
+    (place.bin / "trio.py").write_text("import sys; print('here', flush=True); sys.stdin.read()")
+    process = place.start(
+        "run",
+        env={"PYTHONPATH": f"{place.bin}:{place.environ['PYTHONPATH']}"},
+        stdin=subprocess.PIPE,
+    )
+    place.wait_for_line(process.stdout, "here")
+    assert place.end(process) == 0
+
+
+def test_a_missing_codex_ends_it_at_once(place: Place, heard: socket.socket) -> None:
+    """Without a Codex there is nothing to serve: one sentence, exit code 3, no READY, no socket."""
+    done = place.run("run", "--codex", "/nowhere/codex")
+    sentence = "no Codex found: there is no file /nowhere/codex (from --codex)"
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith(f"codexd: {sentence}")
+    assert done.stderr.count("\n") == 1
+    assert next_said(heard)["STATUS"].startswith(sentence)
+    assert nothing_is_left(place)
+
+
+def test_an_old_codex_ends_it_at_once(place: Place) -> None:
+    """A Codex that is too old is refused with what to do about it."""
+    place.codex("0.150.0")
+    done = place.run("run")
+    assert done.returncode == 3
+    assert "is too old: codexd needs 0.151 or newer; update it" in done.stderr
+
+
+def test_a_codex_that_dies_is_no_end(place: Place, heard: socket.socket) -> None:
+    """When Codex cannot stay alive codexd does: it says so to its starter and to every client that asks."""
+    place.codex(start=[["die", {"status": 1}]])
+    place.start("run")
+    said = next_said(heard)
+    assert said["READY"] == "1"
+    assert said["STATUS"].startswith("serving, but Codex is not available: ")
+    assert place.ask("codexd/status")["result"]["codex"]["state"] != "ready"
+
+
+def test_a_second_codexd_says_who_runs(place: Place, heard: socket.socket) -> None:
+    """One codexd per CODEX_HOME and one per socket; the second says who it is that runs, and disturbs nobody (T9)."""
+    place.codex()
+    first = place.start("run")
+    next_said(heard)
+    complaint = f"codexd already runs for {place.codex_home}: pid {first.pid}, socket {place.socket}\n"
+    for arguments in ((), ("--socket", str(place.root / "other.sock"))):
+        second = place.run("run", *arguments)
+        assert (second.returncode, second.stderr) == (3, f"codexd: {complaint}")
+    other = place.home / "other"
+    other.mkdir()
+    third = place.run("run", "--codex-home", str(other), "--socket", str(place.socket))
+    assert (third.returncode, third.stderr) == (3, f"codexd: {complaint}")
+    assert place.ask("codexd/status")["result"]["codexd"]["pid"] == first.pid
+    assert not (place.root / "other.sock").exists()
+
+
+def test_two_homes_are_two_codexds(place: Place) -> None:
+    """Another CODEX_HOME has its own socket, and neither knows of the other."""
+    place.codex()
+    other = place.home / "other"
+    other.mkdir()
+    one, two = place.start("run"), place.start("run", "--codex-home", str(other))
+    place.wait_until_listening(one)
+    path = place.instance(codex_home=str(other)).settings.socket
+    place.wait_until_listening(two, path)
+    pids = [place.ask("codexd/status", each)["result"]["codexd"]["pid"] for each in (place.socket, path)]
+    assert pids == [one.pid, two.pid]
+    assert place.end(two) == 0
+    assert place.socket.exists()
+    assert not path.exists()
+
+
+def test_a_kill_leaves_nothing_that_is_in_the_way(place: Place) -> None:
+    """After kill -9 the socket is stale and the locks are free: the next codexd starts as if nothing had been."""
+    place.codex()
+    first = place.start("run")
+    place.wait_until_listening(first)
+    place.end(first, signal.SIGKILL)
+    assert place.socket.exists()
+    second = place.start("run")
+    place.wait_until_listening(second)
+    assert place.ask("codexd/status")["result"]["codexd"]["pid"] == second.pid
+    assert place.end(second) == 0
+    assert nothing_is_left(place)
+
+
+def test_the_second_signal_does_not_wait(place: Place, heard: socket.socket) -> None:
+    """Who says stop twice means it."""
+    place.codex(ignore=["SIGTERM", "EOF"])
+    process = place.start("run")
+    next_said(heard)
+    process.send_signal(signal.SIGTERM)
+    assert next_said(heard)["STOPPING"] == "1"
+    process.send_signal(signal.SIGTERM)
+    place.wait_for_line(process.stderr, "told to stop again: not waiting any longer")
+    process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0
+    assert nothing_is_left(place)
+
+
+def test_sighup_opens_the_log_again(place: Place, heard: socket.socket) -> None:
+    """logrotate moves the file and says HUP; the service manager is told that this was a reload."""
+    place.codex()
+    logs = place.root / "logs"
+    process = place.start("run", "--log-dir", str(logs))
+    next_said(heard)
+    (logs / "codexd.log").rename(logs / "moved")
+    process.send_signal(signal.SIGHUP)
+    assert next_said(heard)["RELOADING"] == "1"
+    assert next_said(heard) == {"READY": "1"}
+    assert "the log goes on" in (logs / "codexd.log").read_text()
+    assert place.end(process) == 0
+
+
+def test_sighup_before_ready_says_nothing_to_the_starter(place: Place, heard: socket.socket) -> None:
+    """A reload is not READY: whoever waits for codexd to come up would be told too early."""
+    place.program("codex", f"{SAYS_ITS_VERSION}; exec sleep 1000")
+    process = place.start("run")
+    place.wait_until_listening(process)
+    process.send_signal(signal.SIGHUP)
+    place.wait_for_line(process.stderr, "the log goes on")
+    assert place.end(process) == 0
+    assert next_said(heard) == {"STOPPING": "1", "STATUS": "stopping"}
+
+
+def test_it_ends_with_its_terminal(place: Place, heard: socket.socket) -> None:
+    """A codexd in the foreground of a terminal that is closed would be one that nobody sees any more."""
+    place.codex()
+    outside, inside = pty.openpty()
+    process = place.start(
+        "run", stdin=inside, stdout=inside, stderr=inside, start_new_session=True, preexec_fn=take_terminal
+    )
+    os.close(inside)
+    next_said(heard)
+    os.close(outside)
+    assert next_said(heard)["STOPPING"] == "1"
+    assert process.wait(PATIENCE_SECONDS) == 0
+    assert nothing_is_left(place)
+
+
+def take_terminal() -> None:
+    """Makes stdin the controlling terminal."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def test_a_socket_of_the_service_manager_is_taken_over(place: Place, heard: socket.socket) -> None:
+    """Clients that came before codexd did are served; the socket is not ours to remove."""
+    place.codex()
+    place.socket.parent.mkdir()
+    with place.listener() as listener:
+        with place.connect() as early:
+            early.sendall(b'{"id":1,"method":"codexd/status","params":{}}\n')
+            process = place.start("run", **handed_over(place.command("run"), listener.fileno()))
+            next_said(heard)
+            with early.makefile("rb") as answers:
+                assert json.loads(answers.readline())["result"]["codexd"]["socket"] == str(place.socket)
+            assert locks.holder(locks.socket_lock(place.socket)) is not None
+        assert place.end(process) == 0
+        assert place.socket.exists()
+
+
+def test_clients_of_the_service_manager_are_told_why_nobody_serves_them(place: Place) -> None:
+    """Left unanswered, a client on systemd's socket makes it start codexd again and again until it gives up for good."""
+    place.socket.parent.mkdir()
+    with place.listener() as listener:
+        for arguments, code in ((["--codex=/nowhere"], 3), (["--cwd=/nowhere"], 2)):
+            with place.connect() as client, client.makefile("rb") as answers:
+                client.sendall(b'{"id":1,"method":"initialize"}\n')
+                process = place.start(
+                    "run", **handed_over(place.command("run", *arguments), listener.fileno())
+                )
+                _, err = process.communicate(timeout=PATIENCE_SECONDS)
+                assert process.returncode == code
+                answer = json.loads(answers.readline())
+                assert answer["id"] is None
+                assert answer["error"]["code"] == -32050
+                assert err == f"codexd: {answer['error']['message']}\n"
+
+
+def test_turning_away_a_client_that_has_left(place: Place) -> None:
+    """A client that did not wait is no trouble."""
+    place.socket.parent.mkdir()
+    with place.listener() as listener:
+        place.connect().close()
+        turn_away(listener, "no")
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_the_demo_brings_its_own_model(place: Place, heard: socket.socket) -> None:
+    """--demo has a CODEX_HOME of its own with the scripted model in it, and says how to talk to it."""
+    place.codex()
+    process = place.start("run", "--demo")
+    next_said(heard)
+    home = place.root / "state" / "codexd" / "demo-codex-home"
+    line = place.wait_for_line(process.stderr, "talk to it with")
+    path = place.instance(codex_home=str(home)).settings.socket
+    assert line.endswith(f"CODEX_HOME={home} CODEXD_SOCKET={path} codexctl send hello\n")
+    assert 'model_provider = "scripted"' in (home / "config.toml").read_text()
+    assert place.end(process) == 0
+
+
+async def test_the_first_request_to_stop_asks(autojump_clock: trio.testing.MockClock) -> None:
+    """Asked once, it is given its time and no more."""
+    ending, asked = Ending(), []
+    ending.ask = lambda: asked.append("asked")
+    with ending.scope:
+        ending.request()
+        await trio.sleep_forever()
+    assert asked == ["asked"]
+    assert trio.current_time() == STOP_SECONDS
+
+
+async def test_the_second_request_to_stop_cuts_off(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Asked twice, nothing is waited for."""
+    ending, asked = Ending(), []
+    ending.ask = lambda: asked.append("asked")
+    with ending.scope:
+        ending.request()
+        ending.request()
+        await trio.sleep_forever()
+    assert asked == ["asked"]
+    assert trio.current_time() == 0
+    assert caplog.record_tuples == [
+        ("codexd.service.daemon", logging.WARNING, "told to stop again: not waiting any longer")
+    ]

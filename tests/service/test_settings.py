@@ -1,0 +1,209 @@
+"""Settings: who wins, where a value came from, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from codexd.protocol import socket_path
+from codexd.runtime.broker import Limits
+from codexd.service import settings
+from codexd.service.errors import UsageError
+from codexd.service.settings import Choice, load
+from tests.service.place import Place
+
+
+def config(place: Place, text: str) -> Path:
+    """Writes the default config file."""
+    file = place.root / "config" / "codexd" / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_defaults(place: Place) -> None:
+    """With nothing said, the user's own Codex is served on the default socket, and everything says `default`."""
+    loaded = load({}, place.environ)
+    assert loaded == settings.Settings(
+        socket=place.socket,
+        codex=(),
+        codex_home=place.codex_home,
+        codex_config=(),
+        cwd=place.home,
+        log_dir=place.log.parent,
+        client_name="codexd",
+        request_attestation=False,
+        max_message_bytes=128 * 1024 * 1024,
+        max_outbox_bytes=64 * 1024 * 1024,
+        max_buffered_bytes=256 * 1024 * 1024,
+        log_level="info",
+        config_file=place.root / "config" / "codexd" / "config.toml",
+        sources=loaded.sources,
+    )
+    assert set(loaded.sources.values()) == {"default"}
+
+
+def test_default_sizes_are_the_runtimes(place: Place) -> None:
+    """The sizes that doctor shows are those that hold when nobody sets them."""
+    loaded = load({}, place.environ)
+    assert Limits(loaded.max_message_bytes, loaded.max_buffered_bytes, loaded.max_outbox_bytes) == Limits()
+
+
+def test_every_setting_comes_from_the_file(place: Place) -> None:
+    """Each setting can be written in config.toml, and is read as what it is there."""
+    file = config(
+        place,
+        """
+        socket = "~/x.sock"
+        codex = "codex-beta"
+        codex_home = "~/other"
+        codex_config = ["model=a", "b.c=d=e"]
+        cwd = "/srv"
+        log_dir = "~/logs"
+        client_name = "my editor"
+        request_attestation = true
+        max_message_bytes = 1000
+        max_outbox_bytes = 2000
+        max_buffered_bytes = 3000
+        log_level = "debug"
+        """,
+    )
+    loaded = load({}, place.environ)
+    assert loaded[:-2] == (
+        place.home / "x.sock",
+        (Choice("codex-beta", str(file)),),
+        place.home / "other",
+        ("model=a", "b.c=d=e"),
+        Path("/srv"),
+        place.home / "logs",
+        "my editor",
+        True,
+        1000,
+        2000,
+        3000,
+        "debug",
+    )
+    assert set(loaded.sources.values()) == {str(file)}
+
+
+def test_flags_beat_the_environment_and_that_beats_the_file(place: Place) -> None:
+    """The nearer to the command line, the stronger; weaker words about Codex are kept for when a stronger falls away."""
+    file = config(
+        place, 'codex = "/file/codex"\nsocket = "/file/s"\ncodex_home = "/file/home"\ncwd = "/file"\n'
+    )
+    environ = place.environ | {"CODEX_PATH": "/env/codex", "CODEXD_SOCKET": "/env/s", "CODEX_HOME": ""}
+    loaded = load({"codex": "/flag/codex", "socket": "/flag/s"}, environ)
+    assert (loaded.socket, loaded.codex_home, loaded.cwd) == (
+        Path("/flag/s"),
+        Path("/file/home"),
+        Path("/file"),
+    )
+    assert loaded.codex == (
+        Choice("/flag/codex", "--codex"),
+        Choice("/env/codex", "CODEX_PATH"),
+        Choice("/file/codex", str(file)),
+    )
+    assert loaded.sources["codex"] == "--codex"
+    assert load({}, environ).socket == Path("/env/s")
+    assert load({}, environ).sources["socket"] == "CODEXD_SOCKET"
+
+
+def test_paths_on_the_command_line_are_relative_to_where_it_was_typed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon runs elsewhere: a relative path has to become absolute here; a bare program name stays one."""
+    monkeypatch.chdir(place.home)
+    flags = {"socket": "s", "codex": "./codex", "codex_home": "~/h", "cwd": ".", "log_dir": "../logs"}
+    loaded = load(flags, place.environ)
+    assert loaded.socket == place.home / "s"
+    assert loaded.codex == (Choice(f"{place.home}/codex", "--codex"),)
+    assert loaded.codex_home == place.home / "h"
+    assert loaded.cwd == place.home
+    assert loaded.log_dir == place.root / "logs"
+    assert load({"codex": "codex-beta"}, place.environ).codex == (Choice("codex-beta", "--codex"),)
+    assert load({}, place.environ | {"CODEX_PATH": "bin/codex"}).codex[0].value == f"{place.home}/bin/codex"
+    assert load({}, place.environ | {"CODEX_PATH": "codex-x"}).codex[0].value == "codex-x"
+
+
+def test_another_codex_home_has_another_socket(place: Place) -> None:
+    """Two CODEX_HOMEs are two codexds, which cannot share a socket."""
+    home = place.home / "other"
+    loaded = load({"codex_home": str(home)}, place.environ)
+    assert loaded.socket == place.socket.with_name(f"codexd-{socket_path.home_hash(home)}.sock")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('sokcet = "/x"', "'sokcet' is no setting of codexd; did you mean 'socket'?"),
+        ("zzz = 1", "'zzz' is no setting of codexd; they are socket, codex, "),
+        ("[section]\nx = 1", "'section' is no setting of codexd"),
+        ("socket = 5", "socket is 5; it has to be a path in quotes"),
+        ('socket = ""', "socket is ''; it has to be a path in quotes"),
+        ('cwd = "here"', "cwd is 'here'; it has to be an absolute path, or one that begins with ~/"),
+        ('codex = "bin/codex"', "codex is 'bin/codex'; it has to be an absolute path"),
+        ("codex = true", "codex is True; it has to be a path in quotes"),
+        ('codex_config = "a=b"', "codex_config is 'a=b'; it has to be a list of \"KEY=VALUE\""),
+        ('codex_config = ["a"]', "codex_config is ['a']; it has to be a list of \"KEY=VALUE\""),
+        ('codex_config = ["=a"]', "codex_config is ['=a']; it has to be a list of \"KEY=VALUE\""),
+        ("codex_config = [1]", 'codex_config is [1]; it has to be a list of "KEY=VALUE"'),
+        ("request_attestation = 1", "request_attestation is 1; it has to be true or false"),
+        ('max_message_bytes = "1"', "max_message_bytes is '1'; it has to be a number of bytes above 0"),
+        ("max_message_bytes = 0", "max_message_bytes is 0; it has to be a number of bytes above 0"),
+        ("max_outbox_bytes = true", "max_outbox_bytes is True; it has to be a number of bytes above 0"),
+        ('log_level = "loud"', "log_level is 'loud'; it has to be one of debug, info, warning, error"),
+        ('client_name = "ü"', "client_name is 'ü'; it has to be a name of printable ASCII characters"),
+        ('client_name = " "', "client_name is ' '; it has to be a name of printable ASCII characters"),
+        ("client_name = 7", "client_name is 7; it has to be a name of printable ASCII characters"),
+        ("max_buffered_bytes = 10", "max_buffered_bytes (10) is less than max_message_bytes (134217728)"),
+        ("socket = ", "is not TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused(place: Place, text: str, complaint: str) -> None:
+    """A mistake in the file is an error that names the key, the value and what is wanted; none is passed over."""
+    config(place, text)
+    with pytest.raises(UsageError) as refusal:
+        load({}, place.environ)
+    assert complaint in str(refusal.value)
+    assert refusal.value.exit_code == 2
+
+
+def test_a_file_that_is_no_text_is_refused(place: Place) -> None:
+    """Bytes that are no UTF-8 are an error of the file, not of codexd."""
+    config(place, "").write_bytes(b"socket = \xff")
+    with pytest.raises(UsageError, match="is not TOML"):
+        load({}, place.environ)
+
+
+def test_a_wrong_flag_names_the_flag(place: Place) -> None:
+    """What is wrong on the command line is said in the words of the command line."""
+    with pytest.raises(UsageError, match=r"--codex-config is \['model'\]; it has to be a list of"):
+        load({"codex_config": ["model"]}, place.environ)
+
+
+def test_a_file_that_was_asked_for_has_to_be_there(place: Place) -> None:
+    """A config file that somebody named and that is missing is a mistake; the default one may be missing."""
+    with pytest.raises(UsageError, match=r"no config file /nowhere/c\.toml, which --config names"):
+        load({"config": "/nowhere/c.toml"}, place.environ)
+    with pytest.raises(UsageError, match=r"no config file /nowhere/c\.toml, which CODEXD_CONFIG names"):
+        load({}, place.environ | {"CODEXD_CONFIG": "/nowhere/c.toml"})
+    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+        load({"config": str(place.home)}, place.environ)
+
+
+def test_the_named_file_is_the_one_that_is_read(place: Place) -> None:
+    """--config stands above CODEXD_CONFIG, and either takes the place of the default file."""
+    config(place, 'client_name = "default"')
+    one, two = place.home / "one.toml", place.home / "two.toml"
+    one.write_text('client_name = "one"')
+    two.write_text('client_name = "two"')
+    environ = place.environ | {"CODEXD_CONFIG": str(one)}
+    assert load({}, environ).client_name == "one"
+    assert load({"config": str(two)}, environ).client_name == "two"
+
+
+def test_a_socket_path_that_is_too_long_is_said(place: Place) -> None:
+    """A path that does not fit into a socket's address is an error that says so, before anything is made."""
+    with pytest.raises(
+        UsageError, match=r"is 20\d bytes long, and a socket's address holds 10\d; give a shorter"
+    ):
+        load({"socket": "/tmp/" + "x" * 200}, place.environ)
