@@ -11,6 +11,7 @@ from enum import Enum, auto
 from msgspec import Struct
 
 from codexd.protocol import messages
+from codexd.protocol.members import INTEGER
 from codexd.protocol.messages import Request
 from codexd.routing.effects import ClientId
 
@@ -72,7 +73,7 @@ class Requests:
 
     def take(self, raw_id: bytes) -> tuple[int, Call] | None:
         """The call that an answer with this id belongs to, which is thereby over; `None` if there is none."""
-        number = int(raw_id) if raw_id.isdigit() else 0
+        number = int(raw_id) if INTEGER.fullmatch(raw_id) else 0
         call = self._under_way.pop(number, None)
         if call is None:
             return None

@@ -1,0 +1,215 @@
+"""The connections: their handshakes, and who wants to hear what."""
+
+from typing import Any
+
+import pytest
+from msgspec import UNSET, Raw
+
+from codexd.protocol import messages
+from codexd.protocol.errors import InvalidMessage
+from codexd.protocol.messages import Request
+from codexd.routing.clients import Client, Clients, Handshake
+from tests.routing.driver import GREETING, line, request, user_agent
+
+INFO = {"name": "editor", "version": "1"}
+
+
+def initialize(raw_id: Any = 1, **params: Any) -> Request:
+    return request(raw_id, "initialize", params)
+
+
+def joined(clients: Clients, number: int, incarnation: int = 1, **capabilities: Any) -> Client:
+    """A client that has initialized."""
+    clients.add(client := Client(number, None, 0.0))
+    clients.ask_initialize(client, initialize(clientInfo=INFO, capabilities=capabilities))
+    clients.finish_initialize(client, Raw(messages.encode(GREETING)), incarnation)
+    return client
+
+
+def test_connections_are_known_until_they_go() -> None:
+    """The oldest first."""
+    clients = Clients()
+    one, two = Client(1, 4711, 2.5), Client(2, None, 3.5)
+    clients.add(one)
+    clients.add(two)
+    assert (clients.all(), len(clients), clients[1], 1 in clients, 3 in clients, None in clients) == (
+        [one, two], 2, one, True, False, False,
+    )  # fmt: skip
+    assert clients.remove(1) is one
+    assert (clients.all(), 1 in clients) == ([two], False)
+
+
+def test_a_handshake_has_three_steps() -> None:
+    """Nothing yet, asked, done; what the client says of itself is known as soon as it is asked."""
+    clients = Clients()
+    clients.add(client := Client(1, None, 0.0))
+    assert (client.handshake, clients.initialized(), list(clients.waiting_for_codex())) == (
+        Handshake.NONE,
+        (),
+        [],
+    )
+    asked = initialize("i", clientInfo=INFO | {"title": None})
+    clients.ask_initialize(client, asked)
+    assert (client.handshake, client.name, client.version, client.initialize) == (
+        Handshake.ASKED, "editor", "1", asked,
+    )  # fmt: skip
+    assert (clients.initialized(), list(clients.waiting_for_codex())) == ((), [client])
+    answer = clients.finish_initialize(client, Raw(messages.encode(GREETING)), 1)
+    assert answer == line(id="i", result=user_agent("editor"))
+    assert (client.handshake, client.initialize, clients.initialized(), list(clients.waiting_for_codex())) == (
+        Handshake.DONE, None, (1,), [],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("agent", "expected"),
+    [
+        ("codexd/0.163.0 (Debian 12; x86_64) xterm (codexd; 0.1.0)", "codexd/0.163.0 (Debian 12; x86_64) xterm (e\\1; (2))"),
+        ("codexd/0.170.0", "codexd/0.170.0"),
+        (None, None),
+        (5, 5),
+    ],
+)  # fmt: skip
+def test_each_client_finds_its_own_name_in_the_user_agent(agent: Any, expected: Any) -> None:
+    """As it would with a Codex of its own; an answer of a newer Codex that has none there is left as it is."""
+    clients = Clients()
+    clients.add(client := Client(1, None, 0.0))
+    clients.ask_initialize(client, initialize(clientInfo={"name": "e\\1", "version": "(2)"}))
+    answer = clients.finish_initialize(client, Raw(messages.encode({"userAgent": agent, "new": [1]})), 1)
+    assert answer == line(id=1, result={"userAgent": expected, "new": [1]})
+
+
+def test_initializing_twice_is_refused() -> None:
+    """In Codex's words, whether the first one is answered or not."""
+    clients = Clients()
+    clients.add(client := Client(1, None, 0.0))
+    clients.ask_initialize(client, initialize(clientInfo=INFO))
+    for _ in range(2):
+        with pytest.raises(InvalidMessage, match=r"^Already initialized$") as caught:
+            clients.ask_initialize(client, initialize("again", clientInfo=INFO))
+        assert caught.value.raw_id == b'"again"'
+        if client.initialize is not None:
+            clients.finish_initialize(client, Raw(b"{}"), 1)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"clientInfo": None},
+        {"clientInfo": {"name": "x"}},
+        {"clientInfo": {"name": 5, "version": "1"}},
+        {"clientInfo": INFO, "capabilities": "all"},
+        {"clientInfo": INFO, "capabilities": {"optOutNotificationMethods": "turn/started"}},
+        {"clientInfo": INFO, "capabilities": {"optOutNotificationMethods": [5]}},
+        {"clientInfo": INFO, "capabilities": {"codexd": True}},
+    ],
+)
+def test_params_of_the_wrong_shape_are_refused(params: dict[str, Any]) -> None:
+    """As Codex refuses them; the client may try again."""
+    clients = Clients()
+    clients.add(client := Client(1, None, 0.0))
+    with pytest.raises(InvalidMessage, match=r"^Invalid request: ") as caught:
+        clients.ask_initialize(client, initialize("i", **params))
+    assert (caught.value.raw_id, client.handshake) == (b'"i"', Handshake.NONE)
+
+
+def test_an_initialize_without_params_is_refused() -> None:
+    """They may be left out of a request, but not of this one."""
+    clients = Clients()
+    bare = messages.parse(b'{"id":1,"method":"initialize"}')
+    assert isinstance(bare, Request)
+    assert bare.params is UNSET
+    with pytest.raises(InvalidMessage, match=r"^Invalid request: "):
+        clients.ask_initialize(Client(1, None, 0.0), bare)
+
+
+@pytest.mark.parametrize("name", ["", "editor 2.0", "é", "😀", "\t", "(x; y)", "\x80"])
+def test_a_name_that_fits_into_a_header_is_taken(name: str) -> None:
+    """As Codex does (measured)."""
+    clients = Clients()
+    clients.add(client := Client(1, None, 0.0))
+    clients.ask_initialize(client, initialize(clientInfo={"name": name, "version": "1"}))
+    assert client.name == name
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x00", "\x7f", "\x1f"])
+def test_a_name_that_does_not_is_refused_in_codexs_words(name: str) -> None:
+    """Codex would refuse it too (measured)."""
+    with pytest.raises(InvalidMessage) as caught:
+        Clients().ask_initialize(Client(1, None, 0.0), initialize(clientInfo={"name": name, "version": "1"}))
+    assert caught.value.message == f"Invalid clientInfo.name: '{name}'. Must be a valid HTTP header value."
+
+
+def test_a_refused_handshake_may_be_tried_again() -> None:
+    """Nobody has to reconnect because Codex was down for a moment."""
+    clients = Clients()
+    clients.add(client := Client(1, None, 0.0))
+    clients.ask_initialize(client, first := initialize("a", clientInfo=INFO))
+    assert clients.refuse_initialize(client) is first
+    assert (client.handshake, list(clients.waiting_for_codex())) == (Handshake.NONE, [])
+    clients.ask_initialize(client, initialize("b", clientInfo=INFO))
+    assert client.handshake is Handshake.ASKED
+
+
+def test_broadcasts_go_to_the_initialized() -> None:
+    """The same tuple until somebody comes or goes, because every delta asks for it."""
+    clients = Clients()
+    joined(clients, 1)
+    clients.add(Client(2, None, 0.0))
+    joined(clients, 3)
+    everybody = clients.initialized()
+    assert everybody == (1, 3)
+    assert clients.initialized() is everybody
+    clients.remove(1)
+    assert clients.initialized() == (3,)
+
+
+def test_who_opted_out_of_a_notification_does_not_get_it() -> None:
+    """That one, and only that client."""
+    clients = Clients()
+    joined(clients, 1, optOutNotificationMethods=["a", "b"])
+    joined(clients, 2)
+    joined(clients, 3, optOutNotificationMethods=["a"])
+    everybody = (1, 2, 3)
+    assert clients.wanting("a", everybody) == (2,)
+    assert clients.wanting("b", everybody) == (2, 3)
+    assert clients.wanting("c", everybody) is everybody
+    assert clients.wanting("ab", everybody) is everybody
+    clients.remove(1)
+    assert clients.wanting("b", (2, 3)) == (2, 3)
+
+
+def test_opting_out_counts_from_the_answer_on() -> None:
+    """One that was refused has opted out of nothing."""
+    clients = Clients()
+    clients.add(client := Client(1, None, 0.0))
+    clients.ask_initialize(
+        client, initialize(clientInfo=INFO, capabilities={"optOutNotificationMethods": ["a"]})
+    )
+    clients.refuse_initialize(client)
+    clients.ask_initialize(
+        client, initialize(clientInfo=INFO, capabilities={"optOutNotificationMethods": None})
+    )
+    clients.finish_initialize(client, Raw(b"{}"), 1)
+    assert clients.wanting("a", (1,)) == (1,)
+
+
+def test_codexds_own_notifications_are_for_those_who_know_codexd() -> None:
+    """Nobody else ever sees one."""
+    clients = Clients()
+    joined(clients, 1, codexd={})
+    joined(clients, 2, codexd=None)
+    joined(clients, 3, experimentalApi=True)
+    clients.add(client := Client(4, None, 0.0))
+    clients.ask_initialize(client, initialize(clientInfo=INFO, capabilities={"codexd": {"seq": True}}))
+    assert clients.knowing_codexd() == (1,)
+
+
+def test_a_client_remembers_whose_greeting_it_had() -> None:
+    """What Codex says at its start goes to those whom this life of it has answered."""
+    clients = Clients()
+    joined(clients, 1, incarnation=1)
+    joined(clients, 2, incarnation=2)
+    clients.add(Client(3, None, 0.0, greeted_by=2))
+    assert (clients.greeted_by(1), clients.greeted_by(2), clients.greeted_by(3)) == ((1,), (2,), ())

@@ -1,0 +1,44 @@
+"""Effects are values."""
+
+import pytest
+
+from codexd.routing import effects
+from codexd.routing.effects import (
+    Effect,
+    Log,
+    PauseReading,
+    ResumeReading,
+    StartCodex,
+    StopCodex,
+    ToClients,
+    ToCodex,
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        (ToClients((1, 2), b"x"), ToClients((1, 2), b"x"), ToClients((2, 1), b"x")),
+        (ToCodex(b"x"), ToCodex(b"x"), ToCodex(b"y")),
+        (PauseReading(1), PauseReading(1), PauseReading(2)),
+        (ResumeReading(1), ResumeReading(1), PauseReading(1)),
+        (StartCodex(1), StartCodex(1), StopCodex(1)),
+        (StopCodex(1), StopCodex(1), StopCodex(2)),
+        (Log(20, "x"), Log(20, "x"), Log(30, "x")),
+    ],
+)
+def test_an_effect_is_compared_as_a_whole_and_never_changes(one: Effect, same: Effect, other: Effect) -> None:
+    """Who decided something and who carries it out share it."""
+    assert one == same
+    assert one != other
+    with pytest.raises(AttributeError):
+        setattr(one, one.__struct_fields__[0], None)
+
+
+def test_there_are_no_others() -> None:
+    """What the broker must be able to do is this list."""
+    structs = {name for name, value in vars(effects).items() if isinstance(value, type)} - {
+        "Struct",
+        "ClientId",
+    }
+    assert structs == {kind.__name__ for kind in Effect.__args__}

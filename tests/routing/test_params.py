@@ -1,0 +1,99 @@
+"""What the core reads of params and results, and that nothing in them can trip it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from msgspec import UNSET, Raw
+
+from codexd.protocol import messages
+from codexd.routing import params
+from tests.protocol.strategies import values
+
+
+def raw(value: Any) -> Raw:
+    return Raw(messages.encode(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ({"threadId": "T"}, ("T", None)),
+        ({"threadId": "T", "turnId": "u", "other": [1]}, ("T", "u")),
+        ({"conversationId": "T"}, ("T", None)),
+        ({"threadId": "T", "conversationId": "V"}, ("T", None)),
+        ({"threadId": "T", "turnId": None}, ("T", None)),
+        ({"threadId": None}, (None, None)),
+        ({"threadId": ""}, (None, None)),
+        ({"threadId": 5}, (None, None)),
+        ({"thread": {"id": "T"}}, (None, None)),
+        ({}, (None, None)),
+        ([], (None, None)),
+        (None, (None, None)),
+        ("T", (None, None)),
+    ],
+)
+def test_the_thread_that_params_name(value: Any, found: tuple[str | None, str | None]) -> None:
+    """`threadId`, or `conversationId` in approvals of version 1; anything odd is no thread, and Codex will say so."""
+    assert params.thread_and_turn(raw(value)) == found
+    assert params.thread_id(raw(value)) == found[0]
+
+
+def test_no_params_name_no_thread() -> None:
+    """They may be left out."""
+    assert params.thread_and_turn(UNSET) == (None, None)
+    assert params.turn_of(UNSET) is None
+    assert params.resolved(UNSET) is None
+
+
+def test_the_thread_of_an_answer() -> None:
+    """As far as codexd has to know it."""
+    turns = [{"id": "u", "status": "completed"}, {"id": "v", "status": "inProgress", "items": []}]
+    found = params.thread_of_result(
+        raw(
+            {
+                "thread": {"id": "T", "ephemeral": True, "parentThreadId": "P", "turns": turns, "x": 1},
+                "model": "m",
+            }
+        )
+    )
+    assert found == params.Thread(
+        "T", True, "P", [params.Turn("u", "completed"), params.Turn("v", "inProgress")]
+    )
+    assert params.thread_of_result(raw({"thread": {"id": "T"}})) == params.Thread("T", False, None, [])
+
+
+@pytest.mark.parametrize("value", [{}, {"thread": None}, {"thread": {"id": 5}}, [], None, "T"])
+def test_an_answer_without_a_thread(value: Any) -> None:
+    """Says nothing about one."""
+    assert params.thread_of_result(raw(value)) is None
+
+
+def test_the_turn_of_a_notification() -> None:
+    """`turn/started` and `turn/completed` have it in `turn.id`."""
+    found = params.turn_of(raw({"threadId": "T", "turn": {"id": "u", "status": "inProgress", "items": []}}))
+    assert found == ("T", params.Turn("u", "inProgress"))
+    assert params.turn_of(raw({"threadId": "T"})) is None
+
+
+def test_what_is_resolved() -> None:
+    """The id as Codex wrote it, whatever its type."""
+    found = params.resolved(raw({"threadId": "T", "requestId": "7"}))
+    assert found is not None
+    assert (found.thread_id, bytes(found.request_id)) == ("T", b'"7"')
+    assert params.resolved(raw({"threadId": "T"})) is None
+
+
+def test_the_body_of_an_error() -> None:
+    """Code and message; nothing for what is no error."""
+    assert params.error_body(raw({"code": -1, "message": "no", "data": {}})) == (-1, "no")
+    assert params.error_body(raw({"code": "x"})) == (0, "")
+
+
+@given(values)
+def test_nothing_in_params_or_results_trips_the_core(value: Any) -> None:
+    """Whatever JSON it is, it is read or passed over."""
+    for read in (
+        params.thread_and_turn, params.thread_of_result, params.turn_of, params.resolved, params.error_body,
+    ):  # fmt: skip
+        read(raw(value))

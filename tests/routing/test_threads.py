@@ -1,0 +1,190 @@
+"""Who follows which thread, and what came too early."""
+
+import pytest
+
+from codexd.routing import threads as module
+from codexd.routing.threads import Thread, Threads
+from tests.routing.driver import call, notification
+
+
+def family(**parents: str | None) -> Threads:
+    """Threads, each with its parent."""
+    threads = Threads()
+    for name, parent in parents.items():
+        threads.open(name).parent = parent
+    return threads
+
+
+def get(threads: Threads, name: str) -> Thread:
+    thread = threads.get(name)
+    assert thread is not None
+    return thread
+
+
+def test_a_thread_is_known_until_it_is_forgotten() -> None:
+    """Opening it again finds the same one."""
+    threads = Threads()
+    assert (threads.get("T"), threads.get(None), len(threads)) == (None, None, 0)
+    thread = threads.open("T")
+    assert threads.open("T") is thread
+    assert (threads.get("T"), threads.all(), len(threads)) == (thread, [thread], 1)
+    threads.forget(thread)
+    assert (threads.get("T"), threads.all()) == (None, [])
+
+
+def test_who_subscribes_follows() -> None:
+    """In the order of coming, until it goes; the tuple is the same in between, because every delta asks for it."""
+    threads = Threads()
+    thread = threads.open("T")
+    assert threads.recipients("T") == ()
+    for client in (2, 1, 2):
+        threads.subscribe(thread, client)
+    followers = threads.recipients("T")
+    assert followers == (2, 1)
+    assert threads.recipients("T") is followers
+    threads.unsubscribe(thread, 2)
+    assert threads.recipients("T") == (1,)
+    assert threads.recipients("unknown") == ()
+
+
+def test_a_client_knows_its_threads() -> None:
+    """For `codexd/clients/list`, and for when it leaves."""
+    threads = Threads()
+    for name in ("a", "b", "c"):
+        threads.subscribe(threads.open(name), 1)
+    threads.subscribe(get(threads, "b"), 2)
+    assert (threads.of_client(1), threads.of_client(2), threads.of_client(3)) == (["a", "b", "c"], ["b"], [])
+    threads.unsubscribe(get(threads, "a"), 1)
+    threads.forget(get(threads, "b"))
+    assert (threads.of_client(1), threads.of_client(2)) == (["c"], [])
+
+
+def test_who_follows_a_thread_follows_its_sub_agents() -> None:
+    """All the way down, and also those that come later."""
+    threads = family(P=None, C="P", G="C", Other=None)
+    threads.subscribe(get(threads, "P"), 1)
+    assert threads.recipients("G") == (1,)
+    threads.subscribe(get(threads, "P"), 2)
+    assert (threads.recipients("C"), threads.recipients("G"), threads.recipients("Other")) == (
+        (1, 2),
+        (1, 2),
+        (),
+    )
+
+
+def test_a_client_may_follow_a_sub_agent_alone() -> None:
+    """Whoever resumes it hears of it, whoever else follows its parent; each client once."""
+    threads = family(P=None, C="P", G="C")
+    threads.subscribe(get(threads, "P"), 1)
+    threads.subscribe(get(threads, "C"), 2)
+    threads.subscribe(get(threads, "C"), 1)
+    assert (threads.recipients("P"), threads.recipients("C"), threads.recipients("G")) == (
+        (1,),
+        (2, 1),
+        (2, 1),
+    )
+
+
+def test_a_sub_agent_outlives_its_parent_for_those_who_follow_it() -> None:
+    """The chain ends where nothing more is known."""
+    threads = family(P=None, C="P", G="C")
+    threads.subscribe(get(threads, "C"), 2)
+    threads.forget(get(threads, "P"))
+    assert (threads.root("G"), threads.recipients("G")) == (get(threads, "C"), (2,))
+
+
+def test_the_family_of_a_thread() -> None:
+    """Its root, and everybody below it."""
+    threads = family(P=None, C="P", G="C", D="P", Other=None)
+    p, c, g, d = (get(threads, name) for name in "PCGD")
+    assert [threads.root(name) for name in ("P", "C", "G", "unknown")] == [p, p, p, None]
+    assert (threads.descendants(p), threads.descendants(c), threads.descendants(g)) == ([c, g, d], [g], [])
+
+
+def test_a_thread_that_is_said_to_be_its_own_ancestor_hangs_nobody() -> None:
+    """Nothing of the kind was ever seen; nothing would ever end if it were."""
+    threads = family(A="B", B="A")
+    threads.subscribe(get(threads, "B"), 1)
+    assert threads.recipients("A") == (1,)
+
+
+def test_sub_agents_are_adopted_when_their_parent_is_known() -> None:
+    """A chain of them at once, whichever was named first."""
+    threads = Threads()
+    for child in ("G", "C", "X"):
+        threads.hold(child, notification("x", {}))
+    threads.name_parent("G", "C")
+    threads.name_parent("C", "P")
+    threads.name_parent("X", "nobody")
+    assert threads.adopt() == []
+    assert threads.parent_is_held("G")
+    assert not threads.parent_is_held("C")
+    threads.subscribe(threads.open("P"), 1)
+    assert threads.recipients("G") == ()
+    assert [(thread.id, thread.parent) for thread in threads.adopt()] == [("C", "P"), ("G", "C")]
+    assert threads.recipients("G") == (1,)
+    assert threads.adopt() == []
+
+
+def test_what_came_too_early_is_kept_in_order() -> None:
+    """And handed out once. Only the first one of a thread is a reason to ask whose it is."""
+    threads = Threads()
+    early = [notification("x", {"n": n}) for n in range(3)]
+    assert [threads.hold("T", one) for one in early] == [True, False, False]
+    assert threads.hold("U", early[0])
+    assert threads.held_threads() == ["T", "U"]
+    assert threads.take_held("T") == early
+    assert (threads.take_held("T"), threads.held_threads()) == ([], ["U"])
+    assert threads.hold("T", early[0])
+
+
+def test_what_is_kept_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that nobody ever claims must not fill the memory: the oldest one goes as a whole."""
+    monkeypatch.setattr(module, "HELD_MESSAGES", 3)
+    threads = Threads()
+    for name in ("A", "B", "A", "B"):
+        threads.hold(name, notification("x", {}))
+    assert threads.held_threads() == ["B"]
+    for _ in range(2):
+        threads.hold("C", notification("x", {}))
+    assert threads.held_threads() == ["C"]
+    assert len(threads.take_held("C")) == 2
+
+
+def test_a_lost_thread_is_known_as_lost_until_it_is_there_again() -> None:
+    """Nobody can resume it, and its followers follow nothing."""
+    threads = Threads()
+    threads.subscribe(thread := threads.open("T"), 1)
+    threads.lose(thread)
+    assert (threads.get("T"), threads.is_lost("T"), threads.is_lost("U"), threads.of_client(1)) == (
+        None, True, False, [],
+    )  # fmt: skip
+    threads.open("T")
+    assert not threads.is_lost("T")
+
+
+def test_the_memory_of_lost_threads_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest is forgotten first."""
+    monkeypatch.setattr(module, "LOST_THREADS", 2)
+    threads = Threads()
+    for name in "ABC":
+        threads.lose(threads.open(name))
+    assert [threads.is_lost(name) for name in "ABC"] == [False, True, True]
+
+
+def test_parked_requests_come_back_in_order() -> None:
+    """By thread; who leaves takes its own along."""
+    threads = Threads()
+    a, b, c, d = (call(owner, raw_id) for owner, raw_id in [(1, "a"), (2, "b"), (1, "c"), (1, "d")])
+    for one in (a, b, c):
+        threads.park("T", one)
+    threads.park("U", d)
+    assert (threads.parked_count(), threads.parked_count(1), threads.parked_count(3)) == (4, 3, 0)
+    assert threads.parked_threads() == ["T", "U"]
+    assert threads.take_parked("T") == [a, b, c]
+    assert (threads.take_parked("T"), threads.parked_threads()) == ([], ["U"])
+    for one in (a, b):
+        threads.park("T", one)
+    threads.drop_parked(1)
+    assert (threads.parked_threads(), threads.take_all_parked()) == (["T"], [b])
+    assert (threads.parked_count(), threads.take_all_parked()) == (0, [])
