@@ -29,8 +29,8 @@ class Parser(argparse.ArgumentParser):
     def unknown(self, words: Sequence[str]) -> NoReturn:
         """Words that nothing took."""
         options = [option for action in self._actions for option in action.option_strings]
-        word = words[0]
-        self.error(f"{word} is unknown here{nearest(word.partition('=')[0], options)}")
+        word = words[0].partition("=")[0] if words[0].startswith("-") else words[0]
+        self.error(f"{word} is unknown here{nearest(word, options) if word.startswith('-') else ''}")
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

@@ -121,7 +121,7 @@ class Client:
     @classmethod
     def open(cls, path: str | None = None, *, start: bool = True) -> Self:
         """Connects without a handshake, which is all that the `codexd/*` methods need. Raises as `connect` does."""
-        where = str(socket_path(os.environ, os.getuid(), path))
+        where = socket_path(os.environ, os.getuid(), path)
         connection = connected(where)
         if connection is None and start:
             from codexctl.start import start_codexd
@@ -156,7 +156,7 @@ class Client:
 
     def check_home(self, served: str | None) -> None:
         """Raises `Unavailable` when the codexd at hand serves another CODEX_HOME than the one that is meant."""
-        meant = str(codex_home(os.environ))
+        meant = codex_home(os.environ)
         if served is None or self._named or os.path.realpath(served) == meant:
             return
         raise Unavailable(

@@ -44,11 +44,11 @@ class Screen:
         self._hide()
         self._out.write(_PASTE_OFF)
         self._out.flush()
-        termios.tcsetattr(self._input, termios.TCSADRAIN, self._saved)
+        termios.tcsetattr(self._input, termios.TCSANOW, self._saved)
 
     def resume(self) -> None:
         """Takes the terminal, at first and after having been stopped: others may have changed it meanwhile."""
-        tty.setcbreak(self._input, termios.TCSADRAIN)
+        tty.setcbreak(self._input, termios.TCSANOW)
         self._out.write(_PASTE_ON)
         self._is_shown = False
         self._show()

@@ -25,8 +25,12 @@ def connect(arguments: argparse.Namespace, *, start: bool) -> Client:
 def connect_to_codexd(arguments: argparse.Namespace) -> tuple[Client, dict[str, Any]]:
     """A client for the `codexd/*` methods, which are answered in every state of Codex, and codexd's status."""
     client = Client.open(arguments.socket, start=False)
-    status: dict[str, Any] = client.request(extension.STATUS)
-    client.check_home(status["codexd"].get("codexHome"))
+    try:
+        status: dict[str, Any] = client.request(extension.STATUS)
+        client.check_home(status["codexd"].get("codexHome"))
+    except BaseException:
+        client.close()
+        raise
     return client, status
 
 

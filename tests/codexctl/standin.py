@@ -27,6 +27,7 @@ class Connection:
     def __init__(self, stream: socket.socket) -> None:
         self.received: list[Params] = []
         self._stream = stream
+        self._lines = stream.makefile("rb")
         self._then: dict[int, Callable[[Params], None]] = {}
         self._next_id = 1795229617000000
 
@@ -34,7 +35,7 @@ class Connection:
         self.send_bytes(b"".join(json.dumps(message).encode() + b"\n" for message in messages))
 
     def send_bytes(self, data: bytes) -> None:
-        self._stream.sendall(data)
+        self._stream.sendall(data, socket.MSG_NOSIGNAL)  # a command line ends on SIGPIPE, the tests must not
 
     def notify(self, method: str, **params: Any) -> None:
         self.send({"method": method, "params": params})
@@ -46,12 +47,16 @@ class Connection:
         self.send({"id": self._next_id, "method": method, "params": params})
         return self._next_id
 
+    def buffered(self) -> list[str]:
+        """The methods of what came in one piece with the request that is being handled."""
+        return [json.loads(line)["method"] for line in self._lines.peek().splitlines()]
+
     def hang_up(self) -> None:
         self._stream.shutdown(socket.SHUT_RDWR)
 
     def serve(self, answers: dict[str, Any]) -> None:
-        with self._stream, self._stream.makefile("rb") as lines:
-            for line in lines:
+        with self._stream, self._lines:
+            for line in self._lines:
                 message = json.loads(line)
                 self.received.append(message)
                 if "method" not in message:

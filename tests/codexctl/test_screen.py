@@ -1,9 +1,6 @@
 """A screen on a real pseudo-terminal: what is written to it is read back as bytes."""
 
-import fcntl
 import os
-import pty
-import struct
 import sys
 import termios
 
@@ -11,37 +8,10 @@ import pytest
 
 from codexctl.keys import Key
 from codexctl.screen import Screen
+from tests.codexctl.pseudo import Pseudo
 
 INPUT = "\r\x1b[K> "
 HIDE = "\r\x1b[K"
-
-
-class Pseudo:
-    """A terminal of 30 columns: `written` is what came since it was last asked for."""
-
-    def __init__(self):
-        self.ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 30, 0, 0))
-        attributes = termios.tcgetattr(theirs)
-        attributes[1] &= ~termios.OPOST  # line feeds as they are written
-        termios.tcsetattr(theirs, termios.TCSANOW, attributes)
-        self.input, self.output = os.fdopen(theirs, "r"), os.fdopen(os.dup(theirs), "w")
-
-    def written(self):
-        self.output.write("\x00")
-        self.output.flush()
-        got = b""
-        while not got.endswith(b"\x00"):
-            got += os.read(self.ours, 65536)
-        return got[:-1].decode()
-
-    def type(self, text):
-        os.write(self.ours, text.encode())
-
-    def close(self):
-        for end in (self.input, self.output):
-            end.close()
-        os.close(self.ours)
 
 
 @pytest.fixture
