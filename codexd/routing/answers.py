@@ -10,7 +10,7 @@ from codexd.routing import params
 from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
-from codexd.routing.handles import CLOSED_BY
+from codexd.routing.handles import LASTING
 from codexd.routing.notifications import Notifications
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.state import State
@@ -95,7 +95,7 @@ class Answers:
         if not call.abandoned:
             state.handles.answered(call)
             state.tell((call.owner,), line)
-        elif call.handle is not None and call.method in CLOSED_BY:
+        elif call.handle is not None and call.method in LASTING:
             self._dispatch.close(call.owner, call.method, call.handle)
 
     def _error(self, call: Call, answer: ErrorResponse) -> None:

@@ -29,6 +29,8 @@ CLOSED_BY = {
     "command/exec": "command/exec/terminate",
 }
 """What opens something, and what ends it."""
+LASTING = frozenset(CLOSED_BY) - {"command/exec"}
+"""What is open after its request was answered. A command lives as long as its request does."""
 _CLOSES = {"fs/unwatch": "fs/watch", "mcpServer/event/stream/stop": "mcpServer/event/stream/start", "fuzzyFileSearch/sessionStop": "fuzzyFileSearch/sessionStart"}  # fmt: skip
 
 _string = msgspec.json.Decoder(str)
@@ -77,7 +79,7 @@ class Handles:
         """Codex did what the call asked: something is open, or no longer."""
         if call.owner is None or call.handle is None:
             return
-        if call.method in CLOSED_BY and call.method != "command/exec":
+        if call.method in LASTING:
             self._open[call.owner, call.method, call.handle] = Open(
                 call.owner, call.method, call.handle, call.request
             )

@@ -14,6 +14,8 @@ from codexd.routing.requests import Call
 from tests.protocol.strategies import text
 from tests.routing.driver import line, notification, request
 
+ODD: list[Any] = [None, 5, "p1", "x:p1", ":p1", "²:p1", {}, []]
+
 
 def opened(handles: Handles, client: int, method: str, handle: str) -> Call:
     """A call that Codex has answered."""
@@ -88,7 +90,7 @@ def test_a_command_without_a_handle_is_given_one(params: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(
     "params",
-    [{}, [], *({"processHandle": odd} for odd in (None, 5, "p1", "x:p1", ":p1", "²:p1", {}, []))],
+    [{}, [], *({"processHandle": odd} for odd in ODD)],
 )
 def test_a_handle_that_is_nobodys_has_no_address(params: Any) -> None:
     """A line of Codex that names none of ours goes to nobody."""
