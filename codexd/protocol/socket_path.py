@@ -1,64 +1,64 @@
 """Where codexd's socket is: one answer for the daemon and for every client.
 
 Computed here and not by platformdirs, whose `user_runtime_dir` changed its rules between versions: two programs
-with different versions of it would look in different places. Only the standard library is imported, because every
-`codexctl` pays for this module.
+with different versions of it would look in different places. Every `codexctl` pays for this module: so paths are
+strings here, `pathlib` and `hashlib` would be a tenth of a command's start.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path
 
 MAX_SOCKET_PATH_BYTES = 107 if os.uname().sysname == "Linux" else 103
 """`sun_path` of sockaddr_un, less the closing NUL."""
 
-_RUN_USER = Path("/run/user")
+_RUN_USER = "/run/user"
 
 
 class SocketPathTooLong(ValueError):
     """The path does not fit into a socket address; the message names it, its length and the way out."""
 
 
-def codex_home(environ: Mapping[str, str], override: str | None = None) -> Path:
+def codex_home(environ: Mapping[str, str], override: str | None = None) -> str:
     """The CODEX_HOME that is meant, absolute and without links: the override, the environment's, else `~/.codex`."""
-    chosen = override or environ.get("CODEX_HOME") or str(default_codex_home(environ))
-    return Path(os.path.realpath(os.path.expanduser(chosen)))
+    chosen = override or environ.get("CODEX_HOME") or default_codex_home(environ)
+    return os.path.realpath(os.path.expanduser(chosen))
 
 
-def default_codex_home(environ: Mapping[str, str]) -> Path:
+def default_codex_home(environ: Mapping[str, str]) -> str:
     """`~/.codex`, absolute and without links."""
-    return Path(os.path.realpath(_home(environ) / ".codex"))
+    return os.path.realpath(os.path.join(_home(environ), ".codex"))
 
 
-def home_hash(home: Path) -> str:
+def home_hash(home: str | os.PathLike[str]) -> str:
     """Eight characters that stand for a CODEX_HOME in the names of sockets and directories."""
+    import hashlib
+
     return hashlib.sha256(os.fsencode(home)).hexdigest()[:8]
 
 
-def state_dir(environ: Mapping[str, str]) -> Path:
+def state_dir(environ: Mapping[str, str]) -> str:
     """`$XDG_STATE_HOME/codexd`, else `~/.local/state/codexd`; on macOS in `~/Library/Application Support`."""
     if base := environ.get("XDG_STATE_HOME"):
-        return Path(base) / "codexd"
+        return os.path.join(base, "codexd")
     if os.uname().sysname == "Darwin":
-        return _home(environ) / "Library" / "Application Support" / "codexd"
-    return _home(environ) / ".local" / "state" / "codexd"
+        return os.path.join(_home(environ), "Library", "Application Support", "codexd")
+    return os.path.join(_home(environ), ".local", "state", "codexd")
 
 
-def runtime_dir(environ: Mapping[str, str], uid: int) -> Path:
+def runtime_dir(environ: Mapping[str, str], uid: int) -> str:
     """The directory of the socket: below XDG_RUNTIME_DIR, else /run/user/UID where that is ours, else the state's."""
     if base := environ.get("XDG_RUNTIME_DIR"):
-        return Path(base) / "codexd"
-    run = _RUN_USER / str(uid)
+        return os.path.join(base, "codexd")
+    run = os.path.join(_RUN_USER, str(uid))
     if _is_own_directory(run, uid):
-        return run / "codexd"
-    return state_dir(environ) / "run"
+        return os.path.join(run, "codexd")
+    return os.path.join(state_dir(environ), "run")
 
 
 def socket_path(
-    environ: Mapping[str, str], uid: int, override: str | None = None, home: Path | None = None
-) -> Path:
+    environ: Mapping[str, str], uid: int, override: str | None = None, home: str | None = None
+) -> str:
     """The socket: `override` (`--socket`), else CODEXD_SOCKET, else `codexd.sock` in the runtime directory.
 
     A CODEX_HOME other than the default one has a socket of its own, `codexd-HASH.sock`.
@@ -67,11 +67,11 @@ def socket_path(
         SocketPathTooLong: the path does not fit into a socket address.
     """
     if chosen := override or environ.get("CODEXD_SOCKET"):
-        path = Path(os.path.abspath(os.path.expanduser(chosen)))
+        path = os.path.abspath(os.path.expanduser(chosen))
     else:
         home = home or codex_home(environ)
         name = "codexd.sock" if home == default_codex_home(environ) else f"codexd-{home_hash(home)}.sock"
-        path = runtime_dir(environ, uid) / name
+        path = os.path.join(runtime_dir(environ, uid), name)
     length = len(os.fsencode(path))
     if length > MAX_SOCKET_PATH_BYTES:
         raise SocketPathTooLong(
@@ -81,11 +81,11 @@ def socket_path(
     return path
 
 
-def _home(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("HOME") or os.path.expanduser("~"))
+def _home(environ: Mapping[str, str]) -> str:
+    return environ.get("HOME") or os.path.expanduser("~")
 
 
-def _is_own_directory(path: Path, uid: int) -> bool:
+def _is_own_directory(path: str, uid: int) -> bool:
     try:
         status = os.lstat(path)
     except OSError:

@@ -60,7 +60,7 @@ def flags_of(parsed: argparse.Namespace) -> dict[str, Any]:
     """The settings among them, as `settings.load` takes them. The demo has a CODEX_HOME of its own."""
     flags = dict(vars(parsed))
     if _is_demo(parsed) and flags["codex_home"] is None:
-        flags["codex_home"] = str(socket_path.state_dir(os.environ) / "demo-codex-home")
+        flags["codex_home"] = os.path.join(socket_path.state_dir(os.environ), "demo-codex-home")
     return flags
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from codexd.protocol import socket_path
 from codexd.protocol.errors import Unavailable
@@ -64,7 +65,7 @@ def check_directories(settings: Settings, environ: Mapping[str, str], demo: bool
     Raises:
         UsageError: one that was asked for does not exist; Codex refuses that too, but without saying who asked.
     """
-    if demo or settings.codex_home == socket_path.default_codex_home(environ):
+    if demo or settings.codex_home == Path(socket_path.default_codex_home(environ)):
         os.makedirs(settings.codex_home, mode=0o700, exist_ok=True)
     for name, path in (("codex_home", settings.codex_home), ("cwd", settings.cwd)):
         if not path.is_dir():

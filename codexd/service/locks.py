@@ -42,7 +42,7 @@ class AlreadyRunning(CannotServe):
 
 def home_directory(environ: Mapping[str, str], codex_home: Path) -> Path:
     """The directory in the state directory that belongs to this CODEX_HOME: its lock and what codexd keeps of it."""
-    return socket_path.state_dir(environ) / f"home-{socket_path.home_hash(codex_home)}"
+    return Path(socket_path.state_dir(environ)) / f"home-{socket_path.home_hash(codex_home)}"
 
 
 def home_lock(environ: Mapping[str, str], codex_home: Path) -> Path:

@@ -40,7 +40,7 @@ class JournalFormatter(logging.Formatter):
 def path_of(settings: Settings, environ: Mapping[str, str]) -> Path:
     """The log file of the codexd of these settings: `codexd.log`, for a CODEX_HOME of its own `codexd-HASH.log`."""
     home = settings.codex_home
-    own = "" if home == socket_path.default_codex_home(environ) else f"-{socket_path.home_hash(home)}"
+    own = "" if home == Path(socket_path.default_codex_home(environ)) else f"-{socket_path.home_hash(home)}"
     return settings.log_dir / f"codexd{own}.log"
 
 

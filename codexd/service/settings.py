@@ -152,8 +152,8 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
             f"({values['max_message_bytes']}): no message of that size could ever be read"
         )
     values |= {
-        "socket": socket,
-        "codex_home": home,
+        "socket": Path(socket),
+        "codex_home": Path(home),
         "codex": tuple(Choice(*layer["codex"]) for layer in layers if "codex" in layer),
         "cwd": Path(values["cwd"]),
         "log_dir": Path(values["log_dir"]) if values["log_dir"] else default_log_dir(),

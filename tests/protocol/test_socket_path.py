@@ -38,16 +38,16 @@ def on_system(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def test_home_is_where_the_environment_says(tmp_path: Path) -> None:
     """CODEX_HOME, else `~/.codex`; the option before both."""
     environ = {"HOME": str(tmp_path)}
-    assert codex_home(environ) == default_codex_home(environ) == tmp_path.resolve() / ".codex"
-    assert codex_home(environ | {"CODEX_HOME": f"{tmp_path}/other"}) == tmp_path.resolve() / "other"
-    assert codex_home(environ | {"CODEX_HOME": "/x"}, f"{tmp_path}/mine") == tmp_path.resolve() / "mine"
+    assert codex_home(environ) == default_codex_home(environ) == f"{tmp_path.resolve()}/.codex"
+    assert codex_home(environ | {"CODEX_HOME": f"{tmp_path}/other"}) == f"{tmp_path.resolve()}/other"
+    assert codex_home(environ | {"CODEX_HOME": "/x"}, f"{tmp_path}/mine") == f"{tmp_path.resolve()}/mine"
 
 
 def test_an_empty_variable_is_as_good_as_none(tmp_path: Path) -> None:
     """`CODEX_HOME=` in a script must not make `/` or the working directory the home."""
     environ = {"HOME": str(tmp_path), "CODEX_HOME": "", "XDG_STATE_HOME": "", "XDG_RUNTIME_DIR": ""}
-    assert codex_home(environ) == tmp_path.resolve() / ".codex"
-    assert runtime_dir(environ, NOBODY) == state_dir(environ) / "run"
+    assert codex_home(environ) == f"{tmp_path.resolve()}/.codex"
+    assert runtime_dir(environ, NOBODY) == state_dir(environ) + "/run"
 
 
 def test_two_names_of_one_home_are_one_home(tmp_path: Path) -> None:
@@ -62,18 +62,18 @@ def test_two_names_of_one_home_are_one_home(tmp_path: Path) -> None:
 
 def test_without_home_the_users_own_is_taken() -> None:
     """systemd starts services without HOME; the user still has one."""
-    assert default_codex_home({}) == Path(os.path.expanduser("~")).resolve() / ".codex"
+    assert default_codex_home({}) == os.path.realpath(os.path.expanduser("~/.codex"))
 
 
 def test_the_hash_of_a_home_is_fixed() -> None:
     """Sockets and directories of running daemons are named after it."""
-    assert home_hash(Path("/home/u/.codex")) == "9ba27509"
-    assert home_hash(Path("/home/u/.codex2")) != home_hash(Path("/home/u/.codex"))
+    assert home_hash("/home/u/.codex") == "9ba27509"
+    assert home_hash("/home/u/.codex2") != home_hash("/home/u/.codex")
 
 
 def test_state_is_where_xdg_says() -> None:
     """`$XDG_STATE_HOME/codexd`, on every system."""
-    assert state_dir({"HOME": "/home/u", "XDG_STATE_HOME": "/var/s"}) == Path("/var/s/codexd")
+    assert state_dir({"HOME": "/home/u", "XDG_STATE_HOME": "/var/s"}) == "/var/s/codexd"
 
 
 @pytest.mark.parametrize(
@@ -89,18 +89,18 @@ def test_state_is_where_the_system_keeps_it(
 ) -> None:
     """Without XDG_STATE_HOME, macOS has its own place."""
     on_system(system)
-    assert state_dir({"HOME": "/home/u"}) == Path(expected)
+    assert state_dir({"HOME": "/home/u"}) == expected
 
 
 def test_the_runtime_directory_is_xdgs() -> None:
     """The first choice, whether it exists or not: whoever set it means it."""
-    assert runtime_dir({"XDG_RUNTIME_DIR": "/run/x"}, 1000) == Path("/run/x/codexd")
+    assert runtime_dir({"XDG_RUNTIME_DIR": "/run/x"}, 1000) == "/run/x/codexd"
 
 
 @pytest.fixture
 def run_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Puts `/run/user` into the test's own directory."""
-    monkeypatch.setattr(module, "_RUN_USER", tmp_path)
+    monkeypatch.setattr(module, "_RUN_USER", str(tmp_path))
     return tmp_path
 
 
@@ -108,20 +108,20 @@ def test_without_xdg_it_is_the_users_own_in_run(run_user: Path) -> None:
     """A login by ssh or a cron job has no XDG_RUNTIME_DIR, and must find the same daemon."""
     uid = os.getuid()
     (run_user / str(uid)).mkdir()
-    assert runtime_dir({"HOME": "/home/u"}, uid) == run_user / str(uid) / "codexd"
+    assert runtime_dir({"HOME": "/home/u"}, uid) == f"{run_user}/{uid}/codexd"
 
 
 def test_somebody_elses_directory_in_run_is_not_taken(run_user: Path) -> None:
     """A name alone is no proof: the directory must belong to the user."""
     (run_user / "4711").mkdir()
-    assert runtime_dir({"XDG_STATE_HOME": "/s"}, 4711) == Path("/s/codexd/run")
+    assert runtime_dir({"XDG_STATE_HOME": "/s"}, 4711) == "/s/codexd/run"
 
 
 def test_a_file_in_its_place_is_not_taken(run_user: Path) -> None:
     """Only a directory can hold a socket."""
     uid = os.getuid()
     (run_user / str(uid)).touch()
-    assert runtime_dir({"XDG_STATE_HOME": "/s"}, uid) == Path("/s/codexd/run")
+    assert runtime_dir({"XDG_STATE_HOME": "/s"}, uid) == "/s/codexd/run"
 
 
 def test_a_link_in_its_place_is_not_taken(run_user: Path) -> None:
@@ -129,42 +129,42 @@ def test_a_link_in_its_place_is_not_taken(run_user: Path) -> None:
     uid = os.getuid()
     (run_user / "elsewhere").mkdir()
     (run_user / str(uid)).symlink_to(run_user / "elsewhere")
-    assert runtime_dir({"XDG_STATE_HOME": "/s"}, uid) == Path("/s/codexd/run")
+    assert runtime_dir({"XDG_STATE_HOME": "/s"}, uid) == "/s/codexd/run"
 
 
 def test_without_any_of_them_it_is_in_the_state_directory() -> None:
     """A container, or macOS."""
-    assert runtime_dir({"HOME": "/home/u", "XDG_STATE_HOME": "/s"}, NOBODY) == Path("/s/codexd/run")
+    assert runtime_dir({"HOME": "/home/u", "XDG_STATE_HOME": "/s"}, NOBODY) == "/s/codexd/run"
 
 
 def test_the_default_home_has_the_plain_name() -> None:
     """`codexd.sock` serves the CODEX_HOME that Codex itself would take."""
     environ = {"HOME": "/home/u", "XDG_RUNTIME_DIR": "/run/x"}
-    assert socket_path(environ, 1000) == Path("/run/x/codexd/codexd.sock")
-    assert socket_path(environ | {"CODEX_HOME": "/home/u/.codex"}, 1000) == Path("/run/x/codexd/codexd.sock")
+    assert socket_path(environ, 1000) == "/run/x/codexd/codexd.sock"
+    assert socket_path(environ | {"CODEX_HOME": "/home/u/.codex"}, 1000) == "/run/x/codexd/codexd.sock"
 
 
 def test_another_home_has_a_socket_of_its_own() -> None:
     """Two daemons for two homes never meet."""
     environ = {"HOME": "/home/u", "XDG_RUNTIME_DIR": "/run/x"}
-    expected = Path("/run/x/codexd") / f"codexd-{home_hash(Path('/work/codex'))}.sock"
+    expected = f"/run/x/codexd/codexd-{home_hash('/work/codex')}.sock"
     assert socket_path(environ | {"CODEX_HOME": "/work/codex"}, 1000) == expected
-    assert socket_path(environ, 1000, home=Path("/work/codex")) == expected
+    assert socket_path(environ, 1000, home="/work/codex") == expected
 
 
 def test_who_names_the_socket_is_believed(tmp_path: Path) -> None:
     """The option before CODEXD_SOCKET before everything else, made absolute, whichever home is meant."""
     environ = {"CODEXD_SOCKET": "/a/b.sock", "CODEX_HOME": "/work/codex", "XDG_RUNTIME_DIR": "/run/x"}
-    assert socket_path(environ, 1000) == Path("/a/b.sock")
-    assert socket_path(environ, 1000, "/c/d.sock") == Path("/c/d.sock")
-    assert socket_path({}, 1000, "d.sock") == Path.cwd() / "d.sock"
-    assert socket_path({}, 1000, "~/d.sock") == Path(os.path.expanduser("~/d.sock"))
+    assert socket_path(environ, 1000) == "/a/b.sock"
+    assert socket_path(environ, 1000, "/c/d.sock") == "/c/d.sock"
+    assert socket_path({}, 1000, "d.sock") == f"{os.getcwd()}/d.sock"
+    assert socket_path({}, 1000, "~/d.sock") == os.path.expanduser("~/d.sock")
 
 
 def test_a_socket_is_not_looked_up_through_its_links(tmp_path: Path) -> None:
     """A socket that is a link is refused later, so its own name must reach whoever checks."""
     (tmp_path / "link.sock").symlink_to("real.sock")
-    assert socket_path({}, 1000, f"{tmp_path}/link.sock") == tmp_path / "link.sock"
+    assert socket_path({}, 1000, f"{tmp_path}/link.sock") == f"{tmp_path}/link.sock"
 
 
 @pytest.mark.parametrize(("system", "length"), [("Linux", 107), ("Darwin", 103), ("FreeBSD", 103)])
@@ -177,7 +177,7 @@ def test_each_system_has_its_longest_path(on_system: Callable[[str], None], syst
 def test_the_longest_path_fits() -> None:
     """Not one byte is given away; the kernel takes it too."""
     longest = "/tmp/" + "x" * (MAX_SOCKET_PATH_BYTES - 5)
-    assert socket_path({}, 1000, longest) == Path(longest)
+    assert socket_path({}, 1000, longest) == longest
     with socket.socket(socket.AF_UNIX) as one, pytest.raises(FileNotFoundError):
         one.connect(longest)
 
