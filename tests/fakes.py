@@ -34,6 +34,7 @@ class FarEnd:
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setblocking(False)
+        self._connection = connection
         self._stream = trio.SocketStream(trio.socket.from_stdlib_socket(connection))
         self._splitter = LineSplitter(1 << 30)
         self._lines: deque[bytes | TooLong] = deque()
@@ -41,6 +42,10 @@ class FarEnd:
     async def send(self, data: bytes) -> None:
         """Sends bytes as they are."""
         await self._stream.send_all(data)
+
+    def send_now(self, data: bytes) -> None:
+        """Sends a few bytes from where nothing can be awaited."""
+        assert self._connection.send(data) == len(data)
 
     async def line(self) -> bytes:
         """The next line; raises EOFError when the connection has ended."""

@@ -43,8 +43,6 @@ from codexd.runtime.supervisor import Supervisor
 logger = logging.getLogger(__name__)
 
 NOBODY: tuple[ClientId, ...] = ()
-CLOCK_GRAIN_SECONDS = 1e-6
-"""Seconds since the epoch, as a float, are coarser than trio's clock: with this added, what is due is due."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +225,7 @@ class Broker:
             with trio.CancelScope() as self._alarm:
                 self._look_ahead()
                 await trio.sleep_forever()
-            self._carry_out(self._router.tick(self._now() + CLOCK_GRAIN_SECONDS))
+            self._carry_out(self._router.tick(self._now()))
 
     async def _wait_until(self, condition: Callable[[], bool]) -> None:
         waiting = (condition, trio.Event())

@@ -46,10 +46,12 @@ class Outbox:
 
         The limit is looked at before the chunk is added: one that is larger than the limit passes when little waits.
         """
+        if self._is_cut:
+            return
         queue = self._queue
         if queue.queued_bytes > self._limit:
             self._cut()
-        elif not self._is_cut:
+        else:
             queue.put(chunk)
             if queue.broken:
                 self._conversation.cancel()
@@ -74,8 +76,6 @@ class Outbox:
         return OutboxStatistics(self._queue.queued_bytes, len(self._queue), self._is_cut)
 
     def _cut(self) -> None:
-        if self._is_cut:
-            return
         self._is_cut = True
         text = (
             f"this client was cut off: it did not read, and more than {self._limit} bytes were waiting for it; "

@@ -13,7 +13,7 @@ from codexd.runtime.accept import RETRY_SECONDS, accept_clients
 
 
 class TroubledListener(socket.socket):
-    """A listening socket whose next `accept`s fail with these errors."""
+    """A listening socket whose next `accept`s fail with these errors; 0 is none."""
 
     def __init__(self, path, errors=()):
         super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -25,8 +25,8 @@ class TroubledListener(socket.socket):
     def accept(self):
         """Fails as told, else accepts."""
         self.calls += 1
-        if self.errors:
-            code = self.errors.pop(0)
+        code = self.errors.pop(0) if self.errors else 0
+        if code:
             raise OSError(code, os.strerror(code))
         return super().accept()
 
@@ -75,6 +75,19 @@ async def test_shortage_of_descriptors_is_said_once_and_waited_out(path, autojum
         f"no new client can connect for now: {os.strerror(errno.EMFILE)}",
         "clients can connect again",
     ]
+
+
+async def test_every_shortage_is_said(path, autojump_clock, nursery, caplog):
+    """A second one, an hour after the first, is news again."""
+    with TroubledListener(path, [errno.EMFILE, 0, errno.EMFILE]) as listener, connect(path), connect(path):
+        welcomed: list[socket.socket] = []
+        nursery.start_soon(accept_clients, listener, welcomed.append)
+        await trio.sleep(1)
+        assert len(welcomed) == 2
+        for connection in welcomed:
+            connection.close()
+        nursery.cancel_scope.cancel()
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 2
 
 
 async def test_connection_that_is_gone_before_it_was_accepted_is_passed_over(path, nursery):

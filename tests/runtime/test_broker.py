@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.lowlevel
 
-from codexd.routing.effects import ToClients, ToCodex
+from codexd.routing.effects import Log, StartCodex, StopCodex, ToClients, ToCodex
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker, Limits
 from codexd.runtime.codex import CodexUnavailable
@@ -194,14 +194,42 @@ class RecordingSession:
 
 
 class RecordingSupervisor:
-    """Takes what is written to Codex."""
+    """Takes what is to happen to Codex."""
 
     def __init__(self):
-        self.written = []
+        self.log = []
 
     def write(self, lines):
         """Writes it down."""
-        self.written.append(lines)
+        self.log.append(lines)
+
+    def start(self, incarnation):
+        """Writes it down."""
+        self.log.append(f"start {incarnation}")
+
+    def stop(self, incarnation):
+        """Writes it down."""
+        self.log.append(f"stop {incarnation}")
+
+
+class TickingRouter:
+    """A core that wants to be ticked at each of these times, and notices when it is too early."""
+
+    def __init__(self, times):
+        self.times = list(times)
+        self.early = 0
+
+    def deadline(self):
+        """The next time."""
+        return self.times[0] if self.times else None
+
+    def tick(self, now):
+        """Does what is due."""
+        if now < self.times[0]:
+            self.early += 1
+        else:
+            self.times.pop(0)
+        return []
 
 
 async def test_burst_is_one_chunk_for_each_client_and_one_write_to_codex():
@@ -226,7 +254,33 @@ async def test_burst_is_one_chunk_for_each_client_and_one_write_to_codex():
     assert clients[1].outbox.chunks == [b"a\nb\nc\n", b"e\n"]
     assert clients[2].outbox.chunks == [b"a\nb\nc\n", b"d\n", b"e\n"]
     assert clients[1].outbox.chunks[0] is clients[2].outbox.chunks[0]
-    assert codex.written == [b"x\ny\n"]
+    assert codex.log == [b"x\ny\n"]
+
+
+async def test_codex_is_written_to_before_it_is_ended_or_replaced():
+    """What the core wrote first reaches the Codex that it was meant for."""
+    identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
+    broker = Broker(identity, fake_codex, Limits())
+    codex = RecordingSupervisor()
+    vars(broker).update(_supervisor=codex)
+    broker._carry_out(
+        [ToCodex(b"a"), ToCodex(b"b"), StopCodex(1), ToCodex(b"c"), Log(logging.DEBUG, "x"), StartCodex(2)]
+    )
+    assert codex.log == [b"a\nb\n", "stop 1", b"c\n", "start 2"]
+
+
+async def test_core_is_ticked_when_it_wants_and_not_before(autojump_clock, nursery):
+    """Once for each time, never too early by a rounding error, and not at all when it wants nothing."""
+    identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
+    broker = Broker(identity, fake_codex, Limits())
+    router = TickingRouter(broker._epoch + 0.1 * n for n in range(1, 200))
+    vars(broker).update(_router=router)
+    nursery.start_soon(broker._keep_time)
+    await trio.sleep(10.05)
+    assert len(router.times) == 99
+    await trio.sleep(3600)
+    assert (router.times, router.early) == ([], 0)
+    nursery.cancel_scope.cancel()
 
 
 async def test_bad_lines_of_codex_harm_nobody(serve, caplog):
@@ -337,6 +391,22 @@ async def test_stop_with_clients_connected_leaves_nothing(tmp_path):
     place.close()
     assert not psutil.pid_exists(codex)
     assert not psutil.pid_exists(left)
+
+
+async def test_client_has_a_moment_to_read_the_rest(serve):
+    """What is queued for a client when codexd stops is sent to the end."""
+
+    def find():
+        raise CodexUnavailable("no Codex found: install it")
+
+    place = await serve(find, Limits(flush_seconds=PATIENCE_SECONDS))
+    await place.broker.wait_codex_settled()
+    client = place.connect()
+    await client.request(1, "codexd/status")
+    rest = b"x" * (3 * MEGABYTE) + b"\n"
+    place.broker._sessions[1].outbox.put(rest)
+    place.broker.stop()
+    assert await client.rest() == rest
 
 
 async def test_stopped_broker_takes_nobody_from_the_socket(serve):

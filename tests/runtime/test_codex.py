@@ -103,6 +103,17 @@ async def test_flood_is_heard_completely(run):
     assert len(lines) == 30_500
 
 
+async def test_what_a_codex_wrote_before_it_died_is_heard(run):
+    """A process is gone at once, what it wrote is still in the pipe, more than one read takes."""
+    running = await run()
+    message = {"method": "m", "params": {"delta": "x" * 100}}
+    flood = {"id": 1, "method": "fake/flood", "params": {"count": 5_000, "message": message}}
+    death = {"id": 2, "method": "fake/die", "params": {"signal": signal.SIGKILL}}
+    running.codex.write(b"".join(json.dumps(each).encode() + b"\n" for each in (flood, death)))
+    assert await running.ended() == "Codex was killed by SIGKILL"
+    assert len(running.lines) == 5_000
+
+
 async def test_characters_and_lines_split_between_reads(run):
     """Lines are whole however they come.
 
@@ -153,6 +164,14 @@ async def test_who_exits_while_starting_without_a_word(run):
     """Then its status must do."""
     running = await run(start=[["die", {"status": 4}]])
     assert await running.ended() == "Codex exited with status 4"
+
+
+async def test_who_exits_later_is_not_quoted(run):
+    """What a Codex that has worked for hours said last on stderr need not be why it ended."""
+    running = await run(start=[["say", {"text": "Error: of long ago\n"}], ["write", {"pieces": [UP.hex()]}]])
+    await running.heard(1)
+    running.tell("fake/die", {"status": 1})
+    assert await running.ended() == "Codex exited with status 1"
 
 
 async def test_stop_closes_its_stdin_and_that_is_enough(run, caplog):

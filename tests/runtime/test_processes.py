@@ -98,6 +98,16 @@ def test_sweep_ends_everything_that_codex_left(family, own_child):
     assert own_child.poll() is None, "what codexd itself started is not Codex's"
 
 
+def test_sweep_without_a_subreaper_finds_what_has_the_session_or_the_mark(family):
+    """Where orphans become init's (macOS), Codex's session and the mark tell whose they were."""
+    processes.become_subreaper(False)
+    family.spawn(forget=True)
+    family.spawn(setsid=True)
+    family.kill_codex()
+    assert sweep(family.mark, family.codex.pid) == 2
+    assert family.living() == []
+
+
 def test_sweep_with_nothing_left_does_nothing(family, own_child, caplog):
     """The rule after an orderly end."""
     caplog.set_level(logging.INFO)

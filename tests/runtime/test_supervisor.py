@@ -1,13 +1,16 @@
 """One Codex after another, each reported from its start to its end, and swept up after."""
 
 import json
+import os
 import signal
+import sys
 import threading
 import uuid
 
 import psutil
 import pytest
 import trio
+import trio.lowlevel
 
 from codexd.runtime.codex import Codex, CodexUnavailable
 from codexd.runtime.supervisor import STOPPED_EARLY, Supervisor
@@ -93,6 +96,24 @@ async def test_what_a_killed_codexd_left_is_gone_before_the_first_one_starts(rep
         supervisor.start(1)
         await wait_for(reports, lambda: 1 in reports.pids)
     assert not psutil.pid_exists(left.pid)
+    assert reports.exits == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has subreapers")
+async def test_orphans_that_end_meanwhile_are_no_zombies(supervise, reports):
+    """A Codex that runs for weeks does not fill the process table through codexd."""
+    supervisor = supervise()
+    supervisor.start(1)
+    await wait_for(reports, lambda: reports.pids)
+    program = "import os, time\nif os.fork(): os._exit(0)\nos.setsid()\ntime.sleep(3600)"
+    supervisor.write(request("fake/spawn", {"program": program}))
+    own_children = psutil.Process().children
+    while not (adopted := {child.pid for child in own_children()} - {reports.pids[1]}):
+        await trio.lowlevel.checkpoint()
+    (orphan,) = adopted
+    os.kill(orphan, signal.SIGKILL)
+    while psutil.pid_exists(orphan):
+        await trio.lowlevel.checkpoint()
     assert reports.exits == []
 
 
