@@ -5,7 +5,7 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from codexctl.exits import EXIT_CODES
@@ -31,6 +31,19 @@ class Parser(argparse.ArgumentParser):
         options = [option for action in self._actions for option in action.option_strings]
         word = words[0].partition("=")[0] if words[0].startswith("-") else words[0]
         self.error(f"{word} is unknown here{nearest(word, options) if word.startswith('-') else ''}")
+
+
+class Verb(Parser):
+    """A parser that `fill` completes when its verb is met: filling all of them would take longer than the rest of a start."""
+
+    def __init__(self, *, fill: Callable[[Parser], None], **options: Any) -> None:
+        self._when_met = fill, options
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        fill, options = self._when_met
+        super().__init__(**options)
+        fill(self)
+        return super().parse_known_args(args, namespace)
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
@@ -60,37 +73,35 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"codexctl {__version__}")
     _common(parser, top=True)
-    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    _send(_verb(verbs, "send", "send:run", "send a prompt and stream the reply"))
-    attach = _verb(verbs, "attach", "attach:run", "follow a thread and talk in it")
-    attach.add_argument(
-        "thread", nargs="?", metavar="THREAD", help="default: the latest of this directory, or a new one"
+    verbs = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Verb)
+    _verb(verbs, "send", "send:run", "send a prompt and stream the reply", _send)
+    _verb(verbs, "attach", "attach:run", "follow a thread and talk in it", _attach)
+    _verb(verbs, "threads", "threads:list_threads", "list threads and manage them", _threads)
+    _verb(
+        verbs,
+        "approvals",
+        "approvals:list_approvals",
+        "list what waits for an answer, and answer it",
+        _approvals,
     )
-    _threads(_verb(verbs, "threads", "threads:list_threads", "list threads and manage them"))
-    _approvals(
-        _verb(verbs, "approvals", "approvals:list_approvals", "list what waits for an answer, and answer it")
-    )
-    interrupt = _verb(verbs, "interrupt", "interrupt:interrupt", "interrupt the turn that runs on a thread")
-    interrupt.add_argument(
-        "thread", nargs="?", metavar="THREAD", help="default: the latest of this directory"
-    )
+    _verb(verbs, "interrupt", "interrupt:interrupt", "interrupt the turn that runs on a thread", _interrupt)
     _verb(verbs, "status", "status:status", "how codexd and Codex are")
     _verb(verbs, "clients", "status:clients", "who is connected to codexd")
-    rpc = _verb(verbs, "rpc", "rpc:rpc", "make any request of Codex's app-server or of codexd")
-    rpc.add_argument("method", metavar="METHOD")
-    rpc.add_argument(
-        "params", nargs="?", metavar="JSON", default="{}", help="its params; - reads them from stdin"
-    )
+    _verb(verbs, "rpc", "rpc:rpc", "make any request of Codex's app-server or of codexd", _rpc)
     return parser
 
 
-def _verb(verbs: Any, name: str, run: str, about: str) -> Parser:
-    parser: Parser = verbs.add_parser(
-        name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=EXIT_CODES
-    )
-    parser.set_defaults(run=run, parser=parser)
-    _common(parser)
-    return parser
+def _verb(
+    verbs: Any, name: str, run: str, about: str, options: Callable[[Parser], None] | None = None
+) -> None:
+    def fill(verb: Parser) -> None:
+        verb.set_defaults(run=run, parser=verb)
+        _common(verb)
+        if options:
+            options(verb)
+
+    description = f"{about[0].upper()}{about[1:]}."
+    verbs.add_parser(name, help=about, description=description, epilog=EXIT_CODES, fill=fill)
 
 
 def _common(parser: Parser, *, top: bool = False) -> None:
@@ -135,10 +146,29 @@ def _send(send: Parser) -> None:
     )
 
 
+def _attach(attach: Parser) -> None:
+    attach.add_argument(
+        "thread", nargs="?", metavar="THREAD", help="default: the latest of this directory, or a new one"
+    )
+
+
+def _interrupt(interrupt: Parser) -> None:
+    interrupt.add_argument(
+        "thread", nargs="?", metavar="THREAD", help="default: the latest of this directory"
+    )
+
+
+def _rpc(rpc: Parser) -> None:
+    rpc.add_argument("method", metavar="METHOD")
+    rpc.add_argument(
+        "params", nargs="?", metavar="JSON", default="{}", help="its params; - reads them from stdin"
+    )
+
+
 def _threads(threads: Parser) -> None:
     _listing(threads, top=True)
-    actions = threads.add_subparsers(metavar="ACTION")
-    _listing(_verb(actions, "list", "threads:list_threads", "list threads, the latest first"))
+    actions = threads.add_subparsers(metavar="ACTION", parser_class=Verb)
+    _verb(actions, "list", "threads:list_threads", "list threads, the latest first", _listing)
     for name, about in (
         ("show", "show a thread and what was said last"),
         ("archive", "put a thread away"),
@@ -147,10 +177,16 @@ def _threads(threads: Parser) -> None:
         ("rename", "name a thread"),
         ("delete", "delete a thread for good"),
     ):
-        action = _verb(actions, name, f"threads:{name}", about)
-        action.add_argument("thread", metavar="ID", help="the id, or a beginning that no other thread has")
-        if name == "rename":
-            action.add_argument("name", metavar="NAME")
+        _verb(actions, name, f"threads:{name}", about, _renamed if name == "rename" else _one_thread)
+
+
+def _one_thread(action: Parser) -> None:
+    action.add_argument("thread", metavar="ID", help="the id, or a beginning that no other thread has")
+
+
+def _renamed(rename: Parser) -> None:
+    _one_thread(rename)
+    rename.add_argument("name", metavar="NAME")
 
 
 def _listing(parser: Parser, *, top: bool = False) -> None:
@@ -167,10 +203,20 @@ def _listing(parser: Parser, *, top: bool = False) -> None:
 
 
 def _approvals(approvals: Parser) -> None:
-    actions = approvals.add_subparsers(metavar="ACTION")
+    actions = approvals.add_subparsers(metavar="ACTION", parser_class=Verb)
     _verb(actions, "list", "approvals:list_approvals", "list what waits for an answer")
-    show = _verb(actions, "show", "approvals:show", "show what is asked, with the command or the diff")
-    accept = _verb(actions, "accept", "approvals:accept", "allow it, or answer it")
+    _verb(
+        actions, "show", "approvals:show", "show what is asked, with the command or the diff", _one_approval
+    )
+    _verb(actions, "accept", "approvals:accept", "allow it, or answer it", _accepted)
+    _verb(actions, "decline", "approvals:decline", "refuse it; the turn goes on", _one_approval)
+
+
+def _one_approval(action: Parser) -> None:
+    action.add_argument("id", type=int, metavar="ID")
+
+
+def _accepted(accept: Parser) -> None:
     accept.add_argument("--for-session", action="store_true", help="and do not ask again in this session")
     accept.add_argument(
         "--answer",
@@ -179,9 +225,7 @@ def _approvals(approvals: Parser) -> None:
         metavar="TEXT",
         help="the answer to a question; repeat it for several in their order, or say NAME=TEXT",
     )
-    decline = _verb(actions, "decline", "approvals:decline", "refuse it; the turn goes on")
-    for action in (show, accept, decline):
-        action.add_argument("id", type=int, metavar="ID")
+    _one_approval(accept)
 
 
 def _seconds(text: str) -> float:

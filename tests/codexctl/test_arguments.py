@@ -86,3 +86,15 @@ def test_version(capsys):
     with pytest.raises(SystemExit):
         parse(["--version"])
     assert capsys.readouterr().out.startswith("codexctl 0.")
+
+
+def test_only_the_verb_that_is_met_costs_anything(monkeypatch):
+    """The options of all verbs together take longer than everything else in a command's start."""
+
+    def never(_):
+        raise AssertionError("nobody asked for this verb")
+
+    monkeypatch.setattr("codexctl.arguments._send", never)
+    assert parse(["status"]).run == "status:status"
+    with pytest.raises(AssertionError):
+        parse(["send", "hello"])
