@@ -1,0 +1,312 @@
+"""From the queues to Codex: what is decided when a request's turn comes."""
+
+from typing import Any
+
+import pytest
+
+from codexd.routing.dispatch import own_call, thread_lost
+from codexd.routing.requests import Purpose
+from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, Driver, codex, line, to
+
+T = {"threadId": "T"}
+UNSUBSCRIBED = {"status": "unsubscribed"}
+NOT_SUBSCRIBED = {"status": "notSubscribed"}
+LET_GO = {"method": "thread/unsubscribe", "params": T}
+
+
+def following(*, subscribers: int = 1, others: int = 0, turn: str | None = None) -> tuple[Driver, int]:
+    """Clients on one thread, and the number of the next request to Codex."""
+    driver = Driver().ready()
+    clients = driver.clients(subscribers + others)
+    driver.thread(*clients[:subscribers], turn=turn)
+    return driver, subscribers + 2
+
+
+def finish(driver: Driver, thread: str = "T", turn: str = "u") -> list[Any]:
+    """The turn ends."""
+    return driver.says(method="turn/completed", params={"threadId": thread, "turn": {"id": turn}})
+
+
+def test_codexds_own_requests_are_requests() -> None:
+    """With an object for params, which Codex wants even where it takes none."""
+    own = own_call(Purpose.MARKER, "thread/loaded/list", {"limit": 1}, "T")
+    assert (own.owner, own.purpose, own.thread, own.request.line) == (
+        None, Purpose.MARKER, "T", line(id=0, method="thread/loaded/list", params={"limit": 1}),
+    )  # fmt: skip
+
+
+def test_the_window_is_kept_and_opened_by_a_marker() -> None:
+    """95 requests, the marker, and then nothing until Codex answers; its answer is nobody's."""
+    driver = Driver().ready()
+    clients = driver.clients(4)
+    effects = [
+        e for client in clients for n in range(30) for e in driver.sends(client, id=n, method="x", params={})
+    ]
+    asked = driver.asked(effects)
+    assert len(asked) == 96
+    assert asked[-1] == (97, "thread/loaded/list", {"limit": 1})
+    opened = driver.says(id=97, result={"data": []})
+    assert [number for number, _, _ in driver.asked(opened)] == list(range(98, 98 + 25))
+    assert len(opened) == 25
+
+
+def test_a_marker_is_sent_once() -> None:
+    """Until it is answered, or Codex had no room for it."""
+    driver = Driver().ready()
+    client = driver.client()
+    for n in range(32):
+        driver.sends(client, id=n, method="x", params={})
+    marker = codex(id=34, method="thread/loaded/list", params={"limit": 1})
+    assert driver.sends(client, id="waits", method="x", params={}) == [marker]
+    assert driver.sends(client, id="too", method="x", params={}) == []
+
+
+def test_leaving_a_thread_is_answered_by_codexd() -> None:
+    """For Codex there is one subscriber, and it stays while there is another follower."""
+    driver, number = following(subscribers=2)
+    assert driver.sends(1, id="u", method="thread/unsubscribe", params=T) == [
+        to(1, id="u", result=UNSUBSCRIBED)
+    ]
+    assert driver.sends(1, id="v", method="thread/unsubscribe", params=T) == [
+        to(1, id="v", result=NOT_SUBSCRIBED)
+    ]
+    assert driver.says(method="item/started", params=T) == [to(2, method="item/started", params=T)]
+    assert driver.sends(2, id="u", method="thread/unsubscribe", params=T) == [
+        to(2, id="u", result=UNSUBSCRIBED),
+        codex(id=number, **LET_GO),
+    ]
+
+
+def test_leaving_an_unknown_thread_is_codexs_affair() -> None:
+    """It knows whether the thread is loaded."""
+    driver, number = following()
+    assert driver.sends(1, id="u", method="thread/unsubscribe", params={"threadId": "U"}) == [
+        codex(id=number, method="thread/unsubscribe", params={"threadId": "U"})
+    ]
+    assert driver.says(id=number, result={"status": "notLoaded"}) == [
+        to(1, id="u", result={"status": "notLoaded"})
+    ]
+
+
+@pytest.mark.parametrize("params", [{}, {"threadId": 5}, []])
+def test_leaving_nothing_in_particular_is_codexs_affair(params: Any) -> None:
+    """It will say what is wrong with it."""
+    driver, number = following()
+    assert driver.sends(1, id="u", method="thread/unsubscribe", params=params) == [
+        codex(id=number, method="thread/unsubscribe", params=params)
+    ]
+
+
+def test_leaving_waits_for_the_own_attaching() -> None:
+    """A client that pipelines both has left in the end; one that attaches meanwhile does not keep it waiting."""
+    driver, number = following(subscribers=2)
+    driver.sends(1, id="r", method="thread/resume", params=T)
+    assert driver.sends(1, id="u", method="thread/unsubscribe", params=T) == []
+    assert driver.sends(2, id="u", method="thread/unsubscribe", params=T) == [
+        to(2, id="u", result=UNSUBSCRIBED)
+    ]
+    attached = {"thread": {"id": "T"}}
+    assert driver.says(id=number, result=attached) == [
+        to(1, id="r", result=attached),
+        to(1, id="u", result=UNSUBSCRIBED),
+        codex(id=number + 1, **LET_GO),
+    ]
+
+
+def test_leaving_waits_for_an_attaching_that_fails_too() -> None:
+    """The request is not forgotten with it."""
+    driver, number = following(subscribers=0, others=1)
+    driver.sends(1, id="r", method="thread/resume", params=T)
+    assert driver.sends(1, id="u", method="thread/unsubscribe", params=T) == []
+    failed = {"code": -32600, "message": "no rollout found for thread id T"}
+    assert driver.says(error=failed, id=number) == [
+        to(1, error=failed, id="r"),
+        codex(id=number + 1, **LET_GO),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["a turn", "a request", "an attaching"])
+def test_a_deserted_thread_is_kept_while_something_happens_in_it(kind: str) -> None:
+    """Its turn goes on, its request waits for somebody, its next follower is on the way."""
+    driver, number = following(others=1, turn="u" if kind == "a turn" else None)
+    if kind == "a request":
+        driver.says(id=0, method="item/tool/call", params=T)
+    elif kind == "an attaching":
+        driver.sends(2, id="r", method="thread/resume", params=T)
+    assert driver.leaves(1) == []
+    if kind == "a turn":
+        assert finish(driver) == [codex(id=number, **LET_GO)]
+    elif kind == "a request":
+        answer = {"id": FIRST, "result": {}}
+        effects = driver.sends(2, id=1, method="codexd/approvals/answer", params=answer)
+        assert effects[-1] == codex(id=number, **LET_GO)
+    else:
+        attached = {"thread": {"id": "T"}}
+        assert driver.says(id=number, result=attached) == [to(2, id="r", result=attached)]
+        assert driver.leaves(2) == [codex(id=number + 1, **LET_GO)]
+
+
+@pytest.mark.parametrize("method", ["thread/resume", "thread/fork"])
+def test_a_deserted_thread_goes_when_the_attaching_fails(method: str) -> None:
+    """Nobody follows it, and nobody is on the way any more."""
+    driver, number = following(others=1)
+    driver.sends(2, id="r", method=method, params=T)
+    driver.leaves(1)
+    failed = {"code": -32603, "message": "disk full"}
+    assert driver.says(error=failed, id=number) == [
+        to(2, error=failed, id="r"),
+        codex(id=number + 1, **LET_GO),
+    ]
+
+
+def test_the_source_of_a_fork_goes_when_its_follower_has_left() -> None:
+    """Also when the follower was the one who forked it, and left before the answer."""
+    driver, number = following()
+    driver.sends(1, id="f", method="thread/fork", params=T)
+    assert driver.leaves(1) == []
+    assert driver.asked(driver.says(id=number, result={"thread": {"id": "F"}})) == [
+        (number + 1, "thread/unsubscribe", {"threadId": "F"}),
+        (number + 2, "thread/unsubscribe", T),
+    ]
+
+
+def test_a_thread_goes_with_its_sub_agents() -> None:
+    """All but those in which something happens; these follow when they are done."""
+    driver, number = following()
+    for child in ("C", "D"):
+        driver.says(method="item/started", params={"threadId": child})
+        driver.says(id=number, result={"thread": {"id": child, "parentThreadId": "T"}})
+        number += 1
+    driver.says(method="turn/started", params={"threadId": "C", "turn": {"id": "v"}})
+    assert driver.asked(driver.leaves(1)) == [
+        (number, "thread/unsubscribe", T),
+        (number + 1, "thread/unsubscribe", {"threadId": "D"}),
+    ]
+    assert [driver.says(id=n, result=UNSUBSCRIBED) for n in (number, number + 1)] == [[], []]
+    assert driver.asked(finish(driver, "C", "v")) == [(number + 2, "thread/unsubscribe", {"threadId": "C"})]
+    assert driver.says(id=number + 2, result=UNSUBSCRIBED) == []
+    assert driver.status()["threads"] == 0
+
+
+def test_a_sub_agent_that_somebody_follows_stays() -> None:
+    """Its parent may go, and it goes with its own last follower."""
+    driver, number = following(others=1)
+    driver.says(method="item/started", params={"threadId": "C"})
+    driver.says(id=number, result={"thread": {"id": "C", "parentThreadId": "T"}})
+    driver.sends(2, id="r", method="thread/resume", params={"threadId": "C"})
+    driver.says(id=number + 1, result={"thread": {"id": "C"}})
+    assert driver.leaves(1) == [codex(id=number + 2, **LET_GO)]
+    driver.says(id=number + 2, result=UNSUBSCRIBED)
+    about_c = {"threadId": "C"}
+    assert driver.says(method="item/started", params=about_c) == [
+        to(2, method="item/started", params=about_c)
+    ]
+    assert driver.leaves(2) == [codex(id=number + 3, method="thread/unsubscribe", params=about_c)]
+
+
+def test_a_thread_is_let_go_of_once() -> None:
+    """However many reasons there are, as long as the first is on its way."""
+    driver, number = following(turn="u")
+    driver.leaves(1)
+    assert driver.asked(finish(driver)) == [(number, "thread/unsubscribe", T)]
+    assert finish(driver) == []
+
+
+def full() -> tuple[Driver, int, int]:
+    """A follower of T whose leaving will wait in the queue: the window is full. Also another client."""
+    driver, _ = following(others=1)
+    for _ in range(3):
+        busy = driver.client()
+        for n in range(32):
+            driver.sends(busy, id=n, method="x", params={})
+    return driver, 1, 2
+
+
+def open_window(driver: Driver) -> list[tuple[int, str, Any]]:
+    """Codex answers what it was asked last; what it is asked thereupon."""
+    last = driver.router._state.requests._next
+    return driver.asked(driver.says(id=last, result={}))
+
+
+def test_it_does_not_happen_when_somebody_came() -> None:
+    """The newcomer's attaching was sent first."""
+    driver, leaving, coming = full()
+    driver.sends(coming, id="r", method="thread/resume", params=T)
+    assert driver.leaves(leaving) == []
+    sent = [asked[1] for asked in open_window(driver)]
+    assert (sent.count("thread/resume"), sent.count("thread/unsubscribe")) == (1, 0)
+    thread = driver.router._state.threads.get("T")
+    assert thread is not None
+    assert not thread.releasing
+
+
+def test_it_does_not_happen_when_the_thread_has_ended() -> None:
+    """There is nothing to let go of."""
+    driver, leaving, _ = full()
+    assert driver.leaves(leaving) == []
+    assert driver.router._state.flow.waiting(None) == 1
+    driver.says(method="thread/closed", params=T)
+    assert "thread/unsubscribe" not in [asked[1] for asked in open_window(driver)]
+
+
+def test_it_happens_when_nothing_has_changed() -> None:
+    """As soon as there is room."""
+    driver, leaving, _ = full()
+    driver.leaves(leaving)
+    assert "thread/unsubscribe" in [asked[1] for asked in open_window(driver)]
+
+
+def test_somebody_who_comes_while_it_is_let_go_of_keeps_it() -> None:
+    """The attaching was sent behind the leaving, so Codex has codexd as a subscriber again."""
+    driver, number = following(others=1)
+    driver.leaves(1)
+    driver.sends(2, id="r", method="thread/resume", params=T)
+    driver.says(id=number, result=UNSUBSCRIBED)
+    attached = {"thread": {"id": "T"}}
+    assert driver.says(id=number + 1, result=attached) == [to(2, id="r", result=attached)]
+    assert driver.says(method="item/started", params=T) == [to(2, method="item/started", params=T)]
+
+
+def test_a_thread_that_is_let_go_of_and_ends_meanwhile() -> None:
+    """Its answer finds nothing to do."""
+    driver, number = following()
+    driver.leaves(1)
+    driver.says(method="thread/closed", params=T)
+    assert driver.says(id=number, result={"status": "notLoaded"}) == []
+
+
+def test_requests_for_a_lost_thread_are_refused() -> None:
+    """No Codex can bring it back; the others are served."""
+    driver, number = following(subscribers=0, others=1)
+    driver.sends(1, id="s", method="thread/start", params={})
+    driver.says(id=number, result={"thread": {"id": "T"}})
+    driver.died_and_back()
+    message, data = thread_lost("T")
+    for method in ("turn/start", "thread/resume", "thread/unsubscribe", "thread/read"):
+        assert driver.sends(1, id=1, method=method, params=T) == [
+            to(1, error={"code": -32050, "message": message, "data": data}, id=1)
+        ]
+    assert data == {"reason": "threadLost", "safeToRetry": False}
+    assert message == (
+        "thread T was lost when Codex died: it was ephemeral or had no turn yet, and can't be resumed; start a new one"
+    )
+    assert driver.sends(1, id=1, method="thread/read", params={"threadId": "U"}) == [
+        codex(id=number + 2, method="thread/read", params={"threadId": "U"})
+    ]
+
+
+def test_requests_for_a_thread_that_comes_back_wait_for_it() -> None:
+    """Not merely for Codex to be ready: they would find no thread. Others go on meanwhile; then all in their order."""
+    driver, number = following(turn="u")
+    driver.dies()
+    driver.sends(1, id="a", method="turn/start", params=T)
+    driver.wait(0)
+    driver.spawned()
+    resume = codex(id=number + 1, method="thread/resume", params=T | {"excludeTurns": True})
+    assert driver.greets(number) == [resume]
+    assert driver.sends(1, id="b", method="turn/steer", params=T) == []
+    assert driver.sends(1, id="c", method="x", params={}) == [codex(id=number + 2, method="x", params={})]
+    assert driver.says(id=number + 1, result={"thread": {"id": "T"}}) == [
+        codex(id=number + 3, method="turn/start", params=T),
+        codex(id=number + 4, method="turn/steer", params=T),
+    ]
