@@ -1,6 +1,7 @@
 """`codexctl send`: one prompt, its reply on stdout, and an exit code that says how it went."""
 
 import argparse
+import importlib
 import os
 import sys
 import time
@@ -10,7 +11,6 @@ from codexctl import session
 from codexctl.arguments import directory
 from codexctl.client import Client
 from codexctl.exits import Exit
-from codexctl.follow import Follower
 from codexctl.prompt import needs_config, new_thread, overrides, turn_options, user_input
 from codexctl.render import as_json
 from codexd import __version__
@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace) -> Exit:
         turn |= {"threadId": thread["id"], "clientUserMessageId": os.urandom(16).hex()}
         if arguments.detach:
             return _detach(client, arguments, turn, limit)
+        from codexctl.follow import Follower
+
         is_busy = thread["status"]["type"] == "active"
         return Follower(client, turn, is_busy=is_busy, as_json=arguments.json).run(limit.deadline)
 
@@ -63,13 +65,12 @@ def _open_thread(client: Client, arguments: argparse.Namespace, turn: Params, li
     if arguments.thread is not None:
         return _resume(client, session.full_id(client, arguments.thread), arguments, turn, limit)
     assert query is not None
-    found = client.wait(query, limit.left())
     if not arguments.latest:
-        started: Params = found["thread"]
-        return started
-    if not found["data"]:
+        return _thread_of(client, query, limit)
+    found = client.wait(query, limit.left())["data"]
+    if not found:
         raise session.no_thread_here(directory(arguments))
-    return _resume(client, found["data"][0]["id"], arguments, turn, limit)
+    return _resume(client, found[0]["id"], arguments, turn, limit)
 
 
 def _resume(
@@ -80,8 +81,15 @@ def _resume(
     if needs_config(arguments):
         config = client.request("config/read", timeout=limit.left())["config"]
     turn |= overrides(arguments, config)
-    resumed: Params = client.wait(resume, limit.left())["thread"]
-    return resumed
+    return _thread_of(client, resume, limit)
+
+
+def _thread_of(client: Client, request: int, limit: TimeLimit) -> Params:
+    """The thread in the answer. Codex takes so long for it that the import of what follows a turn costs no time."""
+    client.flush()
+    importlib.import_module("codexctl.follow")
+    thread: Params = client.wait(request, limit.left())["thread"]
+    return thread
 
 
 def _detach(client: Client, arguments: argparse.Namespace, turn: Params, limit: TimeLimit) -> Exit:
