@@ -137,5 +137,5 @@ def test_a_killed_codexd_leaves_nothing_to_the_next_one(world: World) -> None:
     client.wait_closed()
     psutil.wait_procs([codex], timeout=30)
     world.start_daemon()
-    assert _sleepers(world) == []
     assert world.client().call("thread/loaded/list") == {"data": [], "nextCursor": None}
+    assert _sleepers(world) == []
