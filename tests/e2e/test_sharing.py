@@ -87,8 +87,8 @@ def test_whoever_leaves_takes_nothing_with_it_and_leaves_nothing_to_others(world
 def test_events_before_the_answer_that_names_their_thread_reach_the_asker(world: World) -> None:
     """A fork's warnings come before its answer, and stand before it for the asker too; others get none of them."""
     world.start_daemon()
-    bare = world.bare_codex()
     asker, other = world.client("asker"), world.client("other")
+    bare = world.bare_codex()  # not sooner: two that make one new CODEX_HOME at once fail now and then
     before: dict[str, list[str]] = {}
     for name, client in (("bare", bare), ("codexd", asker)):
         thread = client.start_thread()
@@ -142,7 +142,8 @@ def test_an_editor_plugin_sees_what_it_would_see_on_stdio(world: World) -> None:
     """A handshake, a thread and a turn, through codexd and on the stdio of a private Codex: the same messages."""
     world.start_daemon()
     seen = []
-    for client in (world.bare_codex("editor"), world.client("editor")):
+    shared = world.client("editor")
+    for client in (world.bare_codex("editor"), shared):
         thread = client.start_thread(cwd=str(world.project))
         turn = client.start_turn(thread, "stream 5")
         client.wait_turn(turn)
