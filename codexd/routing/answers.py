@@ -82,8 +82,8 @@ class Answers:
             case Purpose.FIND_PARENT:
                 assert call.thread is not None, "a read names its thread"
                 self._parent_found(call.thread, answer)
-            case Purpose.MARKER | Purpose.CLEAN_UP | Purpose.WATCH_AGAIN | None:
-                pass
+            case _:
+                assert call.purpose in (Purpose.MARKER, Purpose.CLEAN_UP, Purpose.WATCH_AGAIN)
 
     def _result(self, call: Call, answer: Response) -> None:
         state = self._state

@@ -90,9 +90,9 @@ class CodexLife:
         for watch in state.handles.watches():
             state.flow.offer(Call(None, watch.request, purpose=Purpose.WATCH_AGAIN))
         for thread in state.threads.all():
-            if thread.resuming:
-                wanted = {"threadId": thread.id, "excludeTurns": True}
-                self._dispatch.ask(Purpose.RESUME, "thread/resume", wanted, thread.id)
+            assert thread.resuming, "only those were kept"
+            wanted = {"threadId": thread.id, "excludeTurns": True}
+            self._dispatch.ask(Purpose.RESUME, "thread/resume", wanted, thread.id)
         state.tell(
             state.clients.knowing_codexd(),
             messages.notification(extension.CODEX_READY, {"pid": state.life.pid}),

@@ -38,15 +38,14 @@ class FromClients:
         client = self._state.clients[client_id]
         try:
             message = messages.parse(line)
-            match message:
-                case Request():
-                    self._request(client, message)
-                case Notification():
-                    self._notification(client, message)
-                case Response():
-                    self._decision(client, message)
-                case ErrorResponse():
-                    self._abstention(client, message)
+            if isinstance(message, Request):
+                self._request(client, message)
+            elif isinstance(message, Notification):
+                self._notification(client, message)
+            elif isinstance(message, Response):
+                self._decision(client, message)
+            else:
+                self._abstention(client, message)
         except ProtocolError as error:
             self._answer_error(client_id, error)
 

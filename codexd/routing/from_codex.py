@@ -4,7 +4,7 @@ import logging
 
 from codexd.protocol import messages
 from codexd.protocol.errors import ProtocolError
-from codexd.protocol.messages import ErrorResponse, Notification, Request, Response
+from codexd.protocol.messages import Notification, Request
 from codexd.routing.answers import Answers
 from codexd.routing.decisions import Decisions
 from codexd.routing.lifecycle import State as LifeState
@@ -30,12 +30,11 @@ class FromCodex:
             return
         try:
             message = messages.parse_codex(line)
-            match message:
-                case Notification():
-                    self._notifications.deliver(message)
-                case Request():
-                    self._decisions.take_up(message)
-                case Response() | ErrorResponse():
-                    self._answers.take(message)
+            if isinstance(message, Notification):
+                self._notifications.deliver(message)
+            elif isinstance(message, Request):
+                self._decisions.take_up(message)
+            else:
+                self._answers.take(message)
         except ProtocolError as error:
             self._state.log(f"skipped a line of {len(line)} bytes: {error}", logging.WARNING)

@@ -23,7 +23,7 @@ GREETING = {
     "platformFamily": "unix",
     "platformOs": "linux",
 }
-INTRODUCTION = {
+INTRODUCTION: dict[str, Any] = {
     "clientInfo": {"name": "codexd", "title": "codexd", "version": "0.1.0"},
     "capabilities": {"experimentalApi": True, "requiredHumanApproval": True, "requestAttestation": False},
 }
