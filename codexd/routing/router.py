@@ -128,9 +128,10 @@ class Router:
 
     def deadline(self) -> float | None:
         """When `tick` is to be called, if nothing comes before."""
-        return min(
-            (d for d in (self._state.life.deadline, self._state.flow.deadline) if d is not None), default=None
-        )
+        life, flow = self._state.life.deadline, self._state.flow.deadline
+        if life is None or flow is None:
+            return flow if life is None else life
+        return min(life, flow)
 
     def ready(self) -> bool:
         """Whether Codex takes requests."""
