@@ -160,8 +160,8 @@ _ids = count(1_000_000)
 
 
 def request(request_id: int, method: str, params: dict[str, Any]) -> bytes:
-    """A request as it goes over the wire."""
-    return json.dumps({"id": request_id, "method": method, "params": params}).encode()
+    """A request as it goes over the wire, without spaces, as most JSON libraries write it."""
+    return json.dumps({"id": request_id, "method": method, "params": params}, separators=(",", ":")).encode()
 
 
 def call(wire: Wire, method: str, params: dict[str, Any]) -> dict[str, Any]:
