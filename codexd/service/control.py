@@ -154,7 +154,7 @@ def _ready_status(instance: Instance, deadline: float) -> dict[str, dict[str, ob
             if refused.reason != "stopping":
                 raise Unavailable(str(refused)) from None
         except Unavailable:
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline and instance.runner() is not None:
                 raise
         if instance.runner() is None:
             return None

@@ -123,17 +123,23 @@ def _daemon(instance: Instance) -> Iterator[Finding]:
 
 
 def _answers_of_codex(asker: Asker, codex: dict[str, Any]) -> Iterator[Finding]:
-    if codex["state"] != "ready":
+    if codex["state"] in ("exited", "waiting"):
         yield Finding("Codex's state", BROKEN, f"{codex['state']}: {codex['reason']}", "codexd restart")
+        return
+    if codex["state"] != "ready":
+        yield Finding("Codex's state", NOTE, codex["state"])
         return
     yield Finding("Codex's state", OK, f"ready (pid {codex['pid']}), restarted {codex['restarts']} times")
     asker.ask("initialize", {"clientInfo": {"name": "codexd-doctor", "version": "1"}})
     answer = asker.ask("account/read")
-    if answer["account"] is None and answer["requiresOpenaiAuth"]:
+    # Another Codex may answer otherwise; a doctor looks and does not fall over.
+    account = answer.get("account")
+    if account is None and answer.get("requiresOpenaiAuth"):
         yield Finding("account", BROKEN, "Codex is not signed in", "codex login")
     else:
-        kind = answer["account"]["type"] if answer["account"] else "none is needed for its model provider"
-        yield Finding("account", OK, kind)
+        yield Finding(
+            "account", OK, account.get("type") if account else "none is needed for its model provider"
+        )
 
 
 def _socket(instance: Instance) -> Iterator[Finding]:
@@ -201,8 +207,11 @@ def _control_socket(instance: Instance) -> Iterator[Finding]:
 
 def _start_up(instance: Instance) -> Iterator[Finding]:
     """A script that is started by a shim of pyenv pays about 85 ms for it, every time (measured)."""
-    for program in {shutil.which("codexd"), shutil.which("codexctl"), sys.argv[0]} - {None}:
-        with open(str(program), "rb") as file:
+    programs = {shutil.which("codexd"), shutil.which("codexctl"), sys.argv[0]}
+    for program in sorted(filter(None, programs)):
+        if not os.path.isfile(program):
+            continue  # `python -c` has no program
+        with open(program, "rb") as file:
             first = file.readline(4096)
         if first.startswith(b"#!") and b"/shims/" in first:
             yield Finding(

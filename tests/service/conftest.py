@@ -1,5 +1,6 @@
 """Fixtures for the outside of codexd: `place`, a home of one's own with a Codex that is quick to start."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -15,4 +16,5 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
             monkeypatch.delenv(name, raising=False)
         for name, value in made.environ.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setitem(sys.modules, "codex_cli_bin", None)  # where it is installed it would be found
         yield made

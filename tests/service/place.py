@@ -58,12 +58,19 @@ class Place:
         self.environ = {name: os.environ[name] for name in _KEPT if name in os.environ} | {
             "HOME": str(self.home),
             "PATH": f"{self.bin}:/usr/bin:/bin",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{self._without_bundled_codex()}:{ROOT}",
             "XDG_RUNTIME_DIR": str(self.run_dir),
             "XDG_STATE_HOME": str(self.root / "state"),
             "XDG_CONFIG_HOME": str(self.root / "config"),
         }
         self._processes: list[subprocess.Popen[str]] = []
+
+    def _without_bundled_codex(self) -> Path:
+        """A directory that hides the package with the real Codex, which may be installed or not."""
+        hiding = self.root / "hiding"
+        hiding.mkdir()
+        (hiding / "codex_cli_bin.py").write_text('raise ImportError("hidden")\n')
+        return hiding
 
     def __enter__(self) -> Self:
         return self
@@ -225,10 +232,9 @@ if [ "$1" = show ]; then cat "show-$2"; else [ ! -e "on-$1" ] || . "./on-$1"; fi
 
     def has_installed(self, pid: int = 0, state: str = "inactive") -> None:
         """Our units are there, for the default socket."""
-        self.knows(
-            "codexd.socket", LoadState="loaded", Listen=f"{self._place.socket} (Stream)", ActiveState="active"
-        )
-        self.knows("codexd.service", LoadState="loaded", MainPID=pid, ActiveState=state)
+        both = {"LoadState": "loaded", "UnitFileState": "enabled"}
+        self.knows("codexd.socket", Listen=f"{self._place.socket} (Stream)", ActiveState="active", **both)
+        self.knows("codexd.service", MainPID=pid, ActiveState=state, **both)
 
     def actions(self) -> list[str]:
         """What was asked of it, questions left out."""

@@ -114,8 +114,10 @@ def test_silence(place: Place, serve: Serve) -> None:
 
 def test_no_time_left(place: Place, serve: Serve) -> None:
     """The time is for all questions together: one that comes too late is not waited for at all."""
-    serve(lambda connection: None)
+    over = threading.Event()
+    serve(lambda connection: print(over.wait(10)))
     with Asker(place.socket, 10) as asker:
         asker._deadline = 0
         with pytest.raises(Unavailable, match="no answer"):
             asker.ask("x")
+    over.set()

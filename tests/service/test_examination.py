@@ -1,0 +1,256 @@
+"""The checks of doctor, one by one, in every state of what they look at."""
+
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+import pytest
+
+from codexd.service import examination, install, locks
+from codexd.service.examination import BROKEN, NOTE, OK, Finding, environment_of_codex, examine
+from codexd.service.locks import Holder
+from tests.service.place import Place
+
+
+def findings(place: Place, name: str, **flags: object) -> list[Finding]:
+    """What the checks of this name find."""
+    return [finding for finding in examine(place.instance(**flags)) if finding.name == name]
+
+
+def states(place: Place) -> dict[str, str]:
+    """The state of each finding."""
+    return {finding.name: finding.state for finding in examine(place.instance())}
+
+
+def test_a_machine_where_nothing_runs_yet(place: Place) -> None:
+    """Before the first start nothing is broken, and the first step is named."""
+    place.codex()
+    place.codex_home.rmdir()
+    assert states(place) == {
+        "Codex": OK,
+        "CODEX_HOME": NOTE,
+        "codexd": NOTE,
+        "socket": OK,
+        "systemd": NOTE,
+        "log": OK,
+    }
+    (codexd,) = findings(place, "codexd")
+    assert codexd.remedy == "codexd start"
+
+
+def test_a_codexd_that_runs(place: Place) -> None:
+    """Who runs, on which socket, with which Codex, signed in or not: asked of the one that runs."""
+    place.codex()
+    place.run("start")
+    status = place.ask("codexd/status")["result"]
+    pid = status["codexd"]["pid"]
+    (lock,) = findings(place, "lock")
+    assert lock.text == f"held by pid {pid}, which serves {place.codex_home} on {place.socket}"
+    assert findings(place, "socket") == [
+        Finding("socket", OK, f"{place.socket}: a socket that somebody listens on (pid {pid})")
+    ]
+    (state,) = findings(place, "Codex's state")
+    assert (state.state, state.text) == (OK, f"ready (pid {status['codex']['pid']}), restarted 0 times")
+
+
+def test_a_codex_that_is_just_starting(place: Place) -> None:
+    """That is no fault, and nothing is asked of it that it would answer only when it is ready."""
+    place.program("codex", '[ "$1" = --version ] && echo codex-cli 0.163.0 && exit; exec sleep 1000')
+    process = place.start("run")
+    place.wait_until_listening(process)
+    assert findings(place, "Codex's state") == [Finding("Codex's state", NOTE, "starting")]
+    assert findings(place, "account") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "finding"),
+    [
+        ({"account": None, "requiresOpenaiAuth": True}, Finding("account", BROKEN, "Codex is not signed in", "codex login")),
+        ({"account": None, "requiresOpenaiAuth": False}, Finding("account", OK, "none is needed for its model provider")),
+        ({"account": {"type": "chatgpt", "email": "me@x"}, "requiresOpenaiAuth": True}, Finding("account", OK, "chatgpt")),
+    ],
+)  # fmt: skip
+def test_signed_in_or_not(place: Place, answer: dict[str, object], finding: Finding) -> None:
+    """What Codex says of its account, without whose it is."""
+
+    class Answers:
+        def ask(self, method: str, params: object = None) -> object:
+            return answer if method == "account/read" else {}
+
+    codex = {"state": "ready", "pid": 5, "restarts": 0}
+    answers: Any = Answers()
+    assert list(examination._answers_of_codex(answers, codex))[1:] == [finding]
+
+
+@pytest.mark.parametrize("state", ["exited", "waiting"])
+def test_a_codex_that_is_down(state: str) -> None:
+    """A codexd whose Codex cannot live is broken, with the reason; nothing more is asked."""
+    codex = {"state": state, "pid": None, "restarts": 4, "reason": "it died"}
+    nobody: Any = None
+    found = Finding("Codex's state", BROKEN, f"{state}: it died", "codexd restart")
+    assert list(examination._answers_of_codex(nobody, codex)) == [found]
+
+
+def test_a_codexd_that_hangs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that holds its lock and does not answer is broken."""
+    monkeypatch.setattr(examination, "_ANSWER_SECONDS", 0.05)
+    place.codex()
+    process = place.start("run")
+    place.wait_until_listening(process)
+    process.send_signal(signal.SIGSTOP)
+    (codexd,) = findings(place, "codexd")
+    process.send_signal(signal.SIGCONT)
+    assert codexd.state == BROKEN
+    assert codexd.text.startswith(f"pid {process.pid} runs and does not answer: no answer on the socket")
+
+
+def test_codex_itself(place: Place) -> None:
+    """The binary with its version and where it was found; npm's wrapper is told from it; a missing one is broken."""
+    (missing,) = findings(place, "Codex")
+    assert missing.state == BROKEN
+    path = place.codex()
+    assert findings(place, "Codex") == [Finding("Codex", OK, f"0.163.0, {path} (from PATH)")]
+    script = place.root / "lib/node_modules/@openai/codex/bin/codex.js"
+    machine = os.uname().machine
+    native = script.parents[1] / f"vendor/{machine}-unknown-linux-musl/bin/codex"
+    for directory in (script.parent, native.parent):
+        directory.mkdir(parents=True)
+    script.write_text("#!/usr/bin/env node")
+    script.chmod(0o755)
+    path.rename(native)
+    (place.bin / "codex").symlink_to(script)
+    (wrapped,) = findings(place, "Codex")
+    assert wrapped.text == f"0.163.0, {native}, which npm's {place.bin / 'codex'} starts (from PATH)"
+
+
+def test_codex_home(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CODEX_HOME that was named has to be there, and has to be writable."""
+    missing = str(place.home / "missing")
+    (named,) = findings(place, "CODEX_HOME", codex_home=missing)
+    assert named.state == BROKEN
+    assert missing in named.text
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert findings(place, "CODEX_HOME") == [
+        Finding("CODEX_HOME", BROKEN, f"{place.codex_home} is not writable for this user")
+    ]
+
+
+def test_the_socket_in_every_state(place: Place) -> None:
+    """Nothing, stale, somebody else's, no socket, a directory for others: each is told apart."""
+    place.socket.parent.mkdir(0o700)
+    assert findings(place, "socket") == [Finding("socket", OK, f"{place.socket}: nothing")]
+    with place.listener():
+        (foreign,) = findings(place, "socket")
+        assert foreign.state == BROKEN
+        assert f"something that is not codexd listens there (pid {os.getpid()})" in foreign.text
+    (stale,) = findings(place, "socket")
+    assert stale.state == NOTE
+    assert stale.text.endswith("left by a codexd that was killed; the next start replaces it")
+    place.socket.unlink()
+    place.socket.symlink_to("/x")
+    assert findings(place, "socket")[0].text == f"{place.socket} is a symbolic link"
+    place.socket.parent.chmod(0o777)
+    (open_to_all,) = findings(place, "socket")
+    assert open_to_all.state == BROKEN
+    assert "others may write to the directory" in open_to_all.text
+
+
+def test_a_socket_that_codexctl_does_not_know(place: Place) -> None:
+    """codexctl looks at the command line and the environment: a socket from the file has to be told it."""
+    file = place.root / "c.toml"
+    file.write_text(f'socket = "{place.root}/own/s.sock"')
+    place.environ["CODEXD_CONFIG"] = str(file)
+    hint, _ = findings(place, "socket")
+    assert (hint.state, hint.remedy) == (NOTE, f"tell it with: export CODEXD_SOCKET={place.root}/own/s.sock")
+
+
+def test_a_socket_of_systemd_is_not_touched(place: Place) -> None:
+    """To connect would start codexd, and doctor only looks."""
+    place.socket.parent.mkdir(0o700)
+    place.systemctl().has_installed()
+    with place.listener() as listener:
+        (found,) = findings(place, "socket")
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert found.text == f"{place.socket}: systemd listens and starts codexd with the first client"
+
+
+def test_the_service(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not there, not installed, installed, failed; and whether it goes on after a logout."""
+    monkeypatch.setattr(install, "lingers", lambda: False)
+    assert "no systemd for this user" in findings(place, "systemd")[0].text
+    systemctl = place.systemctl()
+    systemctl.knows("codexd.service", LoadState="not-found")
+    assert findings(place, "systemd")[0].remedy == "codexd install"
+    listen = f"{place.socket} (Stream)"
+    systemctl.knows(
+        "codexd.socket", LoadState="loaded", ActiveState="active", UnitFileState="enabled", Listen=listen
+    )
+    systemctl.knows(
+        "codexd.service", LoadState="loaded", ActiveState="active", UnitFileState="disabled", MainPID=0
+    )
+    assert findings(place, "systemd") == [
+        Finding("systemd", OK, "codexd.socket active (enabled), codexd.service active")
+    ]
+    assert findings(place, "linger")[0].remedy == "loginctl enable-linger"
+    monkeypatch.setattr(install, "lingers", lambda: True)
+    assert findings(place, "linger") == []
+    systemctl.knows(
+        "codexd.service", LoadState="loaded", ActiveState="failed", UnitFileState="disabled", MainPID=0
+    )
+    assert findings(place, "systemd")[0].state == BROKEN
+
+
+def test_a_shared_codex_beside_us(place: Place) -> None:
+    """Codex's own server on this CODEX_HOME holds its threads: that is worth knowing before one is locked out."""
+    assert findings(place, "shared Codex") == []
+    control = place.codex_home / "app-server-control" / "app-server-control.sock"
+    control.parent.mkdir()
+    real = place.root / "real"
+    control.symlink_to(real)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(real))
+        server.listen()
+        (shared,) = findings(place, "shared Codex")
+    assert shared.state == NOTE
+    assert f"listens at {control} (pid {os.getpid()})" in shared.text
+    assert findings(place, "shared Codex") == []
+
+
+def test_a_program_behind_a_shim(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shim between the shell and codexctl costs more than codexctl itself."""
+    monkeypatch.setattr(sys, "argv", ["-c"])
+    assert findings(place, "start-up") == []
+    program = place.program("codexctl", "")
+    program.write_text("#!/root/.pyenv/shims/python3\n")
+    (found,) = findings(place, "start-up")
+    assert found.text == f"{program} is started through a shim, which costs 85 ms"
+    program.write_text("#!/usr/bin/python3\n")
+    assert findings(place, "start-up") == []
+
+
+def test_the_environment_of_the_one_that_runs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts is what the running codexd was started with, not the shell that asks; it is not always to be had."""
+    place.codex()
+    process = place.start("run", env={"ONLY_THERE": "x"})
+    place.wait_until_listening(process)
+    there = environment_of_codex(place.instance())
+    assert there["of"] == f"the codexd that runs (pid {process.pid})"
+    assert "ONLY_THERE" in there["names"]
+    place.end(process)
+    lock = place.instance().home_lock()
+    with locks.held(lock, Holder(process.pid, str(place.socket), str(place.codex_home))):
+        gone = environment_of_codex(place.instance())
+    assert gone["of"].endswith("; that of the running one cannot be read")
+    assert "ONLY_THERE" not in gone["names"]
+
+
+def test_the_log(place: Place) -> None:
+    """Where to look is said also when there is nothing yet."""
+    assert findings(place, "log")[0].text.startswith(f"{place.log} (not there yet")
+    place.log.parent.mkdir(parents=True)
+    place.log.touch()
+    assert findings(place, "log") == [Finding("log", OK, str(place.log))]

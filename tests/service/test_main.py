@@ -1,0 +1,92 @@
+"""codexd's command line as a whole: which command runs, and how it ends."""
+
+import subprocess
+import sys
+
+import pytest
+
+from codexd.service import show
+from codexd.service.main import INTERRUPTED, main
+from tests.service.place import Place
+
+
+def test_help_and_version(place: Place) -> None:
+    """Both modules and the module of the command line are codexd; help names every command."""
+    done = place.run("--help")
+    assert done.returncode == 0
+    for command in ("run", "start", "stop", "restart", "status", "logs", "install", "uninstall", "doctor"):
+        assert f"\n    {command}" in done.stdout
+    as_module = [sys.executable, "-P", "-m", "codexd.service.main", "--version"]
+    assert place.run(args=as_module).stdout == place.run("--version").stdout == "codexd 0.1.0\n"
+
+
+def test_mistakes_end_with_two(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong command line and a wrong config file are both the user's to mend: exit code 2, said on stderr."""
+    assert main(["strat"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "codexd: there is no command 'strat'; did you mean 'start'?\nusage: "
+    )
+    assert main(["status", "--config", "/nowhere.toml"]) == 2
+    assert capsys.readouterr().err == "codexd: there is no config file /nowhere.toml, which --config names\n"
+
+
+def test_what_is_unavailable_ends_with_three(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """No codexd, no Codex, no systemd: exit code 3."""
+    assert main(["status"]) == 3
+    assert capsys.readouterr().err.startswith("codexd: codexd is not running; ")
+    assert place.run("run", "--codex", "/nowhere").returncode == 3
+    assert place.run("install").returncode == 3
+
+
+def test_what_fails_ends_with_one(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that cannot do what it was asked: exit code 1."""
+    assert main(["logs"]) == 1
+    assert capsys.readouterr().err.startswith("codexd: there is no log yet")
+
+
+def test_an_interrupt_ends_with_130(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is no traceback."""
+
+    def interrupt(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(show, "logs", interrupt)
+    assert main(["logs"]) == INTERRUPTED == 130
+
+
+def test_the_daemon_is_loaded_by_run_alone(place: Place) -> None:
+    """What every other command has no use for is not imported: it would be most of its time."""
+    script = (
+        "import sys; from codexd.service.main import main;"
+        "codes = [main([*a.split(), '--codex-home', '/x']) for a in sys.argv[1:]];"
+        "print(codes, {'trio', 'msgspec', 'psutil'} & set(sys.modules))"
+    )
+    argv = [sys.executable, "-c", script, "status", "stop", "logs", "uninstall"]
+    done = subprocess.run(argv, env=place.environ, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[3, 0, 1, 0] set()"
+
+
+def test_what_ends_well_ends_with_zero(place: Place) -> None:
+    """A daemon that was told to stop has done its work; a doctor that finds nothing broken, too."""
+    place.codex()
+    process = place.start("run")
+    place.wait_until_listening(process)
+    assert place.run("status").returncode == 0
+    assert place.run("doctor").returncode == 0
+    assert place.run("stop").returncode == 0
+    assert process.wait() == 0
+    assert place.run("start").returncode == 0
+
+
+def test_arguments_default_to_the_command_line(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry point of the installed program takes no arguments."""
+    monkeypatch.setattr(sys, "argv", ["codexd", "stop"])
+    assert main() == 0
+
+
+def test_restart_without_anything_running(place: Place) -> None:
+    """There is nothing whose options could be kept: it is a start."""
+    place.codex()
+    done = place.run("restart")
+    assert done.returncode == 0
+    assert done.stdout.startswith("codexd is not running\ncodexd started (pid ")
