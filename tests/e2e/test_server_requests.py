@@ -33,6 +33,7 @@ def test_the_first_decision_wins_and_all_are_told(world: World) -> None:
     c.call("thread/loaded/list")
     assert not (world.project / "made").exists()
     b.answer(asked, {"decision": "decline"})
+    b.call("codexd/status")
     a.answer(asked, {"decision": "accept"})
     for client in (a, b):
         client.wait_notification("serverRequest/resolved", threadId=thread, requestId=asked["id"])
