@@ -7,8 +7,9 @@ from typing import Any
 
 from codexctl import session
 from codexctl.client import Client
-from codexctl.conversation import Conversation
+from codexctl.conversation import SIGNALS, Conversation
 from codexctl.exits import Exit
+from codexctl.interrupts import Interrupts
 from codexctl.render import is_terminal, one_line
 from codexctl.screen import Screen
 from codexctl.threads import last_turns
@@ -67,6 +68,7 @@ def _talk(
 ) -> Exit:
     transcript = Transcript(thread["id"], view, detailed=True)
     title = one_line(thread.get("name") or thread["preview"] or "a new thread", 60)
-    view.note(f"thread {thread['id']} in {thread['cwd']}: {title}", "dim")
-    transcript.history(turns)
-    return Conversation(client, transcript, view, screen, as_json=as_json).run()
+    with Interrupts(*SIGNALS) as interrupts:
+        view.note(f"thread {thread['id']} in {thread['cwd']}: {title}", "dim")
+        transcript.history(turns)
+        return Conversation(client, transcript, view, screen, as_json=as_json).run(interrupts)

@@ -5,6 +5,7 @@ import select
 import signal
 import sys
 import time
+from collections import deque
 
 from codexctl.client import Answer, Client, Message
 from codexctl.exits import Exit
@@ -16,6 +17,8 @@ from codexctl.screen import Screen
 from codexctl.transcript import Transcript
 from codexctl.views import View
 
+SIGNALS = (signal.SIGINT, signal.SIGCONT, signal.SIGWINCH)
+"""What `run` wants to be told of."""
 TYPING_SECONDS = 1.0
 """A question does not come up while somebody types, or the next letter would answer it."""
 
@@ -23,7 +26,7 @@ TYPING_SECONDS = 1.0
 class Conversation:
     """Takes what happens on the thread, what is typed, and signals, as they come.
 
-    Without a screen lines are read from stdin; it leaves when they have ended and no turn runs any more.
+    Without a screen lines are read from stdin, each when the turn before it has ended; it leaves after the last one.
     """
 
     def __init__(
@@ -38,21 +41,23 @@ class Conversation:
         self._sent: dict[int, str] = {}
         self._steered: dict[int, str] = {}
         self._line = b""
+        self._lines: deque[str] = deque()
         self._input_ended = False
         self._left = False
         self._was_interrupted = False
         self._typed_at: float | None = None
         self._told_of_question = False
 
-    def run(self) -> Exit:
+    def run(self, interrupts: Interrupts) -> Exit:
         """Until the user leaves or the thread ends. Raises `KeyboardInterrupt` for the second Ctrl-C."""
-        with Interrupts(signal.SIGINT, signal.SIGCONT, signal.SIGWINCH) as interrupts:
-            while True:
-                while (incoming := self._client.receive(0)) is not None:
-                    self._take(incoming)
-                if self._left or self._transcript.ended or (self._input_ended and not self._is_busy):
-                    return Exit.DONE
-                self._wait(interrupts, self._put_question())
+        while True:
+            while (incoming := self._client.receive(0)) is not None:
+                self._take(incoming)
+            while self._lines and not self._is_busy:
+                self._say(self._lines.popleft())
+            if self._left or self._transcript.ended or (self._input_ended and not self._is_busy):
+                return Exit.DONE
+            self._wait(interrupts, self._put_question())
 
     @property
     def _is_busy(self) -> bool:
@@ -60,6 +65,7 @@ class Conversation:
         return self._transcript.turn is not None or bool(self._sent)
 
     def _wait(self, interrupts: Interrupts, seconds: float | None) -> None:
+        self._client.flush()
         poll = select.poll()
         poll.register(self._client, select.POLLIN)
         poll.register(interrupts, select.POLLIN)
@@ -137,8 +143,7 @@ class Conversation:
         if not chunk:
             lines.append(self._line)
             self._input_ended = True
-        for line in lines:
-            self._say(line.decode(errors="replace"))
+        self._lines += [line.decode(errors="replace") for line in lines]
 
     def _press(self, screen: Screen, key: Key) -> None:
         self._was_interrupted = False

@@ -32,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(error, Exit.UNAVAILABLE)
     except SocketPathTooLong as error:
         return _say(error, Exit.USAGE)
+    except UnicodeEncodeError:
+        return _say("an argument is not valid UTF-8", Exit.USAGE)
     except TimeoutError:
         return _say("the time limit has passed", Exit.TIMED_OUT)
     except KeyboardInterrupt:

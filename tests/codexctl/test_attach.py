@@ -1,0 +1,420 @@
+import io
+import json
+import os
+import signal
+import sys
+
+import pytest
+
+from codexctl import conversation
+from tests.codexctl.pseudo import Pseudo, Typist
+from tests.codexctl.standin import (
+    COMMAND_APPROVAL,
+    THREAD,
+    TURN,
+    USER_INPUT,
+    Refused,
+    command,
+    completed,
+    event,
+    message,
+    saying,
+    started,
+    thread,
+    turn,
+    user_message,
+)
+
+OTHER_TURN = "01a1fc06-0e12-7950-b18a-1b319f8f82ff"
+BEGUN = ({"turn": turn("inProgress")}, started())
+ASK = "item/commandExecution/requestApproval"
+
+
+def ctrl_c():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture
+def talk(codexd):
+    """A stand-in with a thread that has a history, and a Codex that repeats what it is told."""
+    turns = [turn("completed", OTHER_TURN, items=[user_message("before", "u0"), message("Long ago", "m0")])]
+
+    def repeat(connection, params):
+        text, number = params["input"][0]["text"], params["clientUserMessageId"]
+        prompt = user_message(text, f"u{number}", number)
+        return (
+            {"turn": turn("inProgress", number)},
+            started(number),
+            event("item/started", item=prompt),
+            *saying(f"You said: {text}", item_id=f"m{number}"),
+            completed(turn_id=number),
+        )
+
+    codexd.answers |= {"thread/turns/list": {"data": turns}, "turn/start": repeat}
+    return codexd
+
+
+# Without a terminal
+
+
+@pytest.fixture
+def attach(talk, codexctl, capsys, monkeypatch):
+    """Runs `codexctl attach` with this on stdin; its exit code, stdout and stderr."""
+
+    def run(typed, *argv):
+        read_end, write_end = os.pipe()
+        os.write(write_end, typed.encode())
+        os.close(write_end)
+        with open(read_end) as stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            code = codexctl("attach", *argv)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def prompts(codexd, method="turn/start"):
+    return [request["input"][0]["text"] for request in codexd.requests(method)]
+
+
+def test_a_pipe_talks_line_by_line_and_leaves_when_all_is_said(attach, talk, place):
+    """The history and the replies on stdout, everything else on stderr; a last line needs no line feed."""
+    code, out, err = attach("hello\n\nand more")
+    assert (code, out) == (0, "Long ago\n\nYou said: hello\n\nYou said: and more\n")
+    assert err == f"thread {THREAD} in /project: hello you\n> before\n"
+    assert talk.requests("thread/list")[0]["cwd"] == f"{place}/project"
+    assert prompts(talk) == ["hello", "and more"]
+
+
+def test_a_named_thread_and_a_new_one(attach, talk, place):
+    """Without one, the latest of this directory; where there is none, a new one."""
+    assert attach("", THREAD)[0] == 0
+    assert talk.requests("thread/list") == []
+    talk.answers |= {"thread/list": {"data": []}, "thread/turns/list": Refused(-32600, "not materialized")}
+    talk.answers["thread/start"] = {"thread": thread(preview="")}
+    code, _, err = attach("")
+    assert (code, err) == (0, f"thread {THREAD} in /project: a new thread\n")
+    assert talk.requests("thread/start") == [{"cwd": f"{place}/project"}]
+
+
+def test_signed_out_is_said_at_once(attach, talk):
+    """Exit 4."""
+    talk.answers["account/read"] = {"account": None, "requiresOpenaiAuth": True}
+    assert attach("hello") == (4, "", "codexctl: Codex is not signed in; `codex login` does that\n")
+
+
+def test_events_are_printed_for_programs(attach, talk):
+    """One JSON line per message of the thread, nothing else, and lines of stdin are still prompts."""
+    code, out, err = attach("hello\n", "--json")
+    assert (code, err) == (0, "")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["method"] for line in lines][::5] == ["turn/started", "turn/completed"]
+
+
+def test_what_codex_refuses_is_said_and_the_talk_goes_on(attach, talk):
+    """A prompt that is too large is no reason to leave."""
+    talk.answers["turn/start"] = Refused(-32602, "input too large")
+    code, _, err = attach("hello\n")
+    assert (code, err.splitlines()[-1]) == (0, "not sent: input too large")
+
+
+def test_a_question_that_nobody_here_can_answer_is_said(attach, talk):
+    """With the commands that answer it."""
+
+    def handler(connection, _):
+        def ask():
+            number = connection.ask(ASK, COMMAND_APPROVAL)
+            connection.send(event("serverRequest/resolved", requestId=number), completed())
+
+        return (*BEGUN, ask)
+
+    talk.answers["turn/start"] = handler
+    code, _, err = attach("hello\n")
+    assert code == 0
+    assert "codexctl: Codex wants to run a command: /bin/bash -c 'echo hi'\n  Codex waits for" in err
+
+
+def test_the_thread_may_end(attach, talk):
+    """Archived by somebody: there is nothing to follow any more."""
+    talk.answers["turn/start"] = (*BEGUN, event("thread/archived"))
+    code, _, err = attach("hello\n")
+    assert (code, err.splitlines()[-1]) == (0, "the thread was archived")
+
+
+def test_codexd_may_go(attach, talk):
+    """Exit 3, and it is said."""
+    talk.answers["turn/start"] = lambda connection, _: (*BEGUN, connection.hang_up)
+    code, _, err = attach("hello\n")
+    assert (code, err.splitlines()[-1]) == (3, "codexctl: codexd closed the connection")
+
+
+def test_nothing_to_read_at_all(attach):
+    """An empty stdin shows the history and leaves."""
+    assert attach("")[:2] == (0, "Long ago\n")
+
+
+# On a terminal
+
+
+@pytest.fixture
+def terminal():
+    pseudo = Pseudo(width=80)
+    yield pseudo
+    pseudo.close()
+
+
+@pytest.fixture
+def attach_there(talk, codexctl, terminal, monkeypatch):
+    """Runs `codexctl attach` on the terminal, with somebody who types after the first prompt; its exit code."""
+
+    def run(script):
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setattr(sys, "stdin", terminal.input)
+        monkeypatch.setattr(sys, "stdout", terminal.output)
+        monkeypatch.setattr(sys, "stderr", io.StringIO())
+
+        def typing():
+            terminal.expect("Long ago\n")
+            script()
+
+        with Typist(typing):
+            return codexctl("attach")
+
+    return run
+
+
+def test_a_talk(attach_there, terminal):
+    """What was said before, a prompt, its reply as it comes, Ctrl-D leaves with 0."""
+
+    def script():
+        terminal.type("hello\r")
+        assert "> hello\n" in terminal.expect("You said: hello\n")
+        terminal.type("\x04")
+
+    assert attach_there(script) == 0
+
+
+def test_a_line_typed_during_a_turn_steers_it(attach_there, talk, terminal):
+    """With the id of the turn that runs; when that has ended meanwhile, the line begins a new one."""
+    connections = []
+
+    def begin(connection, params):
+        connections.append(connection)
+        text = params["input"][0]["text"]
+        return (*BEGUN, *saying(f"began {text}", item_id=text))
+
+    talk.answers |= {"turn/start": begin, "turn/steer": {"turnId": TURN}}
+
+    def script():
+        terminal.type("one\r")
+        terminal.expect("began one\n")
+        terminal.type("two\r")
+        terminal.expect("> two\n")
+        talk.answers["turn/steer"] = Refused(-32600, "no active turn to steer")
+        terminal.type("three\r")
+        terminal.expect("began three")
+        connections[0].send(completed())
+        terminal.type("\x04")
+
+    assert attach_there(script) == 0
+    assert prompts(talk, "turn/steer")[0] == "two"
+    assert {request["expectedTurnId"] for request in talk.requests("turn/steer")} == {TURN}
+    assert prompts(talk)[-1] == "three"
+
+
+def test_what_others_say_is_seen(attach_there, talk, terminal):
+    """Whoever began the turn."""
+
+    def script():
+        talk.connections[0].send(
+            started(),
+            event("item/started", item=user_message("from an editor")),
+            *saying("to the editor"),
+            completed(),
+        )
+        assert "> from an editor\n" in terminal.expect("to the editor\n")
+        terminal.type("\x04")
+
+    assert attach_there(script) == 0
+
+
+def test_ctrl_c_interrupts_the_turn_and_a_second_one_leaves(attach_there, talk, terminal):
+    """130."""
+    talk.answers |= {
+        "turn/start": (*BEGUN, *saying("working")),
+        "turn/interrupt": ({}, completed("interrupted")),
+    }
+
+    def script():
+        terminal.type("go\r")
+        terminal.expect("working\n")
+        ctrl_c()
+        terminal.expect("the turn is being interrupted; Ctrl-C again leaves\n")
+        terminal.expect("the turn was interrupted\n")
+        ctrl_c()
+
+    assert attach_there(script) == 130
+    assert talk.requests("turn/interrupt") == [{"threadId": THREAD, "turnId": TURN}]
+
+
+def test_leaving_leaves_the_turn_running(attach_there, talk, terminal):
+    """A second Ctrl-C does not wait for its end, and says so."""
+    talk.answers |= {"turn/start": (*BEGUN, *saying("working")), "turn/interrupt": {}}
+
+    def script():
+        terminal.type("go\r")
+        terminal.expect("working\n")
+        ctrl_c()
+        terminal.expect("Ctrl-C again leaves\n")
+        ctrl_c()
+        terminal.expect("the turn goes on without you\n")
+
+    assert attach_there(script) == 130
+
+
+def test_when_idle_ctrl_c_asks_to_be_pressed_again(attach_there, terminal):
+    """A key in between forgets the first one; a half typed line is dropped."""
+
+    def script():
+        for _ in range(2):
+            terminal.type("half a line")
+            terminal.expect("half a line")
+            ctrl_c()
+            terminal.expect("Ctrl-C again leaves, and Ctrl-D does\n")
+        ctrl_c()
+
+    assert attach_there(script) == 130
+
+
+def test_an_approval_is_answered_with_a_key(attach_there, talk, terminal):
+    """Shown with the command, and the turn goes on."""
+    answers: list[dict[str, object]] = []
+
+    def handler(connection, _):
+        def go_on(answer):
+            answers.append(answer)
+            connection.send(*saying("done"), completed())
+
+        return (
+            *BEGUN,
+            event("item/started", item=command()),
+            lambda: connection.ask(ASK, COMMAND_APPROVAL, go_on),
+        )
+
+    talk.answers["turn/start"] = handler
+
+    def script():
+        terminal.type("run it\r")
+        assert "  │ /bin/bash -c 'echo hi'\n" in terminal.expect("[y/p/n/c] ")
+        terminal.type("y")
+        terminal.expect("done\n")
+        terminal.type("\x04")
+
+    assert attach_there(script) == 0
+    assert [answer["result"] for answer in answers] == [{"decision": "accept"}]
+
+
+def test_questions_come_one_after_the_other(attach_there, talk, terminal):
+    """How many more wait is said; one that is answered elsewhere is skipped, and one on the screen goes."""
+    answers: list[dict[str, object]] = []
+    asked: list[int] = []
+
+    def handler(connection, _):
+        def ask():
+            asked.extend(
+                [
+                    connection.ask("item/tool/requestUserInput", USER_INPUT, answers.append),
+                    connection.ask(ASK, COMMAND_APPROVAL),
+                    connection.ask(ASK, COMMAND_APPROVAL | {"command": "the third"}),
+                ]
+            )
+
+        return (*BEGUN, ask)
+
+    talk.answers["turn/start"] = handler
+
+    def script():
+        terminal.type("ask me\r")
+        assert "Codex asks (2 more wait)\n" in terminal.expect("answer: ")
+        connection = talk.connections[0]
+        connection.send(event("serverRequest/resolved", requestId=asked[1]))
+        terminal.type("2\r")
+        assert "echo hi" not in terminal.expect("the third")
+        connection.send(event("serverRequest/resolved", requestId=asked[2]))
+        terminal.expect("answered elsewhere, or no longer asked\n")
+        connection.send(completed())
+        terminal.type("\x04")
+
+    assert attach_there(script) == 0
+    assert [answer["result"] for answer in answers] == [{"answers": {"answer": {"answers": ["No"]}}}]
+
+
+def test_a_question_never_takes_a_letter_out_of_a_line(attach_there, talk, terminal):
+    """While something is typed it waits, and says so; it comes up when the line is sent."""
+    answers: list[dict[str, object]] = []
+
+    def script():
+        connection = talk.connections[0]
+        terminal.type("why no")
+        terminal.expect("why no")
+        connection.send(started())
+        connection.ask(ASK, COMMAND_APPROVAL, answers.append)
+        terminal.expect("Codex asks something: send your line, or clear it with Ctrl-U, to see it\n")
+        terminal.type("t\r")
+        terminal.expect("> why not\n")
+        terminal.expect("[y/p/n/c] ")
+        terminal.type("n")
+        terminal.expect("no, and go on\n")
+        connection.send(completed())
+        terminal.type("\x04")
+
+    talk.answers["turn/steer"] = {"turnId": TURN}
+    assert attach_there(script) == 0
+    assert [answer["result"] for answer in answers] == [{"decision": "decline"}]
+    assert prompts(talk, "turn/steer") == ["why not"]
+
+
+def test_a_question_waits_for_a_pause_in_typing(attach_there, talk, terminal, monkeypatch):
+    """A line that was just erased may be followed by another one."""
+    monkeypatch.setattr(conversation, "TYPING_SECONDS", 0.1)
+
+    def script():
+        terminal.type("n\x15")
+        terminal.expect("> n")
+        talk.connections[0].ask(ASK, COMMAND_APPROVAL)
+        terminal.expect("[y/p/n/c] ")
+        terminal.type("y")
+        terminal.expect("yes\n")
+        terminal.type("\x04")
+
+    assert attach_there(script) == 0
+
+
+def test_the_terminal_is_taken_back_after_a_stop(attach_there, terminal):
+    """And drawn anew when its size changes."""
+
+    def script():
+        os.kill(os.getpid(), signal.SIGCONT)
+        terminal.expect("\x1b[?2004h")
+        os.kill(os.getpid(), signal.SIGWINCH)
+        terminal.expect("\x1b[?2004h")
+        terminal.type("\x04")
+
+    assert attach_there(script) == 0
+
+
+def test_signals_without_a_terminal_mean_nothing_but_ctrl_c(talk, codexctl, monkeypatch, capsys):
+    """A SIGCONT is nothing to redraw for."""
+    read_end, write_end = os.pipe()
+
+    def go_on(connection, params):
+        os.kill(os.getpid(), signal.SIGCONT)
+        os.close(write_end)
+        return (*BEGUN, completed())
+
+    talk.answers["turn/start"] = go_on
+    os.write(write_end, b"hello\n")
+    with open(read_end) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert codexctl("attach") == 0
