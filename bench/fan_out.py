@@ -1,9 +1,13 @@
-"""Fan-out: one turn of many deltas, followed by many clients."""
+"""Fan-out: one turn of many deltas, followed by many clients.
+
+All deltas at once, as fast as Codex takes them, and at the pace of a model that is typed along with, where a burst
+is one delta and nothing can be joined.
+"""
 
 import os
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.processes import cpu_seconds
@@ -13,6 +17,8 @@ from bench.wires import PATIENCE_SECONDS, READ_BYTES, Wire, call, request, take_
 from bench.world import World
 
 DELTAS = 2000
+PACED_DELTAS = 400
+PACE_MS = 5
 # Clients that wake up for every single message would take the server's core from it and be what is measured.
 _READ_PAUSE_SECONDS = 0.005
 _DELTA = b'"method":"item/agentMessage/delta"'
@@ -24,7 +30,17 @@ _LONGEST = max(map(len, _MARKERS))
 
 def measure(world: World, quick: bool) -> list[Row]:
     """Wall, CPU of the server's processes, and CPU per delivered message, for two sizes of audience."""
-    return [row for clients in (100, 200) for row in _beside(world, clients, rounds=1 if quick else 3)]
+    rounds = 1 if quick else 3
+    rows = []
+    for clients in (100, 200):
+        with BareSocket(world) as bare, Codexd(world) as codexd:
+            audiences = _Audience(bare, clients), _Audience(codexd, clients)
+            rows += _at_once(audiences, clients, rounds)
+            if clients == 200:
+                rows += _paced(audiences, clients, rounds)
+            for audience in audiences:
+                audience.leave()
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +50,48 @@ class _Turn:
     delivered: int
 
 
-def _beside(world: World, clients: int, rounds: int) -> list[Row]:
-    with BareSocket(world) as bare, Codexd(world) as codexd:
-        audiences = [_Audience(bare, clients), _Audience(codexd, clients)]
-        turns = [[audience.follow_a_turn() for audience in audiences] for _ in range(rounds)]
-        for audience in audiences:
-            audience.leave()
-    bare_turns, our_turns = zip(*turns, strict=True)
+def _at_once(audiences: "_Audiences", clients: int, rounds: int) -> list[Row]:
+    bare, ours = _turns(audiences, f"stream {DELTAS}", DELTAS, rounds)
     what = f"a turn of {DELTAS:,} deltas, {clients} clients"
+    figures: list[tuple[str, str, Callable[[_Turn], float]]] = [
+        ("wall", "s", lambda turn: turn.wall),
+        ("CPU", "s", lambda turn: turn.cpu),
+        ("CPU per delivered message", "µs", _microseconds_per_message),
+    ]
     return [
-        Row(what=f"{what}: wall", unit="s", bare=_walls(bare_turns), codexd=_walls(our_turns), at_most=0.1),
-        Row(what=f"{what}: CPU", unit="s", bare=_cpus(bare_turns), codexd=_cpus(our_turns), at_most=0.1),
         Row(
-            what=f"{what}: CPU per delivered message",
-            unit="µs",
-            bare=_cpus_per_message(bare_turns),
-            codexd=_cpus_per_message(our_turns),
+            what=f"{what}: {name}",
+            beside="--listen unix://",
+            unit=unit,
+            bare=[figure(turn) for turn in bare],
+            codexd=[figure(turn) for turn in ours],
             at_most=0.1,
-        ),
+        )
+        for name, unit, figure in figures
     ]
 
 
-def _walls(turns: Sequence[_Turn]) -> list[float]:
-    return [each.wall for each in turns]
+def _paced(audiences: "_Audiences", clients: int, rounds: int) -> list[Row]:
+    bare, ours = _turns(audiences, f"stream {PACED_DELTAS} {PACE_MS}", PACED_DELTAS, rounds)
+    return [
+        Row(
+            what=f"{1000 // PACE_MS} deltas a second, {clients} clients: CPU per delivered message",
+            beside="--listen unix://",
+            unit="µs",
+            bare=[_microseconds_per_message(turn) for turn in bare],
+            codexd=[_microseconds_per_message(turn) for turn in ours],
+        )
+    ]
 
 
-def _cpus(turns: Sequence[_Turn]) -> list[float]:
-    return [each.cpu for each in turns]
+def _turns(audiences: "_Audiences", prompt: str, deltas: int, rounds: int) -> list[tuple[_Turn, ...]]:
+    """Each audience's turns, taken in turns."""
+    taken = [[audience.follow_a_turn(prompt, deltas) for audience in audiences] for _ in range(rounds)]
+    return list(zip(*taken, strict=True))
 
 
-def _cpus_per_message(turns: Sequence[_Turn]) -> list[float]:
-    return [each.cpu / each.delivered * 1e6 for each in turns]
+def _microseconds_per_message(turn: _Turn) -> float:
+    return turn.cpu / turn.delivered * 1e6
 
 
 class _Audience:
@@ -82,17 +109,20 @@ class _Audience:
             call(wire, "thread/resume", {"threadId": self._thread, "excludeTurns": True})
             self._wires.append(wire)
 
-    def follow_a_turn(self) -> _Turn:
+    def follow_a_turn(self, prompt: str, deltas: int) -> _Turn:
         """A turn from the request to the last client's last message."""
         pids = self._server.pids
         cpu, start = cpu_seconds(pids), time.monotonic()
-        self._starter.send(request(1, "turn/start", turn(self._thread, f"stream {DELTAS}")))
-        delivered = _read_to_the_end([wire.fileno() for wire in self._wires])
+        self._starter.send(request(1, "turn/start", turn(self._thread, prompt)))
+        delivered = _read_to_the_end([wire.fileno() for wire in self._wires], deltas)
         return _Turn(time.monotonic() - start, cpu_seconds(pids) - cpu, delivered)
 
     def leave(self) -> None:
         for wire in self._wires:
             wire.close()
+
+
+_Audiences = tuple[_Audience, _Audience]
 
 
 class _Follower:
@@ -117,11 +147,11 @@ class _Follower:
         return self._counts[_NOTIFICATION]
 
     @property
-    def complete(self) -> bool:
-        return self._counts[_DELTA] == DELTAS
+    def deltas(self) -> int:
+        return self._counts[_DELTA]
 
 
-def _read_to_the_end(descriptors: Sequence[int]) -> int:
+def _read_to_the_end(descriptors: Sequence[int], deltas: int) -> int:
     """Reads until every client has seen the turn's end; returns how many notifications all got together."""
     followers = {descriptor: _Follower() for descriptor in descriptors}
     left = len(followers)
@@ -141,6 +171,6 @@ def _read_to_the_end(descriptors: Sequence[int]) -> int:
                     poll.unregister(descriptor)
                     left -= 1
             time.sleep(_READ_PAUSE_SECONDS if left else 0)
-    if not all(follower.complete for follower in followers.values()):
+    if any(follower.deltas != deltas for follower in followers.values()):
         raise RuntimeError("a client missed deltas")
     return sum(follower.notifications for follower in followers.values())

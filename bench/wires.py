@@ -89,7 +89,11 @@ class WebSocketWire:
         self._poll.register(self._socket, select.POLLIN)
         self._buffer = b""
         self._at = 0
-        self._upgrade()
+        try:
+            self._upgrade()
+        except BaseException:
+            self._socket.close()
+            raise
 
     def _upgrade(self) -> None:
         self._socket.sendall(
