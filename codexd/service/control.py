@@ -25,6 +25,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 """How long a stop is waited for; codexd ends within 5."""
 _GLANCE_SECONDS = 0.05
+_ENDS_AGAIN = "codexd ends again as soon as it is started; see: codexd logs"
 
 
 def start(instance: Instance) -> int:
@@ -50,7 +51,7 @@ def start(instance: Instance) -> int:
         if status is not None:
             break
         if time.monotonic() >= deadline:
-            raise CannotServe("codexd ends again as soon as it is started; see: codexd logs")
+            raise CannotServe(_ENDS_AGAIN)
     word = "started" if runner is None else "already runs"
     print(f"codexd {word} (pid {status['codexd']['pid']}); {_codex_line(status)}")
     if runner is not None and beyond_identity(instance.arguments):
@@ -94,7 +95,8 @@ def restart(instance: Instance) -> int:
         manager.act("reset-failed", SERVICE, SOCKET)
         manager.act("restart", SERVICE)
         status = _ready_status(instance, time.monotonic() + START_SECONDS)
-        assert status is not None, "the service was just started"
+        if status is None:
+            raise CannotServe(_ENDS_AGAIN)
         print(f"codexd restarted (pid {status['codexd']['pid']}); {_codex_line(status)}")
         return 0
     stop(instance)

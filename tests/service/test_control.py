@@ -298,8 +298,7 @@ def test_one_that_does_not_answer(place: Place, monkeypatch: pytest.MonkeyPatch)
 def service(place: Place) -> str:
     """The shell command that starts codexd as the service would."""
     argv = shlex.join(place.command("run"))
-    settings = place.instance().settings
-    wait = f"while ! grep -q pid {locks.socket_lock(settings.socket)} 2>/dev/null; do sleep 0.01; done"
+    wait = f"until [ -S {place.socket} ]; do sleep 0.01; done"
     know = "echo LoadState=loaded >show-codexd.service; echo MainPID=$! >>show-codexd.service"
     return f"{argv} >/dev/null 2>&1 & {know}; {wait}"
 
@@ -328,6 +327,14 @@ def test_the_service_is_started_stopped_and_restarted_by_systemd(place: Place) -
     reset = "reset-failed codexd.service codexd.socket"
     verbs = [reset, "start codexd.service", reset, "restart codexd.service", "stop codexd.service"]
     assert systemctl.actions() == verbs
+
+
+def test_a_service_that_ends_again(place: Place) -> None:
+    """A service that systemd has restarted and that is gone already is not said to be there."""
+    place.systemctl().has_installed()
+    done = place.run("restart")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "codexd: codexd ends again as soon as it is started; see: codexd logs\n"
 
 
 @pytest.mark.parametrize("command", ["start", "restart"])
