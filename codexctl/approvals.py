@@ -7,7 +7,7 @@ from typing import Any
 
 from codexctl import session
 from codexctl.asking import choices_of, described, summary
-from codexctl.client import Client, Message, RpcError
+from codexctl.client import Client
 from codexctl.decisions import Decision, Form, Unanswerable, Verdict, question_of
 from codexctl.exits import Exit, Failure
 from codexctl.fields import Field, Skipped, value_of
@@ -42,15 +42,14 @@ def list_approvals(arguments: argparse.Namespace) -> Exit:
 
 
 def show(arguments: argparse.Namespace) -> Exit:
-    """What is asked, and what can be answered. `--json`: the approval, with its `item` where that is known."""
+    """What is asked, and what can be answered. `--json`: the approval as `codexd/approvals/list` has it."""
     client, _ = session.connect_to_codexd(arguments)
     with client:
         approval = _find(client, arguments.id)
-    item = _item_of(arguments, approval)
     if arguments.json:
-        print(as_json(approval | {"item": item}, sys.stdout))
+        print(as_json(approval, sys.stdout))
         return Exit.DONE
-    question = question_of(approval["method"], approval["params"], item)
+    question = question_of(approval["method"], approval["params"], approval.get("item"))
     width, paint = terminal_width(sys.stdout), Paint.of(sys.stdout)
     for label, value in (
         ("id", approval["id"]),
@@ -153,26 +152,3 @@ def _filled_in(form: Form, answers: list[str]) -> dict[str, Any]:
     if (left := next(in_order, None)) is not None:
         raise Failure(Exit.USAGE, f"there is no question left for the answer {left}")
     return form.result(values)
-
-
-def _item_of(arguments: argparse.Namespace, approval: Approval) -> dict[str, Any] | None:
-    """The file change that is asked about: its diff is in no request, only in the events of its thread.
-
-    So this attaches for a moment: codexd repeats for who comes late what is still open. The marker's answer comes after
-    all of that.
-    """
-    if approval["method"] != "item/fileChange/requestApproval":
-        return None
-    with session.connect(arguments, start=False) as client:
-        resume = client.send("thread/resume", {"threadId": approval["threadId"], "excludeTurns": True})
-        marker = client.send("thread/loaded/list")
-        try:
-            client.wait(resume)
-        except RpcError:
-            return None
-        client.wait(marker)
-        while isinstance(message := client.receive(0), Message):
-            item: dict[str, Any] = message.params.get("item") or {}
-            if message.method == "item/started" and item.get("id") == approval["params"]["itemId"]:
-                return item
-    return None

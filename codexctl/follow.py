@@ -64,8 +64,8 @@ class Follower:
         while True:
             while (incoming := self._client.receive(0)) is not None:
                 self._take(incoming)
-            if self._turn in self._transcript.turns:
-                return self._outcome(self._transcript.turns[self._turn])
+                if self._turn in self._transcript.turns:
+                    return self._outcome(self._transcript.turns[self._turn])
             self._put_question(screens)
             if self._wait(deadline, interrupts):
                 continue

@@ -11,9 +11,7 @@ from tests.codexctl.standin import (
     TURN,
     USER_INPUT,
     Refused,
-    event,
     file_change,
-    thread,
 )
 
 COMMAND, FILES, RIGHTS, QUESTION, FORM, TOOL = 11, 12, 13, 14, 15, 16
@@ -172,25 +170,9 @@ def test_what_cannot_be_answered_is_shown_too(waiting, codexctl, capsys):
 
 
 def test_a_file_change_is_shown_with_its_diff(waiting, codexctl, capsys):
-    """The request has none, so it is fetched from the thread: codexd repeats open items to who comes late."""
-    other = event("item/started", item=file_change(item_id="another"))
-    waiting.answers |= {
-        "thread/resume": (
-            {"thread": thread()},
-            event("turn/started"),
-            other,
-            event("item/started", item=file_change()),
-        ),
-        "thread/loaded/list": {"data": [THREAD]},
-    }
+    """The request has none; it is in the item that codexd adds, and nothing is made up where it does not."""
+    assert shown(codexctl, capsys, FILES)[1][2] == "  │ (what would change is not known here)"
+    waiting.answers["codexd/approvals/list"]["approvals"][1]["item"] = file_change()
     assert shown(codexctl, capsys, FILES)[1][1:4] == ["  add", "  │ /project/new.txt", "  │ +some text"]
     assert codexctl("approvals", "show", str(FILES), "--json") == 0
     assert json.loads(capsys.readouterr().out)["item"] == file_change()
-
-
-def test_a_diff_that_is_not_to_be_had_is_not_made_up(waiting, codexctl, capsys):
-    """Neither where the thread cannot be attached to, nor where nothing is repeated."""
-    waiting.answers |= {"thread/resume": Refused(-32600, "no rollout"), "thread/loaded/list": {"data": []}}
-    assert shown(codexctl, capsys, FILES)[1][2] == "  │ (what would change is not known here)"
-    waiting.answers["thread/resume"] = {"thread": thread()}
-    assert shown(codexctl, capsys, FILES)[1][2] == "  │ (what would change is not known here)"

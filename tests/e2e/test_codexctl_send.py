@@ -269,12 +269,16 @@ def test_codex_dies_in_the_middle_of_a_turn(world: World) -> None:
 
 
 def test_a_codex_that_was_left_down_is_tried_again(world: World) -> None:
-    """After five deaths in a minute codexd waits for somebody to ask; `send` does, `status` does not."""
+    """After five deaths in a minute codexd waits for somebody to ask; `send` does, the others say why it is down."""
     world.start_daemon()
     while (now := status(world)["codex"])["state"] != "exited":
         if now["state"] == "ready":
             psutil.Process(now["pid"]).kill()
             world.until(lambda pid=now["pid"]: status(world)["codex"]["pid"] != pid)  # type: ignore[misc]
+    assert approvals(world) == []
+    listing = world.codexctl("threads")
+    assert (listing.returncode, listing.stdout) == (3, "")
+    assert status(world)["codex"]["reason"] in listing.stderr
     assert status(world)["codex"]["state"] == "exited"
     done = world.codexctl("send", "hello")
     assert (done.returncode, done.stdout) == (0, "You said: hello\n")
