@@ -65,6 +65,7 @@ def test_twenty_starts_at_once_are_one_codexd(place: Place) -> None:
     assert sorted(words) == ["codexd already runs"] * 19 + ["codexd started"]
     assert {out.partition("(pid ")[2].partition(")")[0] for out, _ in said} == {str(pid)}
     assert (place.home / "asked").read_text() == "x\nx\n", "asked for its version once, spawned once"
+    assert "already runs" not in place.log.read_text(), "nobody started one in vain"
 
 
 def test_a_codexd_in_a_terminal_is_waited_for(place: Place) -> None:
