@@ -138,7 +138,7 @@ class Answers:
         if thread is None:
             return
         thread.releasing = False
-        if not thread.subscribers and not self._dispatch.is_being_subscribed(thread.id):
+        if not thread.subscribers:
             self._state.threads.forget(thread)
 
     def _parent_found(self, thread: str, answer: Response | ErrorResponse) -> None:

@@ -134,7 +134,6 @@ class CodexLife:
             else:
                 thread.attached = True
                 self._dispatch.release_if_deserted(thread_id)
-        self._dispatch.unpark(thread_id)
 
     def _not_resumed(self, thread: Thread, why: str) -> None:
         """Its followers follow nothing any more. Another process may have it now, and a later resume may succeed."""

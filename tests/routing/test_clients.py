@@ -177,7 +177,7 @@ def test_who_opted_out_of_a_notification_does_not_get_it() -> None:
     assert clients.wanting("c", everybody) is everybody
     assert clients.wanting("ab", everybody) is everybody
     clients.remove(1)
-    assert clients.wanting("b", (2, 3)) == (2, 3)
+    assert clients.wanting("b", others := (2, 3)) is others
 
 
 def test_opting_out_counts_from_the_answer_on() -> None:

@@ -291,6 +291,43 @@ def test_a_thread_whose_follower_left_before_it_was_back_is_let_go_of() -> None:
     ]
 
 
+def test_a_thread_whose_follower_left_while_there_was_no_codex_is_let_go_of_too() -> None:
+    """Not before it is back: there would be nothing to let go of."""
+    driver = Driver().ready()
+    client = driver.client()
+    driver.thread(client)
+    driver.dies()
+    assert driver.leaves(client) == []
+    driver.wait(0)
+    driver.spawned()
+    assert driver.greets(3) == [resume(4)]
+    assert driver.says(id=4, result={"thread": {"id": "T"}}) == [
+        codex(id=5, method="thread/unsubscribe", params=T)
+    ]
+
+
+def test_what_codex_asked_about_no_thread_ends_with_it() -> None:
+    """And what it asked about one that codexd does not know: nobody is left to hear a decision."""
+    driver = Driver().ready()
+    client = driver.client()
+    driver.says(id=0, method="account/chatgptAuthTokens/refresh", params={})
+    driver.says(id=1, method="item/tool/call", params={"threadId": "unknown"})
+    driver.died_and_back()
+    assert driver.status()["pendingApprovals"] == 0
+    assert driver.sends(client, id=FIRST, result={}) == []
+
+
+def test_nothing_is_under_way_in_a_codex_that_is_gone() -> None:
+    """Its window is empty at once."""
+    driver = Driver().ready()
+    client = driver.client()
+    for n in range(40):
+        driver.sends(client, id=n, method="x", params={})
+    assert driver.router._state.flow.under_way == 33
+    driver.dies()
+    assert driver.router._state.flow.under_way == 0
+
+
 def test_a_thread_that_nobody_follows_does_not_come_back() -> None:
     """Whoever wants it resumes it."""
     driver = Driver().ready()

@@ -267,6 +267,21 @@ def test_somebody_who_comes_while_it_is_let_go_of_keeps_it() -> None:
     assert driver.says(method="item/started", params=T) == [to(2, method="item/started", params=T)]
 
 
+def test_who_comes_back_meanwhile_may_leave_again() -> None:
+    """Also when the answers come in the other order; the thread is let go of each time."""
+    driver, number = following()
+    driver.thread(driver.client(), thread="Other")
+    driver.leaves(1)
+    driver.sends(2, id="r", method="thread/resume", params=T)
+    driver.says(id=number + 2, result={"thread": {"id": "T"}})
+    assert driver.says(id=number + 1, result=UNSUBSCRIBED) == []
+    assert driver.says(method="item/started", params=T) == [to(2, method="item/started", params=T)]
+    assert driver.sends(2, id="u", method="thread/unsubscribe", params=T) == [
+        to(2, id="u", result=UNSUBSCRIBED),
+        codex(id=number + 3, **LET_GO),
+    ]
+
+
 def test_a_thread_that_is_let_go_of_and_ends_meanwhile() -> None:
     """Its answer finds nothing to do."""
     driver, number = following()

@@ -6,7 +6,16 @@ import pytest
 
 from codexd.protocol.catalogue import EVERYONE_ALTHOUGH_OF_A_THREAD, HANDLE_OF_NOTIFICATION
 from codexd.routing.effects import ToClients
-from tests.routing.driver import OVERLOADED, REMOTE_STATUS, Driver, codex, line, to, user_agent
+from tests.routing.driver import (
+    FIRST_SERVER_REQUEST,
+    OVERLOADED,
+    REMOTE_STATUS,
+    Driver,
+    codex,
+    line,
+    to,
+    user_agent,
+)
 
 T = {"threadId": "T"}
 USAGE = {"method": "thread/tokenUsage/updated", "params": T | {"tokenUsage": {}}}
@@ -123,6 +132,15 @@ def test_a_turn_begins_and_ends() -> None:
     assert thread.turn == "u"
     assert driver.says(**completed) == [to(1, 2, **completed)]
     assert thread.turn is None
+
+
+def test_a_turns_end_ends_what_was_decided_in_it() -> None:
+    """Codex never resolves a tool's call, so its end is that of its turn."""
+    driver = house()
+    driver.says(id=0, method="item/tool/call", params=T)
+    driver.sends(1, id=FIRST_SERVER_REQUEST, result={})
+    driver.says(method="turn/completed", params=T | {"turn": {"id": "u"}})
+    assert driver.says(method="serverRequest/resolved", params=T | {"requestId": 0}) == []
 
 
 @pytest.mark.parametrize("method", ["turn/started", "turn/completed"])
