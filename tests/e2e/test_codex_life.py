@@ -92,7 +92,9 @@ def _start_children(world: World, client: JsonLinesClient) -> psutil.Process:
     unconfined = {"sandboxPolicy": {"type": "dangerFullAccess"}, "timeoutMs": 1_000_000}
     client.start("command/exec", {"command": ["sleep", "1000"], **unconfined})
     ready = world.project / "setsid-done"
-    escape = f"setsid sh -c 'touch {ready}; exec sleep 1001' >/dev/null 2>&1 & while [ ! -e {ready} ]; do :; done"
+    escape = (
+        f"setsid sh -c 'touch {ready}; exec sleep 1001' >/dev/null 2>&1 & while [ ! -e {ready} ]; do :; done"
+    )
     client.call("command/exec", {"command": ["sh", "-c", escape], **unconfined})
     codex = psutil.Process(_codex(client)["pid"])
     world.until(lambda: len(_sleepers(world)) == 2)
