@@ -77,6 +77,9 @@ CAUSED_BY = {
 SUBSCRIBING = frozenset({"thread/start", "thread/resume", "thread/fork"})
 """Requests whose answer attaches the asker to `result.thread.id`."""
 
+STARTS_TURN = frozenset({"turn/start", "review/start", "thread/queue/start"})
+"""Requests whose answer has the turn that they began in `result.turn`."""
+
 ENDS_THREAD = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 """Notifications after which a thread has no subscribers and no pending requests."""
 

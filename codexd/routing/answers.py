@@ -3,7 +3,7 @@
 import logging
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import SUBSCRIBING
+from codexd.protocol.catalogue import STARTS_TURN, SUBSCRIBING
 from codexd.protocol.errors import OVERLOADED_MESSAGE, Code
 from codexd.protocol.messages import ErrorResponse, Response
 from codexd.routing import params
@@ -55,8 +55,9 @@ class Answers:
         if call.method in SUBSCRIBING:
             if call.thread is not None:
                 self._dispatch.unpark(call.thread)
-                self._dispatch.release_if_deserted(call.thread)
             self._let_go_unclaimed()
+        if call.thread is not None:
+            self._dispatch.release_if_deserted(call.thread)
 
     def _try_again(self, number: int, call: Call, answer: ErrorResponse) -> bool:
         code, message = params.error_body(answer.error)
@@ -92,11 +93,21 @@ class Answers:
         if call.method in SUBSCRIBING:
             self._attached(call, answer, line)
             return
+        if call.method in STARTS_TURN:
+            self._turn_begun(call, answer)
         if not call.abandoned:
             state.handles.answered(call)
             state.tell((call.owner,), line)
         elif call.handle is not None and call.method in LASTING:
             self._dispatch.close(call.owner, call.method, call.handle)
+
+    def _turn_begun(self, call: Call, answer: Response) -> None:
+        """Its asker may leave before `turn/started` comes; the thread must not be let go of in between."""
+        thread, turn = self._state.threads.get(call.thread), params.turn_of_result(answer.result)
+        if thread is None or turn is None:
+            return
+        if turn.status == "inProgress" and turn.id != thread.ended_turn:
+            thread.turn = turn.id
 
     def _error(self, call: Call, answer: ErrorResponse) -> None:
         assert call.owner is not None, "it has no purpose of codexd's"

@@ -70,10 +70,6 @@ class Dispatch:
         """Ends what a client that has left had opened."""
         self.ask(Purpose.CLEAN_UP, *closing(client, opener, handle))
 
-    def is_being_subscribed(self, thread: str) -> bool:
-        """Whether a client's resume of this thread is under way."""
-        return any(call.thread == thread for call in self._state.requests.of_methods(SUBSCRIBING))
-
     def unpark(self, thread: str) -> None:
         """The thread's resume is over: what waited for it takes its place before what came later."""
         for call in reversed(self._state.threads.take_parked(thread)):
@@ -85,7 +81,7 @@ class Dispatch:
             and thread.turn is None
             and not self._state.threads.recipients(thread.id)
             and not self._state.server_requests.undecided(thread.id)
-            and not self.is_being_subscribed(thread.id)
+            and not self._state.requests.is_asked_of(thread.id)
         )
 
     def _decide(self, call: Call) -> None:

@@ -77,8 +77,8 @@ class Notifications:
     def _turn_completed(self, notification: Notification) -> None:
         found = params.turn_of(notification.params)
         thread = self._state.threads.get(found[0]) if found else None
-        if thread is not None:
-            thread.turn = None
+        if found is not None and thread is not None:
+            thread.turn, thread.ended_turn = None, found[1].id
             self._state.server_requests.end_turn(thread.id)
         self._pass_on(notification)
         if thread is not None:

@@ -30,6 +30,10 @@ class _ThreadResult(Struct):
     thread: Thread
 
 
+class _TurnResult(Struct):
+    turn: Turn
+
+
 class _TurnParams(Struct, rename="camel"):
     thread_id: str
     turn: Turn
@@ -49,6 +53,7 @@ class _ErrorBody(Struct):
 
 _thread_of = msgspec.json.Decoder(_ThreadOf)
 _thread_result = msgspec.json.Decoder(_ThreadResult)
+_turn_result = msgspec.json.Decoder(_TurnResult)
 _turn_params = msgspec.json.Decoder(_TurnParams)
 _resolved = msgspec.json.Decoder(Resolved)
 _error_body = msgspec.json.Decoder(_ErrorBody)
@@ -75,6 +80,14 @@ def thread_of_result(result: Raw) -> Thread | None:
     """`result.thread` of the answer to `thread/start`, `resume`, `fork` or `read`."""
     try:
         return _thread_result.decode(result).thread
+    except msgspec.DecodeError:
+        return None
+
+
+def turn_of_result(result: Raw) -> Turn | None:
+    """`result.turn` of the answer to `turn/start` and its like."""
+    try:
+        return _turn_result.decode(result).turn
     except msgspec.DecodeError:
         return None
 

@@ -105,6 +105,13 @@ class Requests:
         """The calls under way of these methods, in the order of sending."""
         return (call for call in self._under_way.values() if call.method in methods)
 
+    def is_asked_of(self, thread: str) -> bool:
+        """Whether a call under way may change who follows the thread, or what happens in it: a client's, or a resume."""
+        return any(
+            call.thread == thread and (call.owner is not None or call.purpose is Purpose.RESUME)
+            for call in self._under_way.values()
+        )
+
     def count(self, owner: ClientId | None) -> int:
         """How many calls the owner has under way."""
         return self._counts.get(owner, 0)

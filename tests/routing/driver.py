@@ -177,6 +177,7 @@ class Driver:
         while (deadline := self.router.deadline()) is not None and deadline <= end:
             self.now = max(self.now, deadline)
             effects += self.keep(self.router.tick(self.now))
+            assert self.router.deadline() != deadline, "what was due is done"
         self.now = end
         return effects
 

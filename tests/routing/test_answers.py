@@ -124,6 +124,13 @@ def test_a_turn_does_not_attach() -> None:
     ]
 
 
+def test_a_turn_of_a_thread_that_codexd_does_not_know_is_none_of_its_business() -> None:
+    """The answer is passed on."""
+    driver = asked_once("turn/start", **T)
+    running = {"turn": {"id": "u", "status": "inProgress"}}
+    assert driver.says(id=2, result=running) == [to(1, id="a", result=running)]
+
+
 def test_an_error_attaches_nobody() -> None:
     """There is nothing to follow."""
     driver = asked_once("thread/resume", **T)

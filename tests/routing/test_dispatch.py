@@ -146,6 +146,57 @@ def test_a_deserted_thread_is_kept_while_something_happens_in_it(kind: str) -> N
         assert driver.leaves(2) == [codex(id=number + 1, **LET_GO)]
 
 
+@pytest.mark.parametrize("method", ["turn/start", "review/start", "thread/queue/start"])
+def test_a_turn_that_was_asked_for_goes_on_without_its_asker(method: str) -> None:
+    """`codexctl send --detach` leaves behind the answer, before `turn/started`: what the turn asks must find codexd."""
+    driver, number = following(others=1)
+    driver.sends(1, id="t", method=method, params=T)
+    assert driver.leaves(1) == []
+    assert driver.says(id=number, result={"turn": {"id": "u", "status": "inProgress"}}) == []
+    driver.says(method="turn/started", params=T | {"turn": {"id": "u"}})
+    driver.says(id=0, method="item/tool/call", params=T)
+    assert driver.status()["pendingApprovals"] == 1
+    driver.says(method="serverRequest/resolved", params=T | {"requestId": 0})
+    assert finish(driver) == [codex(id=number + 1, **LET_GO)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"code": -32600, "message": "thread not found"}},
+        {"result": {"turn": {"id": "u", "status": "completed"}}},
+        {"result": {"turn": 5}},
+    ],
+)
+def test_a_turn_that_does_not_begin_keeps_no_thread(answer: dict[str, Any]) -> None:
+    """Nothing happens in it."""
+    driver, number = following()
+    driver.sends(1, id="t", method="turn/start", params=T)
+    assert driver.leaves(1) == []
+    assert driver.says(id=number, **answer) == [codex(id=number + 1, **LET_GO)]
+
+
+def test_a_turn_that_ended_before_its_answer_keeps_no_thread() -> None:
+    """Under load Codex itself swaps an answer and a notification now and then (PROTOCOL §2.5)."""
+    driver, number = following()
+    driver.sends(1, id="t", method="turn/start", params=T)
+    finish(driver)
+    driver.leaves(1)
+    running = {"turn": {"id": "u", "status": "inProgress"}}
+    assert driver.says(id=number, result=running) == [codex(id=number + 1, **LET_GO)]
+
+
+def test_any_request_for_a_thread_keeps_it_until_it_is_answered() -> None:
+    """Somebody has to do with it."""
+    driver, number = following(others=1)
+    driver.sends(2, id="r", method="thread/read", params=T)
+    assert driver.leaves(1) == []
+    assert driver.says(id=number, result={}) == [
+        to(2, id="r", result={}),
+        codex(id=number + 1, **LET_GO),
+    ]
+
+
 @pytest.mark.parametrize("method", ["thread/resume", "thread/fork"])
 def test_a_deserted_thread_goes_when_the_attaching_fails(method: str) -> None:
     """Nobody follows it, and nobody is on the way any more."""

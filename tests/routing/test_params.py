@@ -76,6 +76,14 @@ def test_the_turn_of_a_notification() -> None:
     assert params.turn_of(raw({"threadId": "T"})) is None
 
 
+def test_the_turn_of_an_answer() -> None:
+    """`turn/start` and its like have it in `turn`."""
+    assert params.turn_of_result(raw({"turn": {"id": "u", "status": "inProgress"}})) == params.Turn(
+        "u", "inProgress"
+    )
+    assert params.turn_of_result(raw({"turn": None})) is None
+
+
 def test_what_is_resolved() -> None:
     """The id as Codex wrote it, whatever its type."""
     found = params.resolved(raw({"threadId": "T", "requestId": "7"}))
@@ -94,6 +102,7 @@ def test_the_body_of_an_error() -> None:
 def test_nothing_in_params_or_results_trips_the_core(value: Any) -> None:
     """Whatever JSON it is, it is read or passed over."""
     for read in (
-        params.thread_and_turn, params.thread_of_result, params.turn_of, params.resolved, params.error_body,
+        params.thread_and_turn, params.thread_of_result, params.turn_of_result, params.turn_of, params.resolved,
+        params.error_body,
     ):  # fmt: skip
         read(raw(value))
