@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,8 +40,6 @@ def codexd(place: Path) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def codexctl() -> Iterator[Callable[..., int]]:
+def codexctl() -> Callable[..., int]:
     """Runs a command line in this process; returns its exit code."""
-    old = signal.getsignal(signal.SIGPIPE)
-    yield lambda *argv: main([*argv])
-    signal.signal(signal.SIGPIPE, old)
+    return lambda *argv: main([*argv])
