@@ -42,12 +42,18 @@ def resident_bytes(pids: Iterable[int]) -> int:
     return sum(_memory(pid, "status", "VmRSS:") for pid in pids)
 
 
-def wake_ups(pid: int) -> int:
-    """How often the threads of a process have gone to sleep of their own accord, which is how often they were woken."""
-    return sum(
-        _number(status.read_text(), "voluntary_ctxt_switches:")
+def thread_sleeps(pid: int) -> dict[str, int]:
+    """How often each thread of a process has gone to sleep of its own accord so far, by the thread's id."""
+    return {
+        status.parent.name: _number(status.read_text(), "voluntary_ctxt_switches:")
         for status in Path(f"/proc/{pid}/task").glob("*/status")
-    )
+    }
+
+
+def wake_ups(before: dict[str, int], after: dict[str, int]) -> int:
+    """How often threads were woken between two looks at `thread_sleeps`; one that is gone was woken to end."""
+    slept = sum(count - before.get(thread, 0) for thread, count in after.items())
+    return slept + len(before.keys() - after.keys())
 
 
 def _memory(pid: int, file: str, label: str) -> int:
