@@ -223,9 +223,7 @@ class CodexLife:
         for thread in state.threads.all():
             self._keep_or_lose(thread)
         for parked in state.threads.parked_threads():
-            coming_back = state.threads.get(parked)
-            if coming_back is None or not coming_back.resuming:
-                self._dispatch.unpark(parked)
+            self._dispatch.unpark(parked)
 
     def _end_turn(self, thread: Thread, reason: str) -> None:
         if thread.resuming:
@@ -272,8 +270,7 @@ class CodexLife:
         state = self._state
         refusal = self.refusal()
         assert refusal is not None, "there is no Codex to wait for"
-        waiting = [call for owner in state.flow.owners() for call in state.flow.drop(owner)]
-        for call in [*waiting, *state.threads.take_all_parked()]:
+        for call in [call for owner in state.flow.owners() for call in state.flow.drop(owner)]:
             if call.owner is not None:
                 state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *refusal)
         for client in state.clients.waiting_for_codex():

@@ -106,11 +106,8 @@ class Requests:
         return (call for call in self._under_way.values() if call.method in methods)
 
     def is_asked_of(self, thread: str) -> bool:
-        """Whether a call under way may change who follows the thread, or what happens in it: a client's, or a resume."""
-        return any(
-            call.thread == thread and (call.owner is not None or call.purpose is Purpose.RESUME)
-            for call in self._under_way.values()
-        )
+        """Whether a client's call under way may change who follows the thread, or what happens in it."""
+        return any(call.thread == thread and call.owner is not None for call in self._under_way.values())
 
     def count(self, owner: ClientId | None) -> int:
         """How many calls the owner has under way."""

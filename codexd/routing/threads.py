@@ -184,12 +184,6 @@ class Threads:
         """The threads for which requests are kept back."""
         return list(self._parked)
 
-    def take_all_parked(self) -> list[Call]:
-        """What was kept back for any thread."""
-        parked = [call for calls in self._parked.values() for call in calls]
-        self._parked.clear()
-        return parked
-
     def drop_parked(self, client: ClientId) -> None:
         """The client left: what it has parked goes with it."""
         self._parked = {
