@@ -77,11 +77,17 @@ CAUSED_BY = {
 SUBSCRIBING = frozenset({"thread/start", "thread/resume", "thread/fork"})
 """Requests whose answer attaches the asker to `result.thread.id`."""
 
+RESUMING = frozenset({"thread/resume"})
+"""Those that attach the asker to the thread that they name; the others reveal a new one."""
+
 STARTS_TURN = frozenset({"turn/start", "review/start", "thread/queue/start"})
 """Requests whose answer has the turn that they began in `result.turn`."""
 
 ENDS_THREAD = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 """Notifications after which a thread has no subscribers and no pending requests."""
+
+NEVER_RESOLVED = frozenset({"item/tool/call", "currentTime/read"})
+"""Requests of a thread whose end Codex does not announce with `serverRequest/resolved`: they end with their turn."""
 
 GOAL_SNAPSHOT = frozenset({"thread/goal/updated", "thread/goal/cleared"})
 """What Codex sends to everybody at the end of every resume of a thread."""

@@ -14,6 +14,7 @@ from codexd.routing.handles import LASTING
 from codexd.routing.notifications import Notifications
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.state import State
+from codexd.routing.threads import Thread
 
 _CLOSING = "is closing; retry thread/resume"
 """In the error of a resume that comes while Codex unloads the thread (measured); it is just asked again."""
@@ -67,7 +68,9 @@ class Answers:
             self._state.flow.answered(number)
         else:
             return False
-        if call.purpose is not Purpose.MARKER and not call.abandoned:
+        if call.abandoned and call.thread is not None:
+            self._dispatch.release_if_deserted(call.thread)
+        elif call.purpose is not Purpose.MARKER and not call.abandoned:
             self._state.flow.retry_later(call, self._state.now)
         return True
 
@@ -123,7 +126,7 @@ class Answers:
             state.log(f"the answer to {call.method} names no thread", logging.WARNING)
             state.tell(() if call.abandoned else (client,), line)
             return
-        thread = state.threads.open(described.id)
+        thread = state.threads.open(described.id, described.parent_thread_id)
         thread.attached = True
         thread.ephemeral = described.ephemeral
         thread.durable |= call.method != "thread/start" and not described.ephemeral
@@ -134,15 +137,16 @@ class Answers:
         self._notifications.deliver_held(thread.id)
         for child in state.threads.adopt():
             self._notifications.deliver_held(child.id)
-        if call.abandoned:
-            self._dispatch.release_if_deserted(thread.id)
-            return
-        state.tell((client,), line)
         if call.method != "thread/start":
             thread.usage_to = client
-        self._decisions.offer(thread.id, (client,))
-        for child in state.threads.descendants(thread):
-            self._decisions.offer(child.id, (client,))
+        state.tell(() if call.abandoned else (client,), line)
+        self._offer_family(thread)
+        self._dispatch.release_if_deserted(thread.id)
+
+    def _offer_family(self, thread: Thread) -> None:
+        """The thread is known now: what waits there and below is offered to those who follow it by that."""
+        for followed in [thread, *self._state.threads.descendants(thread)]:
+            self._decisions.offer(followed.id, self._state.threads.recipients(followed.id))
 
     def _released(self, call: Call) -> None:
         thread = self._state.threads.get(call.thread)
@@ -153,12 +157,13 @@ class Answers:
             self._state.threads.forget(thread)
 
     def _parent_found(self, thread: str, answer: Response | ErrorResponse) -> None:
+        self._state.threads.parent_searched(thread)
         described = params.thread_of_result(answer.result) if isinstance(answer, Response) else None
         if described is not None and described.parent_thread_id is not None:
             self._state.threads.name_parent(thread, described.parent_thread_id)
             for child in self._state.threads.adopt():
                 self._notifications.deliver_held(child.id)
-                self._decisions.offer(child.id, self._state.threads.recipients(child.id))
+                self._offer_family(child)
         self._let_go_unclaimed()
 
     def _let_go_unclaimed(self) -> None:
@@ -166,9 +171,8 @@ class Answers:
         state = self._state
         if any(True for _ in state.requests.of_methods(SUBSCRIBING)):
             return
-        asked_about = {call.thread for call in state.requests.of_methods(frozenset({"thread/read"}))}
         for thread in state.threads.held_threads():
-            if thread not in asked_about and not state.threads.parent_is_held(thread):
+            if not state.threads.is_parent_searched(thread) and not state.threads.parent_is_held(thread):
                 dropped = len(state.threads.take_held(thread))
                 state.log(
                     f"dropped {dropped} messages of thread {thread}, which nobody follows", logging.DEBUG

@@ -71,8 +71,13 @@ class CodexLife:
         self._dispatch.send(own_call(Purpose.INITIALIZE, "initialize", introduction))
 
     def initialized(self, answer: Response | ErrorResponse) -> None:
-        """Codex answered the introduction: who waited for it gets its own answer, and the threads come back."""
+        """Codex answered the introduction: who waited for it gets its own answer, and the threads come back.
+
+        Too late if it is being stopped already, because it took too long.
+        """
         state = self._state
+        if self._verdict is not None:
+            return
         if isinstance(answer, ErrorResponse):
             self._condemn(f"Codex refused codexd's initialize: {params.error_body(answer.error)[1]}")
             return
@@ -93,10 +98,7 @@ class CodexLife:
             assert thread.resuming, "only those were kept"
             wanted = {"threadId": thread.id, "excludeTurns": True}
             self._dispatch.ask(Purpose.RESUME, "thread/resume", wanted, thread.id)
-        state.tell(
-            state.clients.knowing_codexd(),
-            messages.notification(extension.CODEX_READY, {"pid": state.life.pid}),
-        )
+        self._notify(state.clients.knowing_codexd(), extension.CODEX_READY, {"pid": state.life.pid})
 
     def greet(self, client: Client) -> None:
         """Answers a client's `initialize` when Codex's own answer is there, or says why it won't be."""
@@ -140,11 +142,8 @@ class CodexLife:
         state = self._state
         message = f"thread {thread.id} could not be resumed after Codex died: {why}"
         state.log(message, logging.WARNING)
-        self._tell_thread(tuple(thread.subscribers), "warning", {"threadId": thread.id, "message": message})
-        if _NEVER in why:
-            state.threads.lose(thread)
-        else:
-            state.threads.forget(thread)
+        self._notify(tuple(thread.subscribers), "warning", {"threadId": thread.id, "message": message})
+        self._dispatch.forget(thread, lost=_NEVER in why)
 
     def exited(self, incarnation: int, reason: str) -> None:
         """The process is gone, or could not be had. What an older incarnation reports is ignored."""
@@ -155,10 +154,8 @@ class CodexLife:
         will_retry = state.life.exited(reason, state.now)
         state.log(f"Codex is gone: {reason}", logging.INFO if state.life.stopping else logging.WARNING)
         self._end_what_was_under_way(reason)
-        state.tell(
-            state.clients.knowing_codexd(),
-            messages.notification(extension.CODEX_EXITED, {"pid": pid, "reason": reason}),
-        )
+        ended = {"pid": pid, "reason": reason}
+        self._notify(state.clients.knowing_codexd(), extension.CODEX_EXITED, ended)
         if not will_retry and not state.life.stopping:
             sentence = self._down_sentence()
             warning = messages.notification("warning", {"threadId": None, "message": sentence})
@@ -212,14 +209,14 @@ class CodexLife:
                     f"{reason}, while {call.method} was under way",
                     data,
                 )
+        state.flow.drop(None)
         state.flow.forget_window()
         for thread in state.threads.all():
             self._end_turn(thread, reason)
         state.server_requests.end_all()
-        for client, line in state.handles.codex_died():
-            state.tell((client,), line)
-        for held in state.threads.held_threads():
-            state.threads.take_held(held)
+        for client, method, body in state.handles.codex_died():
+            self._notify((client,), method, body)
+        state.threads.drop_held()
         for thread in state.threads.all():
             self._keep_or_lose(thread)
         for parked in state.threads.parked_threads():
@@ -232,9 +229,9 @@ class CodexLife:
         followers = state.threads.recipients(thread.id)
         at = {"threadId": thread.id}
         for pending in state.server_requests.end_thread(thread.id):
-            self._tell_thread(followers, "serverRequest/resolved", at | {"requestId": pending.id})
+            self._notify(followers, "serverRequest/resolved", at | {"requestId": pending.id})
         status = {"type": "systemError"}
-        self._tell_thread(state.clients.initialized(), "thread/status/changed", at | {"status": status})
+        self._notify(state.clients.initialized(), "thread/status/changed", at | {"status": status})
         if thread.turn is not None:
             error = {"message": reason, "codexErrorInfo": None, "additionalDetails": None}
             failed = {
@@ -245,13 +242,11 @@ class CodexLife:
                 "error": error,
             }
             times = {"startedAt": None, "completedAt": int(state.now), "durationMs": None}
-            self._tell_thread(
-                followers, "error", at | {"turnId": thread.turn, "error": error, "willRetry": False}
-            )
-            self._tell_thread(followers, "turn/completed", at | {"turn": failed | times})
+            self._notify(followers, "error", at | {"turnId": thread.turn, "error": error, "willRetry": False})
+            self._notify(followers, "turn/completed", at | {"turn": failed | times})
             thread.turn = None
 
-    def _tell_thread(self, clients: tuple[int, ...], method: str, body: dict[str, Any]) -> None:
+    def _notify(self, clients: tuple[int, ...], method: str, body: dict[str, Any]) -> None:
         self._state.tell(self._state.clients.wanting(method, clients), messages.notification(method, body))
 
     def _keep_or_lose(self, thread: Thread) -> None:
@@ -271,7 +266,7 @@ class CodexLife:
         refusal = self.refusal()
         assert refusal is not None, "there is no Codex to wait for"
         for call in [call for owner in state.flow.owners() for call in state.flow.drop(owner)]:
-            if call.owner is not None:
-                state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *refusal)
+            assert call.owner is not None, "what codexd itself had to ask is gone with Codex"
+            state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *refusal)
         for client in state.clients.waiting_for_codex():
             self.greet(client)

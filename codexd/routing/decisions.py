@@ -69,9 +69,9 @@ class Decisions:
 
     def find_parent(self, thread: str) -> None:
         """Asks Codex whose sub-agent a thread is that nobody follows."""
-        self._dispatch.ask(
-            Purpose.FIND_PARENT, "thread/read", {"threadId": thread, "includeTurns": False}, thread
-        )
+        if self._state.threads.search_parent(thread):
+            wanted = {"threadId": thread, "includeTurns": False}
+            self._dispatch.ask(Purpose.FIND_PARENT, "thread/read", wanted, thread)
 
     def _ask(self, pending: Pending, clients: tuple[ClientId, ...]) -> None:
         new = self._state.server_requests.ask(pending, clients)

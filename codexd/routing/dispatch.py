@@ -7,11 +7,12 @@ way back after a death, or may have found a new follower. So what depends on it 
 from typing import Any
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import MARKER, SUBSCRIBING
+from codexd.protocol.catalogue import MARKER, RESUMING
 from codexd.protocol.errors import Code
 from codexd.protocol.messages import Request
 from codexd.routing import lifecycle
 from codexd.routing.effects import ClientId, ResumeReading
+from codexd.routing.flow import QUEUE_REQUESTS
 from codexd.routing.handles import closing
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.state import State
@@ -29,7 +30,7 @@ class Dispatch:
         state = self._state
         if state.life.state is lifecycle.State.READY:
             self._send_what_the_window_allows()
-        for client in [paused for paused in state.paused if state.flow.is_low(paused)]:
+        for client in [paused for paused in state.paused if self._is_low(paused)]:
             state.paused.remove(client)
             state.want(ResumeReading(client))
 
@@ -43,6 +44,16 @@ class Dispatch:
             state.flow.marker_sent(number)
             state.tell_codex(line)
 
+    def is_full(self, client: ClientId) -> bool:
+        """Whether a client has so much waiting, parked requests included, that nothing more should be taken from it."""
+        return self._state.flow.is_full(client) or self._waiting(client) >= QUEUE_REQUESTS
+
+    def _is_low(self, client: ClientId) -> bool:
+        return self._state.flow.is_low(client) and self._waiting(client) <= QUEUE_REQUESTS // 2
+
+    def _waiting(self, client: ClientId) -> int:
+        return self._state.flow.waiting(client) + self._state.threads.parked_count(client)
+
     def ask(self, purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> None:
         """Queues a request of codexd's own."""
         self._state.flow.offer(own_call(purpose, method, params, thread))
@@ -51,6 +62,7 @@ class Dispatch:
         """Writes a request to Codex."""
         number, line = self._state.requests.send(call)
         self._state.flow.sent(number, call.owner)
+        self._state.handles.asked(call)
         self._state.tell_codex(line)
 
     def release(self, thread: Thread) -> None:
@@ -65,6 +77,14 @@ class Dispatch:
         root = self._state.threads.root(thread_id)
         if root is not None and not root.subscribers:
             self.release(root)
+
+    def forget(self, thread: Thread, *, lost: bool = False) -> None:
+        """The thread is gone, or `lost` for good. Its sub-agents' threads stay loaded, and may be nobody's now."""
+        threads = self._state.threads
+        left_behind = threads.descendants(thread)
+        (threads.lose if lost else threads.forget)(thread)
+        for child in left_behind:
+            self.release_if_deserted(child.id)
 
     def close(self, client: ClientId, opener: str, handle: str) -> None:
         """Ends what a client that has left had opened."""
@@ -94,32 +114,48 @@ class Dispatch:
             if self._may_release(thread):
                 thread.releasing = True
                 self.send(call)
+        elif call.purpose is Purpose.WATCH_AGAIN:
+            if any(watch.request is call.request for watch in state.handles.watches()):
+                self.send(call)
         elif call.owner is None:
             self.send(call)
         elif call.thread is not None and state.threads.is_lost(call.thread):
             state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *thread_lost(call.thread))
-        elif call.thread is not None and thread is not None and thread.resuming:
+        elif call.thread is not None and self._must_wait(call, thread):
             state.threads.park(call.thread, call)
         elif call.method == "thread/unsubscribe" and call.thread is not None:
             self._unsubscribe(call, call.thread, thread)
         else:
             self.send(call)
 
+    def _must_wait(self, call: Call, thread: Thread | None) -> bool:
+        """Until its thread is back after a death, or behind what its asker has parked for the same thread."""
+        assert call.thread is not None, "only what names a thread waits for one"
+        coming_back = thread is not None and thread.resuming
+        return coming_back or (not call.tries and self._state.threads.has_parked(call.thread, call.owner))
+
     def _unsubscribe(self, call: Call, thread_id: str, thread: Thread | None) -> None:
         """Answered here: for Codex there is one subscriber, codexd, and it may have other clients to serve."""
         state, client = self._state, call.owner
         assert client is not None, "codexd's own has a purpose"
-        if any(c.owner == client and c.thread == thread_id for c in state.requests.of_methods(SUBSCRIBING)):
+        resumes = [c for c in state.requests.of_methods(RESUMING) if c.thread == thread_id]
+        if any(resume.owner == client for resume in resumes):
             state.threads.park(thread_id, call)
-        elif thread is None:
+        elif thread is None and not resumes and not self._is_heard_of(thread_id):
             self.send(call)
-        elif client in thread.subscribers:
+        elif thread is not None and client in thread.subscribers:
             state.threads.unsubscribe(thread, client)
-            state.server_requests.leave(client, thread_id)
+            for left in [thread, *state.threads.descendants(thread)]:
+                if client not in state.threads.recipients(left.id):
+                    state.server_requests.leave(client, left.id)
             state.tell((client,), messages.result(call.request.id, {"status": "unsubscribed"}))
             self.release_if_deserted(thread_id)
         else:
             state.tell((client,), messages.result(call.request.id, {"status": "notSubscribed"}))
+
+    def _is_heard_of(self, thread: str) -> bool:
+        """Whether Codex tells codexd of this thread although nobody knows yet who follows it: a sub-agent's, it may be."""
+        return self._state.threads.is_held(thread) or bool(self._state.server_requests.undecided(thread))
 
 
 def own_call(purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> Call:

@@ -93,7 +93,7 @@ class FromClients:
         else:
             rewritten, handle = state.handles.rewrite(client.id, request)
             state.flow.offer(Call(client.id, rewritten, thread_id(request.params), handle))
-            if client.id not in state.paused and state.flow.is_full(client.id):
+            if client.id not in state.paused and self._dispatch.is_full(client.id):
                 state.paused.add(client.id)
                 state.want(PauseReading(client.id))
 

@@ -38,6 +38,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.-]*")
 """The beginning of a handle that looks the same however an error text quotes and escapes it."""
 
 
+Notice = tuple[ClientId, str, dict[str, Any]]
+"""Method and params of a notification for one client."""
+
+
 class Open(Struct, frozen=True, eq=False):
     """Something that a client has opened: by which request, under which handle (the client's own word)."""
 
@@ -52,6 +56,7 @@ class Handles:
 
     def __init__(self) -> None:
         self._open: dict[tuple[ClientId, str, str], Open] = {}
+        self._closing: set[tuple[ClientId, str, str]] = set()
         self._unnamed = 0
 
     def rewrite(self, client: ClientId, request: Request) -> tuple[Request, str | None]:
@@ -75,14 +80,19 @@ class Handles:
         assert isinstance(rewritten, Request), "only a member of its params was changed"
         return rewritten, handle
 
+    def asked(self, call: Call) -> None:
+        """Codex is asked to close something: from now on it must not be opened again by codexd."""
+        if call.owner is not None and call.handle is not None and call.method in _CLOSES:
+            self._closing.add((call.owner, _CLOSES[call.method], call.handle))
+
     def answered(self, call: Call) -> None:
         """Codex did what the call asked: something is open, or no longer."""
         if call.owner is None or call.handle is None:
             return
         if call.method in LASTING:
-            self._open[call.owner, call.method, call.handle] = Open(
-                call.owner, call.method, call.handle, call.request
-            )
+            key = call.owner, call.method, call.handle
+            self._open[key] = Open(*key, call.request)
+            self._closing.discard(key)
         elif call.method in _CLOSES:
             self._open.pop((call.owner, _CLOSES[call.method], call.handle), None)
 
@@ -121,21 +131,23 @@ class Handles:
             del self._open[opened.client, opened.opener, opened.handle]
         return mine
 
-    def codex_died(self) -> list[tuple[ClientId, bytes]]:
+    def codex_died(self) -> list[Notice]:
         """Everything ended with Codex: what tells the owners, as its natural end would.
 
         Watches stay open; they are to be made again in the next process.
         """
-        watches = [opened for opened in self._open.values() if opened.opener == "fs/watch"]
-        ends = [
-            (opened.client, end) for opened in self._open.values() if (end := _natural_end(opened)) is not None
-        ]  # fmt: skip
-        self._open = {(o.client, o.opener, o.handle): o for o in watches}
+        ends = [end for opened in self._open.values() if (end := _natural_end(opened)) is not None]
+        self._open = {(o.client, o.opener, o.handle): o for o in self.watches()}
+        self._closing.clear()
         return ends
 
     def watches(self) -> list[Open]:
-        """The file watches that are open."""
-        return [opened for opened in self._open.values() if opened.opener == "fs/watch"]
+        """The file watches that are open and are to stay so."""
+        return [
+            opened
+            for key, opened in self._open.items()
+            if opened.opener == "fs/watch" and key not in self._closing
+        ]
 
 
 def closing(client: ClientId, opener: str, handle: str) -> tuple[str, dict[str, Any]]:
@@ -144,13 +156,13 @@ def closing(client: ClientId, opener: str, handle: str) -> tuple[str, dict[str, 
     return method, {HANDLE_OF_REQUEST[method]: _tagged(client, handle)}
 
 
-def _natural_end(opened: Open) -> bytes | None:
+def _natural_end(opened: Open) -> Notice | None:
     if opened.opener == "process/spawn":
         ended: dict[str, Any] = {"processHandle": opened.handle, "exitCode": -1}
         empty = {"stdout": "", "stdoutCapReached": False, "stderr": "", "stderrCapReached": False}
-        return messages.notification("process/exited", ended | empty)
+        return opened.client, "process/exited", ended | empty
     if opened.opener == "fuzzyFileSearch/sessionStart":
-        return messages.notification("fuzzyFileSearch/sessionCompleted", {"sessionId": opened.handle})
+        return opened.client, "fuzzyFileSearch/sessionCompleted", {"sessionId": opened.handle}
     return None
 
 

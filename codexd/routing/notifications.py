@@ -77,9 +77,10 @@ class Notifications:
     def _turn_completed(self, notification: Notification) -> None:
         found = params.turn_of(notification.params)
         thread = self._state.threads.get(found[0]) if found else None
+        if found is not None:
+            self._state.server_requests.end_turn(found[0], found[1].id)
         if found is not None and thread is not None:
             thread.turn, thread.ended_turn = None, found[1].id
-            self._state.server_requests.end_turn(thread.id)
         self._pass_on(notification)
         if thread is not None:
             self._dispatch.release_if_deserted(thread.id)
@@ -89,9 +90,10 @@ class Notifications:
         thread_id = params.thread_id(notification.params)
         if thread_id is not None:
             self._state.server_requests.end_thread(thread_id)
+            self._state.threads.take_held(thread_id)
             thread = self._state.threads.get(thread_id)
             if thread is not None:
-                self._state.threads.forget(thread)
+                self._dispatch.forget(thread)
 
     def _usage(self, notification: Notification) -> None:
         """Between a resume's answer and the goal snapshot it is the replay, and the asker's alone."""
@@ -126,7 +128,8 @@ class Notifications:
         cause = state.requests.oldest(CAUSED_BY[notification.method])
         if cause is not None:
             assert cause.owner is not None, "only clients' calls are looked at"
-            state.tell(state.clients.wanting(notification.method, (cause.owner,)), notification.line)
+            clients = () if cause.abandoned else (cause.owner,)
+            state.tell(state.clients.wanting(notification.method, clients), notification.line)
             return
         state.tell(state.clients.wanting(notification.method, state.clients.initialized()), notification.line)
 

@@ -95,11 +95,8 @@ class Requests:
         return calls
 
     def oldest(self, methods: frozenset[str]) -> Call | None:
-        """The call under way that was sent first among those of these methods, by a client that is still there."""
-        for call in self._under_way.values():
-            if call.method in methods and call.owner is not None and not call.abandoned:
-                return call
-        return None
+        """The client's call under way that was sent first among those of these methods."""
+        return next((call for call in self.of_methods(methods) if call.owner is not None), None)
 
     def of_methods(self, methods: frozenset[str]) -> Iterator[Call]:
         """The calls under way of these methods, in the order of sending."""

@@ -124,7 +124,7 @@ class Router:
         """codexd is to end: everything open is answered, and Codex is stopped."""
         self._state.now = now
         self._life.stop()
-        return self._state.take_effects()
+        return self._pumped()
 
     def deadline(self) -> float | None:
         """When `tick` is to be called, if nothing comes before."""

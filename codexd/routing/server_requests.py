@@ -13,6 +13,7 @@ Rule 5. Decided is not over: Codex tells all subscribers that it is resolved, by
 
 from msgspec import Struct, field
 
+from codexd.protocol.catalogue import NEVER_RESOLVED
 from codexd.protocol.messages import Request
 from codexd.routing.effects import ClientId
 
@@ -72,11 +73,12 @@ class ServerRequests:
         if pending.thread is None:
             del self._by_codex_id[pending.request.id]
 
-    def end_turn(self, thread: str) -> None:
-        """A turn of the thread is over: what was decided in it and never resolved (`item/tool/call`) is over too."""
+    def end_turn(self, thread: str, turn: str) -> None:
+        """A turn is over, and so is what Codex wanted for it and never resolves."""
         for pending in list(self._by_codex_id.values()):
-            if pending.thread == thread and pending.id not in self._pending:
-                del self._by_codex_id[pending.request.id]
+            is_of_turn = pending.thread == thread and pending.turn in (turn, None)
+            if is_of_turn and pending.request.method in NEVER_RESOLVED:
+                self.resolve(pending.request.id)
 
     def abstain(self, pending: Pending, client: ClientId) -> bool:
         """The client answered with an error; returns whether that is the answer, because nobody else can speak."""
@@ -102,11 +104,11 @@ class ServerRequests:
         return pending
 
     def end_thread(self, thread: str) -> list[Pending]:
-        """The thread is gone, and with it all that was asked for it; returns what was undecided."""
+        """The thread is gone, and with it all that was asked for it; returns what is to be resolved."""
         return self._end([p for p in self._by_codex_id.values() if p.thread == thread])
 
     def end_all(self) -> list[Pending]:
-        """Codex is gone; returns what was undecided, oldest first."""
+        """Codex is gone; returns what is to be resolved, oldest first."""
         return self._end(list(self._by_codex_id.values()))
 
     def undecided(self, thread: str | None = None) -> list[Pending]:
@@ -114,7 +116,7 @@ class ServerRequests:
         return [pending for pending in self._pending.values() if thread in (None, pending.thread)]
 
     def _end(self, ended: list[Pending]) -> list[Pending]:
-        undecided = [pending for pending in ended if pending.id in self._pending]
+        unresolved = [p for p in ended if p.id in self._pending or p.request.method not in NEVER_RESOLVED]
         for pending in ended:
             self.resolve(pending.request.id)
-        return undecided
+        return unresolved

@@ -54,6 +54,7 @@ class Threads:
         self._held: dict[str, list[Notification]] = {}
         self._held_count = 0
         self._parents: dict[str, str] = {}
+        self._searched: set[str] = set()
         self._parked: dict[str, list[Call]] = {}
         self._lost: dict[str, None] = {}
 
@@ -68,10 +69,14 @@ class Threads:
     def __len__(self) -> int:
         return len(self._threads)
 
-    def open(self, thread: str) -> Thread:
-        """The thread, known from now on."""
+    def open(self, thread: str, parent: str | None = None) -> Thread:
+        """The thread, known from now on; `parent` as far as it is told."""
         self._lost.pop(thread, None)
-        return self._threads.setdefault(thread, Thread(thread))
+        opened = self._threads.setdefault(thread, Thread(thread))
+        if parent is not None:
+            opened.parent = parent
+            self._recipients.clear()
+        return opened
 
     def subscribe(self, thread: Thread, client: ClientId) -> None:
         """The client follows the thread from now on."""
@@ -84,6 +89,20 @@ class Threads:
         del thread.subscribers[client]
         self._leave(client, thread.id)
         self._recipients.clear()
+
+    def search_parent(self, child: str) -> bool:
+        """Codex is to be asked whose sub-agent a thread is; returns whether that is not done already."""
+        is_new = child not in self._searched
+        self._searched.add(child)
+        return is_new
+
+    def parent_searched(self, child: str) -> None:
+        """Codex has answered that."""
+        self._searched.discard(child)
+
+    def is_parent_searched(self, child: str) -> bool:
+        """Whether Codex is still to say whose sub-agent a thread is."""
+        return child in self._searched
 
     def name_parent(self, child: str, parent: str) -> None:
         """A thread for which something is held is a sub-agent's; `adopt` makes it known once its parent is."""
@@ -168,6 +187,17 @@ class Threads:
         self._parents.pop(thread, None)
         return held
 
+    def is_held(self, thread: str) -> bool:
+        """Whether something is kept for the thread."""
+        return thread in self._held
+
+    def drop_held(self) -> None:
+        """Codex is gone: nobody will ever say whose that was."""
+        self._held.clear()
+        self._held_count = 0
+        self._parents.clear()
+        self._searched.clear()
+
     def held_threads(self) -> list[str]:
         """The threads for which something is kept."""
         return list(self._held)
@@ -175,6 +205,10 @@ class Threads:
     def park(self, thread: str, call: Call) -> None:
         """Keeps a request back until a resume of its thread is answered."""
         self._parked.setdefault(thread, []).append(call)
+
+    def has_parked(self, thread: str, client: ClientId | None) -> bool:
+        """Whether a request of this client for the thread is kept back."""
+        return any(call.owner == client for call in self._parked.get(thread, ()))
 
     def take_parked(self, thread: str) -> list[Call]:
         """What was kept back for the thread, in order."""

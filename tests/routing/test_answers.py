@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from codexd.routing.effects import Log
-from tests.routing.driver import OVERLOADED, Driver, codex, to
+from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, OVERLOADED, Driver, codex, to
 
 T = {"threadId": "T"}
 CLOSING = {"code": -32600, "message": "thread T is closing; retry thread/resume after the thread is closed"}
@@ -156,9 +156,7 @@ def test_what_came_before_the_answer_comes_in_front_of_it() -> None:
     find = {"threadId": "F", "includeTurns": False}
     assert driver.says(**started) == [codex(id=3, method="thread/read", params=find)]
     assert driver.says(method="warning", params=about) == []
-    assert driver.says(id=1, method="item/tool/call", params=about) == [
-        codex(id=4, method="thread/read", params=find)
-    ]
+    assert driver.says(id=1, method="item/tool/call", params=about) == []
     attached = {"thread": {"id": "F"}}
     (first, second, answer, request) = driver.says(id=2, result=attached)
     assert (first, second, answer) == (
@@ -290,3 +288,53 @@ def test_what_a_later_codex_could_resume(method: str, ephemeral: bool, durable: 
     assert (thread.durable, thread.ephemeral) == (durable, ephemeral)
     driver.says(method="turn/started", params={"threadId": "N", "turn": {"id": "u"}})
     assert thread.durable is not ephemeral
+
+
+def test_the_replay_for_an_asker_who_left_is_nobodys() -> None:
+    """The other followers have the usage already."""
+    driver = asked_once("thread/resume", **T)
+    driver.thread(2)
+    driver.leaves(1)
+    driver.says(id=2, result={"thread": {"id": "T"}})
+    assert driver.says(method="thread/tokenUsage/updated", params=T) == []
+
+
+def test_a_sub_agent_that_somebody_reveals_is_its_parents_followers_too() -> None:
+    """With what it has said and asked, whoever the answer is for, and were it somebody who left."""
+    driver = asked_once("thread/resume", threadId="C")
+    driver.thread(2, thread="P")
+    about = {"threadId": "C"}
+    driver.says(method="item/started", params=about)
+    driver.says(id=0, method="item/tool/call", params=about)
+    driver.leaves(1)
+    assert driver.says(id=2, result={"thread": {"id": "C", "parentThreadId": "P"}}) == [
+        to(2, method="item/started", params=about),
+        to(2, id=FIRST, method="item/tool/call", params=about),
+    ]
+    assert driver.says(method="item/completed", params=about) == [
+        to(2, method="item/completed", params=about)
+    ]
+
+
+def test_what_is_held_is_kept_while_codex_has_yet_to_be_asked_about_it() -> None:
+    """The question may wait for its turn, or for another try."""
+    driver = asked_once("thread/start")
+    driver.thread(2, thread="P")
+    about = {"threadId": "C"}
+    driver.says(method="item/started", params=about)
+    driver.says(error=OVERLOADED, id=4)
+    driver.says(id=2, result={"thread": {"id": "T"}})
+    ((number, method, _),) = driver.asked(driver.wait(1))
+    assert method == "thread/read"
+    assert driver.says(id=number, result={"thread": {"id": "C", "parentThreadId": "P"}}) == [
+        to(2, method="item/started", params=about)
+    ]
+
+
+def test_a_refused_request_of_somebody_who_left_keeps_no_thread() -> None:
+    """It is not made again, so nothing is to come of it."""
+    driver = asked_once("thread/resume", **T)
+    driver.thread(2)
+    driver.leaves(1)
+    assert driver.leaves(2) == []
+    assert driver.says(error=OVERLOADED, id=2) == [codex(id=4, method="thread/unsubscribe", params=T)]

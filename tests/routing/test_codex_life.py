@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from codexd.protocol.catalogue import SAFE_TO_RETRY
-from codexd.routing.effects import StartCodex, StopCodex, ToClients
+from codexd.routing.effects import PauseReading, ResumeReading, StartCodex, StopCodex, ToClients
 from tests.routing.driver import (
     FIRST_SERVER_REQUEST as FIRST,
     GREETING,
@@ -638,3 +638,70 @@ def test_each_codex_greets_newcomers_as_itself() -> None:
         to(client, id=0, result=expected)
     ]
     assert driver.says(**REMOTE_STATUS) == [to(client, **REMOTE_STATUS)]
+
+
+def test_a_greeting_that_comes_too_late_counts_for_nothing() -> None:
+    """The process is being ended; a client that waits is greeted by the next one."""
+    driver = Driver()
+    driver.start()
+    driver.spawned()
+    client = driver.connect()
+    driver.sends(client, id="i", method="initialize", params=INTRODUCTION)
+    assert driver.wait(30) == [StopCodex(1)]
+    assert driver.greets(1) == []
+    driver.dies()
+    driver.wait(0)
+    driver.spawned()
+    assert driver.greets(2) == [to(client, id="i", result=user_agent("codexd", "0.1.0"))]
+
+
+def test_who_opted_out_of_codexds_own_notifications_does_not_get_them() -> None:
+    """Nor of the end of what it had opened."""
+    driver = Driver().ready()
+    own = ["codexd/codex/exited", "codexd/codex/ready", "process/exited"]
+    client = driver.client(codexd={}, optOutNotificationMethods=own)
+    driver.sends(client, id=1, method="process/spawn", params={"processHandle": "p"})
+    driver.says(id=2, result={})
+    assert driver.dies() == []
+    driver.wait(0)
+    driver.spawned()
+    assert driver.greets(3) == []
+
+
+def test_what_codexd_itself_had_to_ask_dies_with_codex() -> None:
+    """What it is to ask the next one is decided anew."""
+    driver = Driver().ready()
+    (client,) = driver.clients(1)
+    driver.thread(client, turn="u")
+    driver.died_and_back()
+    driver.says(error=OVERLOADED, id=4)
+    driver.dies()
+    driver.wait(0.25)
+    driver.spawned()
+    assert driver.greets(5) == [resume(6)]
+    assert driver.wait(1) == []
+
+
+def test_what_was_decided_and_not_resolved_is_resolved_by_a_death() -> None:
+    """Who lost the race to decide waits to hear that it is over; a tool call's end is never told."""
+    driver = Driver().ready()
+    one, two = driver.clients(2)
+    driver.thread(one, two)
+    driver.says(id=0, method="item/fileChange/requestApproval", params=T)
+    driver.says(id=1, method="item/tool/call", params=T)
+    driver.sends(one, id=FIRST, result={})
+    driver.sends(one, id=FIRST + 1, result={})
+    resolved = {"method": "serverRequest/resolved", "params": T | {"requestId": FIRST}}
+    status = {"method": "thread/status/changed", "params": T | {"status": {"type": "systemError"}}}
+    assert driver.dies() == [to(one, two, **resolved), to(one, two, **status)]
+
+
+def test_a_paused_client_is_read_again_when_codexd_ends() -> None:
+    """All that it had waiting was answered."""
+    driver = Driver()
+    driver.start()
+    client = driver.connect()
+    driver.sends(client, id="i", method="initialize", params=INTRODUCTION)
+    effects = [driver.sends(client, id=n, method="x", params={}) for n in range(256)]
+    assert effects[-1] == [PauseReading(client)]
+    assert ResumeReading(client) in driver.stops()

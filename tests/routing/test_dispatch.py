@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from codexd.routing.dispatch import own_call, thread_lost
+from codexd.routing.effects import PauseReading, ResumeReading
 from codexd.routing.requests import Purpose
-from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, Driver, codex, line, to
+from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, OVERLOADED, Driver, codex, line, to
 
 T = {"threadId": "T"}
 UNSUBSCRIBED = {"status": "unsubscribed"}
@@ -376,3 +377,94 @@ def test_requests_for_a_thread_that_comes_back_wait_for_it() -> None:
         codex(id=number + 3, method="turn/start", params=T),
         codex(id=number + 4, method="turn/steer", params=T),
     ]
+
+
+def test_leaving_a_thread_that_another_resumes_takes_it_from_nobody() -> None:
+    """Codex would unsubscribe codexd behind the other's resume, and the other would never hear of the thread again."""
+    driver = Driver().ready()
+    one, two = driver.clients(2)
+    driver.sends(one, id="r", method="thread/resume", params=T)
+    assert driver.sends(two, id="u", method="thread/unsubscribe", params=T) == [
+        to(two, id="u", result=NOT_SUBSCRIBED)
+    ]
+
+
+def test_leaving_a_sub_agent_that_is_not_known_yet_takes_it_from_nobody() -> None:
+    """Whoever follows its parent is to have its events, as soon as codexd knows whose they are."""
+    driver = Driver().ready()
+    client = driver.client()
+    driver.says(method="item/started", params={"threadId": "C"})
+    driver.says(id=0, method="item/tool/call", params={"threadId": "D"})
+    for child in ("C", "D"):
+        assert driver.sends(client, id=1, method="thread/unsubscribe", params={"threadId": child}) == [
+            to(client, id=1, result=NOT_SUBSCRIBED)
+        ]
+
+
+def test_what_comes_behind_a_leaving_that_waits_waits_too() -> None:
+    """Resume, leave and resume again is to end with following."""
+    driver, number = following(subscribers=0, others=1)
+    for raw_id, method in (("a", "thread/resume"), ("b", "thread/unsubscribe"), ("c", "thread/resume")):
+        effects = driver.sends(1, id=raw_id, method=method, params=T)
+    assert effects == []
+    attached = {"thread": {"id": "T"}}
+    (answer, left, again) = driver.says(id=number, result=attached)
+    assert (answer, left) == (to(1, id="a", result=attached), to(1, id="b", result=UNSUBSCRIBED))
+    assert again == codex(id=number + 1, method="thread/resume", params=T)
+
+
+def test_a_resume_that_is_made_again_does_not_wait_for_what_waits_for_it() -> None:
+    """Codex had no room for it; the leaving behind it is parked."""
+    driver, number = following(subscribers=0, others=1)
+    driver.sends(1, id="a", method="thread/resume", params=T)
+    driver.sends(1, id="b", method="thread/unsubscribe", params=T)
+    driver.says(error=OVERLOADED, id=number)
+    assert driver.wait(1) == [codex(id=number + 1, method="thread/resume", params=T)]
+
+
+def test_leaving_a_thread_is_leaving_its_sub_agents() -> None:
+    """What they ask is offered to whoever follows the thread next, the one who left included."""
+    driver, number = following()
+    driver.says(method="item/started", params={"threadId": "C"})
+    driver.says(id=number, result={"thread": {"id": "C", "parentThreadId": "T"}})
+    driver.says(id=0, method="item/tool/call", params={"threadId": "C"})
+    driver.sends(1, id="u", method="thread/unsubscribe", params=T)
+    assert driver.sends(1, id=FIRST, result={}) == []
+    ((number, _, _),) = driver.asked(driver.sends(1, id="r", method="thread/resume", params=T))
+    offered = driver.says(id=number, result={"thread": {"id": "T"}})[-1]
+    assert offered == to(1, id=FIRST, method="item/tool/call", params={"threadId": "C"})
+
+
+def test_who_still_follows_the_parent_is_still_asked() -> None:
+    """Leaving a sub-agent's thread that one has also resumed changes nothing about that."""
+    driver, number = following()
+    driver.says(method="item/started", params={"threadId": "C"})
+    driver.says(id=number, result={"thread": {"id": "C", "parentThreadId": "T"}})
+    driver.thread(1, thread="C")
+    driver.says(id=0, method="item/tool/call", params={"threadId": "C"})
+    driver.sends(1, id="u", method="thread/unsubscribe", params={"threadId": "C"})
+    assert driver.sends(1, id=FIRST, result={}) == [codex(id=0, result={})]
+
+
+def test_parked_requests_fill_a_queue_too() -> None:
+    """Of a thread that does not come back, no more is taken than of a Codex that does not answer."""
+    driver = Driver().ready()
+    (client,) = driver.clients(1)
+    driver.thread(client, turn="u")
+    ((number, _, _),) = driver.asked(driver.died_and_back())
+    effects = [driver.sends(client, id=n, method="thread/read", params=T) for n in range(256)]
+    assert [effect for batch in effects for effect in batch] == [PauseReading(client)]
+    assert ResumeReading(client) not in driver.says(id=number, result={"thread": {"id": "T"}})
+
+
+def test_a_watch_that_is_being_ended_is_not_made_again() -> None:
+    """Not even when codexd's turn to make it comes after the client's."""
+    driver = Driver().ready()
+    client = driver.client()
+    driver.sends(client, id="w", method="fs/watch", params={"watchId": "w", "path": "/"})
+    driver.says(id=2, result={})
+    driver.dies()
+    driver.sends(client, id="u", method="fs/unwatch", params={"watchId": "w"})
+    driver.wait(0)
+    ((number, _, _),) = driver.asked(driver.spawned())
+    assert driver.greets(number) == [codex(id=number + 1, method="fs/unwatch", params={"watchId": "1:w"})]

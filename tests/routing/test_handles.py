@@ -209,8 +209,8 @@ def test_when_codex_dies_everything_ends_as_it_would_by_nature() -> None:
         "stderrCapReached": False,
     }
     assert handles.codex_died() == [
-        (1, line(method="process/exited", params={"processHandle": "p"} | exited)),
-        (2, line(method="fuzzyFileSearch/sessionCompleted", params={"sessionId": "s"})),
+        (1, "process/exited", {"processHandle": "p"} | exited),
+        (2, "fuzzyFileSearch/sessionCompleted", {"sessionId": "s"}),
     ]
     assert [(watch.client, watch.request) for watch in handles.watches()] == [(1, watching.request)]
     assert handles.codex_died() == []

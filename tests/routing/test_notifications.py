@@ -235,7 +235,8 @@ def test_what_names_a_handle_goes_to_its_owner(method: str, member: str) -> None
     ],
 )
 def test_what_has_no_address_goes_to_who_caused_it(notification: Any, request_method: str) -> None:
-    """The oldest who is waiting for such an answer; when nobody is, it is everybody's (PROTOCOL §6.10)."""
+    """The oldest who is waiting for such an answer, nobody if that one has left; when nobody has asked, everybody
+    (PROTOCOL §6.10)."""
     driver = house()
     driver.sends(1, id=0, method="x", params={})
     driver.sends(3, id=1, method=request_method, params={})
@@ -244,6 +245,8 @@ def test_what_has_no_address_goes_to_who_caused_it(notification: Any, request_me
     driver.says(error={"code": 1, "message": ""}, id=5)
     assert driver.says(**notification) == [to(2, **notification)]
     driver.leaves(2)
+    assert driver.says(**notification) == []
+    driver.says(error={"code": 1, "message": ""}, id=6)
     assert driver.says(**notification) == [to(1, 3, **notification)]
 
 
@@ -337,3 +340,45 @@ def test_the_next_codex_warns_newcomers_alone() -> None:
     assert driver.says(**REMOTE_STATUS) == [to(new, **REMOTE_STATUS)]
     assert hello(driver) == [line(**WARNING), line(**REMOTE_STATUS)]
     assert old == 1
+
+
+def test_what_is_held_ends_with_its_thread() -> None:
+    """The next one who follows its parent does not hear of a sub-agent that is gone."""
+    driver = house()
+    about = {"threadId": "C"}
+    driver.sends(3, id="r", method="thread/resume", params={"threadId": "P"})
+    driver.says(method="item/started", params=about)
+    driver.says(method="thread/deleted", params=about)
+    driver.says(id=5, result={"thread": {"id": "C", "parentThreadId": "P"}})
+    attached = {"thread": {"id": "P"}}
+    assert driver.says(id=4, result=attached) == [to(3, id="r", result=attached)]
+
+
+def test_sub_agents_are_let_go_of_when_their_parent_is_gone() -> None:
+    """They stay loaded without it, and nobody follows them any more."""
+    driver = house()
+    about = {"threadId": "C"}
+    driver.says(method="item/started", params=about)
+    driver.says(id=4, result={"thread": {"id": "C", "parentThreadId": "T"}})
+    closed = {"method": "thread/closed", "params": T}
+    assert driver.says(**closed) == [
+        to(1, 2, 3, **closed),
+        codex(id=5, method="thread/unsubscribe", params=about),
+    ]
+
+
+def test_sub_agents_are_let_go_of_when_their_parent_does_not_come_back() -> None:
+    """Whoever followed the parent followed them by that; this one had been resumed by a client that left."""
+    driver = house()
+    driver.says(method="turn/started", params=T | {"turn": {"id": "u"}})
+    driver.says(method="item/started", params={"threadId": "C"})
+    driver.says(id=4, result={"thread": {"id": "C", "parentThreadId": "T"}})
+    driver.thread(3, thread="C")
+    driver.says(method="turn/started", params={"threadId": "C", "turn": {"id": "v"}})
+    ((parent, _, _), (child, _, _)) = driver.asked(driver.died_and_back())
+    driver.says(id=child, result={"thread": {"id": "C"}})
+    driver.leaves(3)
+    failed = {"code": -32600, "message": "thread T already has an active writer"}
+    assert driver.asked(driver.says(error=failed, id=parent)) == [
+        (child + 1, "thread/unsubscribe", {"threadId": "C"})
+    ]

@@ -15,6 +15,13 @@ def asked(table: ServerRequests, raw_id: int | str = 0, thread: str | None = "T"
     return pending
 
 
+def tool_call(table: ServerRequests, raw_id: int, turn: str | None) -> Pending:
+    """A request whose end Codex never announces."""
+    pending = table.add(request(raw_id, "item/tool/call"), "T", turn, START)
+    assert pending is not None
+    return pending
+
+
 def test_ids_count_from_the_microsecond_of_the_start() -> None:
     """So that no restart of codexd, and none of Codex, gives one out twice; all of them fit into a double."""
     table = ServerRequests(START)
@@ -143,25 +150,25 @@ def test_without_a_thread_decided_is_over() -> None:
     assert table.add(request(0), None, None, START) is not None
 
 
-def test_a_turns_end_ends_what_was_decided_in_it() -> None:
-    """Codex never resolves `item/tool/call` (measured); what is undecided it resolves itself."""
+def test_a_turns_end_ends_what_codex_never_resolves() -> None:
+    """Decided or not: Codex says nothing more of it (measured). What it resolves is over when it says so."""
     table = ServerRequests(START)
-    tool, undecided, elsewhere = asked(table, 0), asked(table, 1), asked(table, 2, "U")
-    table.decide(tool)
-    table.decide(elsewhere)
-    table.end_turn("T")
-    assert table.resolve(b"0") is None
-    assert table.resolve(b"1") is undecided
-    assert table.resolve(b"2") is elsewhere
+    made = [tool_call(table, n, turn) for n, turn in enumerate(("u", "u", None, "later"))]
+    approval = asked(table, 4)
+    table.decide(made[0])
+    table.decide(approval)
+    table.end_turn("T", "u")
+    assert [table.resolve(b"%d" % n) for n in range(5)] == [None, None, None, made[3], approval]
 
 
 def test_a_threads_end_ends_all_that_was_asked_for_it() -> None:
-    """What was undecided is named, oldest first; others stay."""
+    """What clients still wait to hear the end of is named, oldest first; others stay."""
     table = ServerRequests(START)
     first, decided, second = (asked(table, n) for n in range(3))
-    other = asked(table, 3, "U")
+    called, other = tool_call(table, 3, "u"), asked(table, 4, "U")
     table.decide(decided)
-    assert table.end_thread("T") == [first, second]
+    table.decide(called)
+    assert table.end_thread("T") == [first, decided, second]
     assert (table.end_thread("T"), table.undecided()) == ([], [other])
     assert table.resolve(b"1") is None
 
@@ -171,5 +178,5 @@ def test_codexs_end_ends_everything() -> None:
     table = ServerRequests(START)
     first, decided, second = asked(table, 0), asked(table, 1), asked(table, 2, None, 1)
     table.decide(decided)
-    assert table.end_all() == [first, second]
+    assert table.end_all() == [first, decided, second]
     assert asked(table, 0).id == FIRST + 3

@@ -189,3 +189,42 @@ def test_parked_requests_come_back_in_order() -> None:
     assert threads.parked_threads() == ["T"]
     assert threads.take_parked("T") == [b]
     assert threads.parked_count() == 0
+
+
+def test_a_parent_is_searched_for_once_at_a_time() -> None:
+    """Until Codex has answered, or is gone with all that was held."""
+    threads = Threads()
+    assert [threads.search_parent("C"), threads.search_parent("C"), threads.is_parent_searched("C")] == [
+        True,
+        False,
+        True,
+    ]
+    threads.parent_searched("C")
+    assert (threads.is_parent_searched("C"), threads.search_parent("C")) == (False, True)
+    threads.hold("C", notification("x", {}))
+    threads.name_parent("C", "P")
+    threads.drop_held()
+    threads.open("P")
+    assert (threads.adopt(), threads.is_held("C"), threads.is_parent_searched("C")) == ([], False, False)
+
+
+def test_the_answer_may_tell_the_parent() -> None:
+    """Whoever follows that follows the thread from then on; an answer that tells none changes nothing."""
+    threads = Threads()
+    threads.subscribe(threads.open("P"), 1)
+    child = threads.open("C")
+    assert threads.recipients("C") == ()
+    assert threads.open("C", "P") is child
+    assert threads.recipients("C") == (1,)
+    assert threads.open("C").parent == "P"
+
+
+def test_a_client_has_something_parked_for_a_thread() -> None:
+    """Only its own counts."""
+    threads = Threads()
+    threads.park("T", call(1))
+    assert [threads.has_parked("T", 1), threads.has_parked("T", 2), threads.has_parked("U", 1)] == [
+        True,
+        False,
+        False,
+    ]
