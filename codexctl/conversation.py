@@ -6,19 +6,21 @@ import signal
 import sys
 import time
 from collections import deque
+from typing import Any
 
 from codexctl.client import Answer, Client, Message
 from codexctl.exits import Exit
 from codexctl.interrupts import Interrupts
 from codexctl.keys import Key
 from codexctl.prompt import text_input
-from codexctl.questions import Questions, how_to_answer
+from codexctl.questions import INPUT_PROMPT, Questions, how_to_answer
 from codexctl.screen import Screen
 from codexctl.transcript import Transcript
 from codexctl.views import View
 
 SIGNALS = (signal.SIGINT, signal.SIGCONT, signal.SIGWINCH)
 """What `run` wants to be told of."""
+STEER_PROMPT = "steer> "
 TYPING_SECONDS = 1.0
 """A question does not come up while somebody types, or the next letter would answer it."""
 
@@ -40,6 +42,7 @@ class Conversation:
         self._questions = Questions(client, transcript.items)
         self._sent: dict[int, str] = {}
         self._steered: dict[int, str] = {}
+        self._steering: dict[str, str] = {}
         self._line = b""
         self._lines: deque[str] = deque()
         self._input_ended = False
@@ -57,12 +60,18 @@ class Conversation:
                 self._say(self._lines.popleft())
             if self._left or self._transcript.ended or (self._input_ended and not self._is_busy):
                 return Exit.DONE
+            self._show_prompt()
             self._wait(interrupts, self._put_question())
 
     @property
     def _is_busy(self) -> bool:
         """A turn runs, or is about to."""
         return self._transcript.turn is not None or bool(self._sent)
+
+    def _show_prompt(self) -> None:
+        """What stands before the input says whether a line begins a turn or steers the one that runs."""
+        if self._screen is not None and not self._questions.is_open:
+            self._screen.ask(STEER_PROMPT if self._is_busy else INPUT_PROMPT)
 
     def _wait(self, interrupts: Interrupts, seconds: float | None) -> None:
         self._client.flush()
@@ -96,6 +105,15 @@ class Conversation:
                 self._was_interrupted = False
             elif incoming.method == "turn/completed":
                 self._questions.turn_ended(incoming.params["turn"]["id"], self._screen)
+                self._say_again()
+
+    def _say_again(self) -> None:
+        """What a turn took in at its very end gets a turn of its own."""
+        for prompt_id in self._transcript.unanswered:
+            if text := self._steering.pop(prompt_id, None):
+                self._view.note("the turn ended before it could answer that; it is being asked again", "dim")
+                self._start(text)
+        self._transcript.unanswered.clear()
 
     def _answered(self, answer: Answer) -> None:
         steered = self._steered.pop(answer.id, None)
@@ -163,17 +181,19 @@ class Conversation:
         if self._transcript.turn is None:
             self._start(text)
         else:
-            steer = {"expectedTurnId": self._transcript.turn}
-            self._steered[self._send("turn/steer", text, steer)] = text
+            prompt = self._prompt(text)
+            self._steering[prompt["clientUserMessageId"]] = text
+            steer = prompt | {"expectedTurnId": self._transcript.turn}
+            self._steered[self._client.send("turn/steer", steer)] = text
 
     def _start(self, text: str) -> None:
-        self._sent[self._send("turn/start", text, {})] = text
+        self._sent[self._client.send("turn/start", self._prompt(text))] = text
 
-    def _send(self, method: str, text: str, more: dict[str, str]) -> int:
+    def _prompt(self, text: str) -> dict[str, Any]:
         prompt_id = os.urandom(16).hex()
         self._transcript.own_prompts.add(prompt_id)
         ids = {"threadId": self._transcript.thread, "clientUserMessageId": prompt_id}
-        return self._client.send(method, {**ids, "input": text_input(text), **more})
+        return {**ids, "input": text_input(text)}
 
     # Leaving
 

@@ -1,5 +1,6 @@
 """Following one turn to its end, for `send`: the reply, the questions, Ctrl-C, the time limit."""
 
+import os
 import select
 import signal
 import sys
@@ -33,7 +34,7 @@ class Follower:
         self._view = SilentView() if as_json else PlainView()
         self._transcript = Transcript(self._thread, self._view)
         self._transcript.own_prompts.add(turn["clientUserMessageId"])
-        self._transcript.is_muted = is_busy
+        self._transcript.is_muted = self._is_busy = is_busy
         self._questions = Questions(client, self._transcript.items)
         self._is_interactive = is_terminal(sys.stdin) and is_terminal(sys.stderr)
         self._screen: Screen | None = None
@@ -49,7 +50,7 @@ class Follower:
         failed or was interrupted, and 0. Raises `KeyboardInterrupt` for a Ctrl-C while the turn is being interrupted.
         """
         self._view.note(f"thread {self._thread}", "dim")
-        if self._transcript.is_muted:
+        if self._is_busy:
             self._view.note("a turn runs on this thread already; it takes the prompt in", "yellow")
         with Interrupts(signal.SIGINT) as interrupts, ExitStack() as screens:
             self._request = self._client.send("turn/start", self._params)
@@ -64,7 +65,7 @@ class Follower:
         while True:
             while (incoming := self._client.receive(0)) is not None:
                 self._take(incoming)
-                if self._turn in self._transcript.turns:
+                if self._turn in self._transcript.turns and not self._sent_again():
                     return self._outcome(self._transcript.turns[self._turn])
             self._put_question(screens)
             if self._wait(deadline, interrupts):
@@ -144,6 +145,16 @@ class Follower:
         thread = message.params.get("threadId") or message.params.get("thread", {}).get("id")
         if thread == self._thread:
             print(message.line.decode(), flush=True)
+
+    def _sent_again(self) -> bool:
+        """A running turn that took the prompt in at its very end has not answered it: it gets a turn of its own."""
+        if not (self._is_busy and self._transcript.unanswered and self._stopped is None):
+            return False
+        self._is_busy, self._turn = False, None
+        self._view.note("the turn ended before it could answer; the prompt is being sent again", "yellow")
+        again = self._params | {"clientUserMessageId": os.urandom(16).hex()}
+        self._request = self._client.send("turn/start", again)
+        return True
 
     # Questions
 

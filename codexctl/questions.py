@@ -69,8 +69,8 @@ class Questions:
         self._active = request_id, asking
         more = f" ({len(self._waiting) - 1} more wait)" if len(self._waiting) > 1 else ""
         first, *rest = asking.opening
-        screen.lines([first + more, *rest])
         screen.discard_typed()
+        screen.lines([first + more, *rest])
         self._go_on(screen, request_id, asking)
 
     def press(self, screen: Screen, key: Key) -> None:

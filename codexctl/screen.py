@@ -126,8 +126,9 @@ class Screen:
 
     def ask(self, prompt: str, *, key: bool = False, secret: bool = False) -> None:
         """Changes what stands before the input: a question is open, whose answer is a key or a line."""
-        self._prompt, self.asks_key, self.editor.is_secret = prompt, key, secret
-        self.refresh()
+        if (prompt, key, secret) != (self._prompt, self.asks_key, self.editor.is_secret):
+            self._prompt, self.asks_key, self.editor.is_secret = prompt, key, secret
+            self.refresh()
 
     @property
     def _is_typing(self) -> bool:

@@ -223,6 +223,33 @@ def test_a_line_typed_during_a_turn_steers_it(attach_there, talk, terminal):
     assert prompts(talk)[-1] == "three"
 
 
+def test_a_line_that_came_too_late_gets_a_turn_of_its_own(attach_there, talk, terminal):
+    """Codex takes in what comes in a turn's last moments, and does not answer it."""
+    began = []
+
+    def begin(connection, params):
+        began.append(params["input"][0]["text"])
+        return (*BEGUN, *saying(f"began {began[-1]}", item_id=began[-1]))
+
+    def steer(connection, params):
+        taken = user_message(params["input"][0]["text"], "u2", params["clientUserMessageId"])
+        return {"turnId": TURN}, event("item/started", item=taken), completed()
+
+    talk.answers |= {"turn/start": begin, "turn/steer": steer}
+
+    def script():
+        terminal.type("one\r")
+        terminal.expect("began one\n")
+        terminal.type("two\r")
+        terminal.expect("it is being asked again\n")
+        terminal.expect("began two")
+        talk.connections[0].send(completed())
+        terminal.type("\x04")
+
+    assert attach_there(script) == 0
+    assert began == ["one", "two"]
+
+
 def test_what_others_say_is_seen(attach_there, talk, terminal):
     """Whoever began the turn."""
 

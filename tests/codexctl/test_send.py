@@ -6,7 +6,19 @@ import time
 import pytest
 
 from codexctl.send import TimeLimit
-from tests.codexctl.standin import SILENCE, THREAD, TURN, Refused, completed, saying, started, thread, turn
+from tests.codexctl.standin import (
+    SILENCE,
+    THREAD,
+    TURN,
+    Refused,
+    completed,
+    event,
+    saying,
+    started,
+    thread,
+    turn,
+    user_message,
+)
 
 HELLO = ({"turn": turn("inProgress")}, started(), *saying("Hello ", "you"), completed())
 
@@ -194,3 +206,24 @@ def test_a_busy_turn_that_shows_no_prompt_has_its_last_word_as_reply(send, codex
     """Better than nothing, from a Codex that does not echo who asked."""
     codexd.answers["thread/resume"] = {"thread": thread(status={"type": "active", "activeFlags": []})}
     assert send("-t", THREAD, "more")[:2] == (0, "Hello you\n")
+
+
+def test_a_prompt_that_came_too_late_gets_a_turn_of_its_own(send, codexd):
+    """Codex takes in what comes in a turn's last moments, and does not answer it."""
+    codexd.answers["thread/resume"] = {"thread": thread(status={"type": "active", "activeFlags": []})}
+    own = "01a1fc06-0e12-7950-b18a-1b319f8f82ff"
+
+    def taken_in(connection, params):
+        taken = user_message("more", client_id=params["clientUserMessageId"])
+        codexd.answers["turn/start"] = (
+            {"turn": turn("inProgress", own)},
+            *saying("for me"),
+            completed(turn_id=own),
+        )
+        return {"turn": turn("inProgress")}, event("item/started", item=taken), completed()
+
+    codexd.answers["turn/start"] = taken_in
+    code, out, err = send("-t", THREAD, "more")
+    assert (code, out) == (0, "for me\n")
+    assert err.endswith("the turn ended before it could answer; the prompt is being sent again\n")
+    assert len(codexd.requests("turn/start")) == 2

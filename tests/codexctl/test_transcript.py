@@ -83,21 +83,33 @@ def test_messages_are_told_apart(view):
     transcript = Transcript(THREAD, view, detailed=True)
     take(
         transcript,
-        event("item/agentMessage/delta", itemId="a", delta="one"),
-        event("item/agentMessage/delta", itemId="b", delta="two"),
+        *saying("one", item_id="a")[:2],
+        *saying("two", item_id="b")[:2],
         starting(user_message("steer")),
         *saying("three"),
         completed(),
-        event("item/agentMessage/delta", itemId="c", delta="four"),
+        *saying("four", item_id="c")[:2],
     )
     assert view.told == ["one", "two", "# > steer", "three", "four"]
+
+
+def test_a_message_that_began_before_we_came_is_told_whole(view):
+    """At its end: a beginning that is missing would not be noticed."""
+    take(
+        Transcript(THREAD, view),
+        event("item/agentMessage/delta", itemId="msg_1", delta=" you"),
+        completing(message("Hello you")),
+    )
+    assert view.told == ["Hello you"]
 
 
 def test_a_note_in_the_middle_of_a_message_takes_nothing_from_it(view):
     """The message goes on after it and is not told again at its end."""
     first, second = (event("item/agentMessage/delta", itemId="msg_1", delta=delta) for delta in ("He", "llo"))
     warning = event("warning", message="mind")
-    take(Transcript(THREAD, view), first, warning, second, completing(message("Hello")))
+    take(
+        Transcript(THREAD, view), starting(message("")), first, warning, second, completing(message("Hello"))
+    )
     assert view.told == ["He", "# warning: mind", "llo"]
 
 
@@ -266,6 +278,34 @@ def test_a_muted_transcript_begins_with_our_own_prompt(view):
     )
     assert view.told == ["to me"]
     assert transcript.last_message == "to me"
+
+
+def test_a_prompt_that_a_turn_took_in_too_late_is_known(view):
+    """It stands in the turn, the turn completes, and nothing was said or done about it."""
+    transcript = Transcript(THREAD, view)
+    transcript.own_prompts |= {"first", "late", "later"}
+
+    def prompt(name):
+        return starting(user_message("x", f"u-{name}", name))
+
+    take(
+        transcript,
+        prompt("first"),
+        *saying("Hello"),
+        prompt("late"),
+        prompt("other"),
+        prompt("later"),
+        completed(),
+    )
+    assert transcript.unanswered == ["late", "later"]
+
+
+def test_a_prompt_of_a_turn_that_did_not_complete_is_nothing_to_repeat(view):
+    """Somebody interrupted it, or it failed."""
+    transcript = Transcript(THREAD, view)
+    transcript.own_prompts.add("mine")
+    take(transcript, starting(user_message("x", "u1", "mine")), completed("interrupted"), completed())
+    assert transcript.unanswered == []
 
 
 def test_the_history_is_not_told_again_by_the_events(view):

@@ -1,0 +1,233 @@
+"""`codexctl attach` at a terminal, through codexd to the real Codex."""
+
+import json
+import re
+import signal
+
+import pytest
+
+from tests.e2e.harness import World
+from tests.e2e.harness_client import JsonLinesClient
+from tests.e2e.harness_terminal import CTRL_C, CTRL_D, ENTER, UP, Terminal
+
+pytestmark = pytest.mark.e2e
+
+COMMAND_KEYS = "[y/p/n/c] "
+
+
+@pytest.fixture
+def editor(world: World) -> JsonLinesClient:
+    """A client beside the terminal, on a codexd that runs."""
+    world.start_daemon()
+    return world.client("editor")
+
+
+def attach(world: World, *arguments: str) -> Terminal:
+    """A terminal that is ready to take prompts."""
+    terminal = world.terminal("codexctl", "attach", *arguments)
+    terminal.wait_text(f" in {world.project}")
+    return terminal
+
+
+def thread_of(terminal: Terminal) -> str:
+    found = re.search(r"thread (\S+) in ", terminal.text)
+    assert found
+    return found[1]
+
+
+def say(terminal: Terminal, prompt: str, answer: str | re.Pattern[str]) -> str:
+    """Types a prompt; everything from there to the answer, which is never what was typed."""
+    mark = terminal.mark()
+    terminal.type(prompt + ENTER)
+    return terminal.wait_text(answer, since=mark)
+
+
+def visible(terminal: Terminal) -> str:
+    """The text as it stands on the screen: a line that was drawn anew counts once."""
+    lines = re.sub(rb"[^\n]*\r\x1b\[K", b"", terminal.raw)
+    return re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\r", b"", lines).decode()
+
+
+def wait_idle(terminal: Terminal) -> None:
+    """Until no turn runs: the prompt is then not `steer>`."""
+    terminal.wait_text(re.compile(r"(?<!steer)> \Z"))
+
+
+def leave(terminal: Terminal) -> None:
+    terminal.type(CTRL_D)
+    assert terminal.wait_exit() == 0
+
+
+def test_a_talk_goes_on_where_it_was_left(world: World) -> None:
+    """Codexd starts itself; without a thread a new one begins; the next time it is the latest of the directory."""
+    terminal = attach(world)
+    assert "a new thread" in terminal.text
+    say(terminal, "hello", "You said: hello\n")
+    say(terminal, "stream 30 10", "28 29 30 \n")
+    leave(terminal)
+    again = attach(world)
+    assert thread_of(again) == thread_of(terminal)
+    again.wait_text("28 29 30 \n")
+    assert "\n> hello\nYou said: hello\n> stream 30 10\n1 2 3 " in visible(again)
+    mark = again.mark()
+    again.type(UP)
+    again.type(ENTER)  # nothing was typed in this terminal yet: an empty line says nothing
+    say(again, "more", "You said: more\n")
+    assert "You said: \n" not in again.text[mark:]
+    leave(again)
+
+
+def test_what_others_do_on_the_thread_is_seen(world: World, editor: JsonLinesClient) -> None:
+    """Their prompts and replies, and what their turns run."""
+    terminal = attach(world)
+    thread = thread_of(terminal)
+    say(terminal, "hello", "You said: hello\n")
+    editor.call("thread/resume", {"threadId": thread})
+    editor.wait_turn(editor.start_turn(thread, "run-free echo from the editor"))
+    terminal.wait_text("The output was: ")
+    shown = "> run-free echo from the editor\n$ echo from the editor\n  from the editor\n"
+    assert shown in visible(terminal)
+    leave(terminal)
+
+
+def test_typing_during_a_turn_steers_it(world: World, editor: JsonLinesClient) -> None:
+    """The running turn takes the line in: there is no second one."""
+    terminal = attach(world)
+    thread = thread_of(terminal)
+    say(terminal, "hold here", "holding here")
+    world.model.wait_held("here")
+    say(terminal, "go elsewhere", "You said: go elsewhere\n")
+    editor.call("thread/resume", {"threadId": thread})
+    turns = editor.call("thread/turns/list", {"threadId": thread})["data"]
+    assert len(turns) == 1
+    leave(terminal)
+
+
+def test_ctrl_c_interrupts_and_a_second_one_leaves(world: World, editor: JsonLinesClient) -> None:
+    """While a turn runs and when none does; what is started again in between is not left by accident."""
+    terminal = attach(world)
+    say(terminal, "hold here", "holding here")
+    terminal.type(CTRL_C)
+    terminal.wait_text("Ctrl-C again leaves\n")
+    terminal.wait_text("the turn was interrupted\n")
+    say(terminal, "hello", "You said: hello\n")
+    wait_idle(terminal)
+    mark = terminal.mark()
+    terminal.type(CTRL_C)
+    terminal.wait_text("Ctrl-C again leaves, and Ctrl-D does\n", since=mark)
+    terminal.type(CTRL_C)
+    assert terminal.wait_exit() == 130
+
+
+def test_a_second_ctrl_c_leaves_in_the_middle_of_a_turn(world: World, editor: JsonLinesClient) -> None:
+    """The terminal is given back as it was."""
+    terminal = attach(world)
+    say(terminal, "hold here", "holding here")
+    terminal.type(CTRL_C)
+    terminal.wait_text("Ctrl-C again leaves\n")
+    terminal.type(CTRL_C)
+    assert terminal.wait_exit() == 130
+    assert terminal.raw.endswith(b"\x1b[?2004l")
+
+
+def test_a_command_is_approved_with_a_key(world: World, editor: JsonLinesClient) -> None:
+    """Shown with the command; n goes on without it, y runs it."""
+    terminal = attach(world)
+    target = world.project / "made"
+    for key, made in (("n", False), ("y", True)):
+        shown = say(terminal, f"run touch {target}", COMMAND_KEYS)
+        assert "Codex wants to run a command\n" in shown
+        assert f"touch {target}" in shown.partition("  command\n")[2].splitlines()[0]
+        mark = terminal.mark()
+        terminal.type(key)
+        terminal.wait_text("The output was: ", since=mark)
+        assert target.exists() == made
+    leave(terminal)
+
+
+def test_a_file_change_is_shown_with_its_diff(world: World, editor: JsonLinesClient) -> None:
+    """Path and new lines, before anything is written."""
+    terminal = attach(world)
+    target = world.project / "new.txt"
+    shown = say(terminal, f"patch {target} some text", "[y/a/n/c] ")
+    assert f"  │ {target}\n  │ +some text\n" in shown
+    terminal.type("n")
+    terminal.wait_text("rejected by user")
+    assert not target.exists()
+    leave(terminal)
+
+
+def test_questions_are_answered_in_lines(world: World, editor: JsonLinesClient) -> None:
+    """Codex's by number, by name or in own words, an MCP server's field by field; rights by a key."""
+    terminal = attach(world)
+    say(terminal, "hello", "You said: hello\n")
+    for typed, answer in (("1", "Yes"), ("no", "No"), ("rather not", "rather not")):
+        shown = say(terminal, "ask shall I", "Ctrl-D: no answer\n")
+        assert "  │ shall I\n    1  Yes: Go ahead.\n    2  No: Leave it.\n" in shown
+        say(terminal, typed, f'"answers":["{answer}"]')
+    assert "  │ Answer\n" in say(terminal, "elicit what", "Ctrl-D: no answer\n")
+    say(terminal, "that", '"content": {"answer": "that"}')
+    say(terminal, "elicit what", "Ctrl-D: no answer\n")
+    mark = terminal.mark()
+    terminal.type(CTRL_D)
+    terminal.wait_text('"action": "decline"', since=mark)
+    assert f"write {world.root}/there" in say(terminal, f"permissions {world.root}/there", "[y/a/n] ")
+    mark = terminal.mark()
+    terminal.type("a")
+    terminal.wait_text('"scope":"session"', since=mark)
+    leave(terminal)
+
+
+def test_somebody_else_may_answer_first(world: World, editor: JsonLinesClient) -> None:
+    """The question goes, that is said, and the terminal takes prompts again."""
+    terminal = attach(world)
+    target = world.project / "made"
+    say(terminal, f"run touch {target}", COMMAND_KEYS)
+    (approval,) = json.loads(world.codexctl("approvals", "--json").stdout)["approvals"]
+    mark = terminal.mark()
+    world.codexctl("approvals", "accept", str(approval["id"]))
+    terminal.wait_text("answered elsewhere, or no longer asked\n", since=mark)
+    terminal.wait_text("The output was: ", since=mark)
+    assert target.exists()
+    say(terminal, "hello", "You said: hello\n")
+    leave(terminal)
+
+
+def test_who_comes_late_can_still_answer(world: World, editor: JsonLinesClient) -> None:
+    """A question outlives whoever was asked."""
+    thread = editor.start_thread(cwd=str(world.project))
+    turn = editor.start_turn(thread, f"run touch {world.project / 'made'}")
+    editor.wait_server_request("item/commandExecution/requestApproval")
+    terminal = attach(world, thread[:-1])
+    terminal.wait_text(COMMAND_KEYS)
+    terminal.type("y")
+    editor.wait_turn(turn)
+    assert (world.project / "made").exists()
+    leave(terminal)
+
+
+def test_codexd_gone_is_exit_3(world: World) -> None:
+    """It is said, and the terminal is given back."""
+    daemon = world.start_daemon()
+    terminal = attach(world)
+    say(terminal, "hello", "You said: hello\n")
+    world.stop(daemon, signal.SIGKILL)
+    assert terminal.wait_exit() == 3
+    assert terminal.text.endswith("codexctl: codexd closed the connection\n")
+    assert b"\x1b[?2004l" in terminal.raw
+    world.start_daemon()  # which ends what its predecessor left behind
+
+
+def test_a_pipe_talks_too(world: World, editor: JsonLinesClient) -> None:
+    """Line by line, each as a turn of its own: what the starter script does that people copy around."""
+    done = world.codexctl("attach", input="hello\nstream 3\n")
+    assert (done.returncode, done.stdout) == (0, "You said: hello\n\n1 2 3 \n")
+    events = [
+        json.loads(line) for line in world.codexctl("attach", "--json", input="again").stdout.splitlines()
+    ]
+    methods = [event["method"] for event in events]
+    assert (
+        methods.index("turn/started")
+        < methods.index("item/agentMessage/delta")
+        < methods.index("turn/completed")
+    )
