@@ -90,6 +90,7 @@ class CodexLife:
         found = _VERSION.search(bytes(said.get("userAgent", b"")).decode())
         state.codex_version = found[1] if found else None
         state.log(f"Codex {state.codex_version} is ready, pid {state.life.pid}")
+        not_their_first = state.clients.knowing_codexd()
         for client in state.clients.waiting_for_codex():
             self.greet(client)
         for watch in state.handles.watches():
@@ -98,7 +99,7 @@ class CodexLife:
             assert thread.resuming, "only those were kept"
             wanted = {"threadId": thread.id, "excludeTurns": True}
             self._dispatch.ask(Purpose.RESUME, "thread/resume", wanted, thread.id)
-        self._notify(state.clients.knowing_codexd(), extension.CODEX_READY, {"pid": state.life.pid})
+        self._notify(not_their_first, extension.CODEX_READY, {"pid": state.life.pid})
 
     def greet(self, client: Client) -> None:
         """Answers a client's `initialize` when Codex's own answer is there, or says why it won't be."""

@@ -264,7 +264,7 @@ def test_codex_dies_in_the_middle_of_a_turn(world: World) -> None:
     psutil.Process(status(world)["codex"]["pid"]).kill()
     _, err = sending.communicate()
     assert sending.returncode == 1
-    assert b"Codex ended: " in err
+    assert b"the turn failed: Codex was killed by SIGKILL" in err
     assert world.codexctl("send", "-c", "again").stdout == "You said: again\n"
 
 
