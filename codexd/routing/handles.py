@@ -94,7 +94,9 @@ class Handles:
             self._open[key] = Open(*key, call.request)
             self._closing.discard(key)
         elif call.method in _CLOSES:
-            self._open.pop((call.owner, _CLOSES[call.method], call.handle), None)
+            key = call.owner, _CLOSES[call.method], call.handle
+            self._open.pop(key, None)
+            self._closing.discard(key)
 
     def address(self, notification: Notification) -> tuple[ClientId, bytes] | None:
         """Whose handle a notification is about, and its line with the client's own word for it.
@@ -129,6 +131,7 @@ class Handles:
         mine = [opened for opened in self._open.values() if opened.client == client]
         for opened in mine:
             del self._open[opened.client, opened.opener, opened.handle]
+        self._closing = {key for key in self._closing if key[0] != client}
         return mine
 
     def codex_died(self) -> list[Notice]:

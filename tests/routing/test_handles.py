@@ -136,6 +136,27 @@ def test_what_a_client_closed_itself_is_closed(opener: str, closer: str) -> None
     assert (open_now(handles, 1), open_now(handles, 2)) == ([(opener, "b")], [(opener, "a")])
 
 
+def test_a_watch_that_is_being_ended_is_not_made_again() -> None:
+    """Unless its client has asked for one of that name anew; and nothing is remembered of what is over."""
+    handles = Handles()
+    for client in (1, 2):
+        watching = opened(handles, client, "fs/watch", "w")
+        sent, handle = handles.rewrite(client, request(1, "fs/unwatch", {"watchId": "w"}))
+        ending = Call(client, sent, handle=handle)
+        handles.asked(ending)
+        assert handles.watches() == []
+        handles.answered(watching)
+        assert [watch.client for watch in handles.watches()] == [client]
+        handles.asked(ending)
+        handles.answered(ending)
+        assert (handles.watches(), handles._closing) == ([], set())
+        handles.asked(ending)
+    handles.leave(1)
+    assert handles._closing == {(2, "fs/watch", "w")}
+    handles.codex_died()
+    assert handles._closing == set()
+
+
 def test_a_process_is_closed_when_it_has_ended() -> None:
     """Not when somebody asked for its end: until then there is something to kill."""
     handles = Handles()
