@@ -2,7 +2,6 @@
 
 from codexd.protocol import extension, messages
 from codexd.protocol.errors import Code, InvalidMessage, ProtocolError
-from codexd.protocol.framing import MAX_MESSAGE_BYTES
 from codexd.protocol.members import leading_id
 from codexd.protocol.messages import ErrorResponse, Notification, Request, Response
 from codexd.routing import lifecycle
@@ -49,10 +48,10 @@ class FromClients:
         except ProtocolError as error:
             self._answer_error(client_id, error)
 
-    def receive_too_long(self, client: ClientId, head: bytes, limit: int = MAX_MESSAGE_BYTES) -> None:
+    def receive_too_long(self, client: ClientId, head: bytes) -> None:
         """A line that was skipped, of which only the beginning is known."""
         message = (
-            f"the message is longer than {limit} bytes, or than what may be buffered for all clients together"
+            "the message is longer than `max_message_bytes`, or than what is left for all clients together"
         )
         self._state.tell((client,), messages.error(leading_id(head), Code.TOO_LARGE, message))
 
