@@ -20,7 +20,7 @@ _NOT_FOR_CODEX = {"INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", *STAND_
 class Launcher:
     """Says, before every start of Codex, what is to be started.
 
-    `find` and `launch` are called in a worker thread; `abandon`, from any other one, ends them early.
+    `find` and `launch` are called in a worker thread; `abandon`, from any other one, ends them early and for good.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:

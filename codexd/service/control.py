@@ -4,6 +4,7 @@ Under the user's systemd when our units are installed for this socket, else as a
 from the locks, which wakes nobody; whether it is ready is asked of itself.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -37,11 +38,10 @@ def start(instance: Instance) -> int:
         ServiceError, Unavailable: it is not ready; the message is why.
     """
     deadline = time.monotonic() + START_SECONDS
-    make_private_directory(instance.home_lock().parent)
+    start_lock = locks.start_lock(instance.environ, instance.settings.codex_home)
+    make_private_directory(start_lock.parent)
     while True:
-        with locks.waited_for(
-            locks.start_lock(instance.environ, instance.settings.codex_home), START_SECONDS
-        ):
+        with locks.waited_for(start_lock, deadline - time.monotonic()):
             runner = instance.runner()
             if runner is None and not _start_anew(instance, deadline):
                 continue
@@ -174,7 +174,10 @@ def _terminate(runner: Holder, instance: Instance) -> None:
     deadline = time.monotonic() + STOP_SECONDS
     try:
         process = psutil.Process(runner.pid)
-        own = {str(instance.home_lock()), str(locks.socket_lock(Path(runner.socket)))}
+        own = {
+            os.path.realpath(instance.home_lock()),
+            os.path.realpath(locks.socket_lock(Path(runner.socket))),
+        }
         # The lock's text may be older than its holder; only a process that has the file open may be ended.
         if not own & {file.path for file in process.open_files()}:
             raise ServiceError(f"the lock names pid {runner.pid}, which does not hold it; try again")

@@ -83,21 +83,21 @@ def turn_away(listener: socket.socket, sentence: str) -> None:
 class Ending:
     """What a signal to stop does: the first one asks, the second one, or too long a wait, cuts off.
 
-    `ask` is what asking means at the moment: before there is a broker there is nothing to wait for.
+    `ask` is what asking means at the moment, which is something else before there is a broker.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ask: Callable[[], None]) -> None:
         self.scope = trio.CancelScope()
-        self.ask: Callable[[], None] = self.scope.cancel
-        self._asked = False
+        self.ask = ask
+        self.requested = False
 
     def request(self) -> None:
         """Takes the next signal to stop."""
-        if self._asked:
+        if self.requested:
             logger.warning("told to stop again: not waiting any longer")
             self.scope.cancel()
             return
-        self._asked = True
+        self.requested = True
         self.scope.deadline = trio.current_time() + STOP_SECONDS
         self.ask()
 
@@ -119,7 +119,7 @@ class Daemon:
         self._log = log
         self._demo = demo
         self._launcher = Launcher(settings, os.environ)
-        self._ending = Ending()
+        self._ending = Ending(self._give_up)
         self._on_terminal = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
         self._announced = False
 
@@ -140,7 +140,7 @@ class Daemon:
                 except CodexdError as error:
                     refusal = error
                 services.cancel_scope.cancel()
-        if refusal is not None:
+        if refusal is not None and not self._ending.requested:
             raise refusal
         logger.info("codexd (pid %d) has ended", os.getpid())
 
@@ -162,10 +162,7 @@ class Daemon:
         holder = locks.Holder(os.getpid(), str(path), str(settings.codex_home), self._arguments)
         sockets.make_private_directory(locks.home_directory(os.environ, settings.codex_home))
         stack.enter_context(locks.held(locks.home_lock(os.environ, settings.codex_home), holder))
-        try:
-            await trio.to_thread.run_sync(self._launcher.find, abandon_on_cancel=True)
-        finally:
-            self._launcher.abandon()
+        await trio.to_thread.run_sync(self._launcher.find)
         if self._demo:
             # Late: only the demo pays for an HTTP server.
             from codexd.demo.scripted_model import ScriptedModel
@@ -198,7 +195,7 @@ class Daemon:
 
     async def _announce(self, broker: Broker, identity: Identity) -> None:
         reason = await broker.wait_codex_settled()
-        status = "serving" if reason is None else f"serving, but Codex is not available: {reason}"
+        status = "serving" if reason is None else f"serving; Codex was not available at the start: {reason}"
         logger.info(
             "codexd %s (pid %d) is %s; socket %s", __version__, os.getpid(), status, self._settings.socket
         )
@@ -206,6 +203,10 @@ class Daemon:
             logger.info("talk to it with: %s", how_to_talk(self._settings))
         self._announced = True
         self._starter.tell(READY="1", STATUS=status)
+
+    def _give_up(self) -> None:
+        self._launcher.abandon()
+        self._ending.scope.cancel()
 
     def _stop(self, broker: Broker) -> None:
         logger.info("stopping")

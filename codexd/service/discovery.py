@@ -6,6 +6,7 @@ because it would ask codexd for a Codex.
 """
 
 import importlib
+import logging
 import os
 import re
 import shutil
@@ -19,6 +20,8 @@ from codexd.protocol.errors import Unavailable
 from codexd.service.npm import native_binary, wrapper_script
 from codexd.service.settings import Choice
 
+logger = logging.getLogger(__name__)
+
 OLDEST = (0, 151)
 """Older ones lack methods that the clients of today need (the official SDK asks for the same)."""
 STAND_IN = "codexd-codex"
@@ -26,6 +29,7 @@ STAND_IN = "codexd-codex"
 its version."""
 STAND_IN_QUESTION = {"CODEXD_SHIM": "1"}
 _VERSION_SECONDS = 10.0
+_DEATH_SECONDS = 1.0
 _VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
 _GET_ONE = "install one (npm install -g @openai/codex, or pip install 'codexd[codex]')"
 
@@ -51,6 +55,7 @@ class Finder:
         self._environ = environ
         self._answers: dict[tuple[str, int, int, int], str] = {}
         self._question: subprocess.Popen[str] | None = None
+        self._abandoned = False
 
     def find(self) -> Codex:
         """The Codex to use; blocks while it is asked for its version.
@@ -69,10 +74,17 @@ class Finder:
         raise Unavailable(f"no Codex found: {_GET_ONE}, or say where it is with --codex PATH or CODEX_PATH")
 
     def abandon(self) -> None:
-        """Ends the question that is under way in another thread, if one is: its `find` raises."""
+        """Ends for good what `find` does in another thread, its process included; `find` raises there."""
+        # Set before looking: whoever is just starting a question looks after having started it.
+        self._abandoned = True
         question = self._question
-        if question is not None:
-            question.kill()
+        if question is None:
+            return
+        question.kill()
+        try:
+            question.wait(_DEATH_SECONDS)
+        except subprocess.TimeoutExpired:
+            logger.warning("pid %d is being killed and takes its time", question.pid)
 
     def _candidates(self) -> Iterator[tuple[Path, str]]:
         path = self._environ.get("PATH", os.defpath)
@@ -110,6 +122,8 @@ class Finder:
         except OSError as error:
             raise Unavailable(f"Codex at {binary} (from {source}) cannot be run: {error.strerror}") from None
         with self._question as question:
+            if self._abandoned:
+                question.kill()
             try:
                 return question.communicate(timeout=_VERSION_SECONDS)[0].strip()
             except subprocess.TimeoutExpired:

@@ -61,17 +61,20 @@ def socket_lock(socket: Path) -> Path:
 
 
 @contextmanager
-def held(path: Path, holder: Holder) -> Iterator[None]:
+def held(path: Path, owner: Holder) -> Iterator[None]:
     """Holds the lock and names the holder in its file; the directory must exist.
 
     Raises:
         AlreadyRunning: somebody else holds it, and did for `PATIENCE_SECONDS`.
         CannotServe: the file cannot be locked at all.
     """
-    descriptor = _locked(path, time.monotonic() + PATIENCE_SECONDS)
+    descriptor = _locked(path, PATIENCE_SECONDS)
+    if descriptor is None:
+        who = holder(path)
+        raise AlreadyRunning(_sentence(path, who), who)
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder._asdict(), indent=1).encode() + b"\n", 0)
+        os.pwrite(descriptor, json.dumps(owner._asdict(), indent=1).encode() + b"\n", 0)
         yield
     finally:
         os.ftruncate(descriptor, 0)
@@ -83,10 +86,11 @@ def waited_for(path: Path, seconds: float) -> Iterator[None]:
     """Holds the lock, waiting for it as long as `seconds`; its file stays empty.
 
     Raises:
-        AlreadyRunning: it was held all the time.
-        CannotServe: the file cannot be locked at all.
+        CannotServe: somebody else held it all the time, or the file cannot be locked at all.
     """
-    descriptor = _locked(path, time.monotonic() + seconds)
+    descriptor = _locked(path, seconds)
+    if descriptor is None:
+        raise CannotServe(f"another command of codexd is still at work: it holds {path}")
     try:
         yield
     finally:
@@ -119,17 +123,18 @@ def _named(text: bytes) -> Holder:
         return Holder(0, "", "")
 
 
-def _locked(path: Path, deadline: float) -> int:
-    """A descriptor that holds the lock of the file that has this name now."""
+def _locked(path: Path, seconds: float) -> int | None:
+    """A descriptor that holds the lock of the file that has this name; None when others held it all the time."""
+    deadline = time.monotonic() + seconds
     while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise CannotServe(f"the lock {path} cannot be opened: {error.strerror}") from None
+        descriptor = _opened(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(_RETRY_SECONDS)
         except OSError as error:
             os.close(descriptor)
             raise CannotServe(f"the lock {path} cannot be taken: {error.strerror}") from None
@@ -137,11 +142,13 @@ def _locked(path: Path, deadline: float) -> int:
             if _is_still(path, descriptor):
                 return descriptor
             os.close(descriptor)
-            continue
-        if time.monotonic() >= deadline:
-            who = holder(path)
-            raise AlreadyRunning(_sentence(path, who), who)
-        time.sleep(_RETRY_SECONDS)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise CannotServe(f"the lock {path} cannot be opened: {error.strerror}") from None
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

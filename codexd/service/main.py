@@ -20,13 +20,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 done, 1 it failed, 2 usage or settings, 3 codexd or Codex is not available, 130 interrupted.
     """
     try:
-        return _command(arguments.parse(sys.argv[1:] if argv is None else argv))
+        code = _command(arguments.parse(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
     except ServiceError as error:
         return _fail(error, error.exit_code)
     except Unavailable as error:
         return _fail(error, UNAVAILABLE_EXIT_CODE)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has read enough; what is still buffered must not complain at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ServiceError.exit_code
+    return code
 
 
 def _command(parsed: Namespace) -> int:

@@ -46,6 +46,5 @@ def native_binary(script: Path, system: str = sys.platform, machine: str = "") -
 def _vendor_directories(package: Path, platform_package: str) -> Iterator[Path]:
     """Where node would look for the platform's package, nearest first, then the wrapper's own directory."""
     for directory in (package, *package.parents):
-        if directory.name != "node_modules":
-            yield directory / "node_modules" / "@openai" / platform_package / "vendor"
+        yield directory / "node_modules" / "@openai" / platform_package / "vendor"
     yield package / "vendor"

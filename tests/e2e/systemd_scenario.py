@@ -106,6 +106,12 @@ def activated() -> None:
     status = ask()["result"]
     assert status["codex"]["state"] == "ready"
 
+    step("to install again is to update: the next client is served by what is then installed")
+    assert codexd("install").returncode == 0
+    assert codexd("start").returncode == 0
+    status = ask()["result"]
+    assert status["codexd"]["pid"] == main_pid()
+
     step("Codex may do what it could do in a terminal")
     facts = Path(f"/proc/{status['codex']['pid']}/status").read_text()
     assert "NoNewPrivs:\t0\n" in facts

@@ -256,15 +256,27 @@ def test_a_codexd_that_nobody_reaps_has_ended(place: Place, capsys: pytest.Captu
     assert psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
 
 
+def test_a_place_behind_a_link(place: Place) -> None:
+    """The directories may have other names for the kernel than for the user: /home is a link on many machines."""
+    (place.root / "alias").symlink_to(place.root)
+    for name in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        place.environ[name] = place.environ[name].replace(str(place.root), f"{place.root}/alias")
+    place.codex()
+    assert place.run("start").returncode == 0
+    stopped = place.run("stop")
+    assert (stopped.returncode, stopped.stderr) == (0, "")
+
+
 def test_a_name_in_a_lock_is_not_believed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock may be held by one and still bear the name of another: nobody is ended who does not hold it."""
-    instance, innocent = place.instance(), os.getpid()
-    named = Holder(innocent, str(place.socket), str(place.codex_home))
+    innocent = place.start(args=["sleep", "1000"])
+    named = Holder(innocent.pid, str(place.socket), str(place.codex_home))
     monkeypatch.setattr(Instance, "runner", lambda self: named)
     with pytest.raises(
-        ServiceError, match=f"the lock names pid {innocent}, which does not hold it; try again"
+        ServiceError, match=f"the lock names pid {innocent.pid}, which does not hold it; try again"
     ):
-        control.stop(instance)
+        control.stop(place.instance())
+    assert innocent.poll() is None
 
 
 def test_one_that_was_quicker_to_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,7 +137,7 @@ def test_a_codex_that_dies_is_no_end(place: Place, heard: socket.socket) -> None
     place.start("run")
     said = next_said(heard)
     assert said["READY"] == "1"
-    assert said["STATUS"].startswith("serving, but Codex is not available: ")
+    assert said["STATUS"].startswith("serving; Codex was not available at the start: ")
     assert place.ask("codexd/status")["result"]["codex"]["state"] != "ready"
 
 
@@ -309,8 +309,8 @@ def test_the_demo_brings_its_own_model(place: Place, heard: socket.socket) -> No
 
 async def test_the_first_request_to_stop_asks(autojump_clock: trio.testing.MockClock) -> None:
     """Asked once, it is given its time and no more."""
-    ending, asked = Ending(), []
-    ending.ask = lambda: asked.append("asked")
+    asked: list[str] = []
+    ending = Ending(lambda: asked.append("asked"))
     with ending.scope:
         ending.request()
         await trio.sleep_forever()
@@ -322,8 +322,8 @@ async def test_the_second_request_to_stop_cuts_off(
     autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Asked twice, nothing is waited for."""
-    ending, asked = Ending(), []
-    ending.ask = lambda: asked.append("asked")
+    asked: list[str] = []
+    ending = Ending(lambda: asked.append("asked"))
     with ending.scope:
         ending.request()
         ending.request()

@@ -1,11 +1,13 @@
 """Finding Codex: where, in which order, which version, and what is said when there is none."""
 
 import os
+import subprocess
 import sys
 import sysconfig
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +70,7 @@ def test_npms_wrapper_is_replaced_by_its_binary(place: Place) -> None:
     ("script", "complaint"),
     [
         ("echo codex-cli 0.150.9", "Codex 0.150.9 at .* is too old: codexd needs 0.151 or newer; update it"),
+        ("echo codex-cli 0.99.0", "Codex 0.99.0 at .* is too old"),
         ("echo hello; echo world", "is no Codex: it answers --version with 'hello'"),
         ("exit 1", "is no Codex: it answers --version with ''"),
     ],
@@ -167,7 +170,6 @@ def test_a_question_can_be_abandoned(place: Place) -> None:
     """A stop ends a Codex that is just being asked: nothing is left of it, and nobody waits for it."""
     place.program("codex", "touch $HOME/asked; exec sleep 1000")
     finder, ends = Finder((), place.environ), []
-    finder.abandon()
 
     def ask() -> None:
         with pytest.raises(Unavailable, match="is no Codex"):
@@ -182,6 +184,35 @@ def test_a_question_can_be_abandoned(place: Place) -> None:
     thread.join(10)
     assert ends == ["ended"]
     assert place.strays() == []
+
+
+def test_what_was_abandoned_before_it_began(place: Place) -> None:
+    """A stop that comes between the search and the question ends the question all the same."""
+    place.program("codex", "exec sleep 1000")
+    finder = Finder((), place.environ)
+    finder.abandon()
+    with pytest.raises(Unavailable, match="is no Codex"):
+        finder.find()
+    assert place.strays() == []
+
+
+def test_a_question_that_does_not_die(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """What the kernel does not let die at once is not waited for; that is said."""
+
+    class Undying:
+        pid = 7
+
+        def kill(self) -> None:
+            """Without effect."""
+
+        def wait(self, seconds: float) -> None:
+            raise subprocess.TimeoutExpired("codex", seconds)
+
+    finder = Finder((), place.environ)
+    undying: Any = Undying()
+    finder._question = undying
+    finder.abandon()
+    assert caplog.messages == ["pid 7 is being killed and takes its time"]
 
 
 def test_the_bundled_package(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """codexd's command line as a whole: which command runs, and how it ends."""
 
+import os
 import subprocess
 import sys
 
@@ -76,6 +77,17 @@ def test_what_ends_well_ends_with_zero(place: Place) -> None:
     assert place.run("stop").returncode == 0
     assert process.wait() == 0
     assert place.run("start").returncode == 0
+
+
+def test_a_reader_that_has_read_enough(place: Place) -> None:
+    """`codexd --help`, status or doctor into a pipe that is closed early is no traceback."""
+    place.codex()
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = place.start("doctor", stdout=writing)
+    os.close(writing)
+    assert process.communicate()[1] == ""
+    assert process.returncode == 1
 
 
 def test_arguments_default_to_the_command_line(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from tests.service.place import Place
 def test_it_is_this_codexd_wherever_it_is_started(place: Place) -> None:
     """A directory `codexd` where it happens to start, the home directory even, is not taken for codexd."""
     (place.home / "codexd").mkdir()
+    (place.home / "codexd" / "__init__.py").touch()
     (place.home / "codexd" / "__main__.py").write_text("print('not me')")
     done = subprocess.run(
         [*own_command(), "--version"],

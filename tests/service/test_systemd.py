@@ -96,12 +96,15 @@ async def test_the_watchdog_is_fed_twice_in_its_interval(
 
 
 @pytest.mark.parametrize("pid", ["1", None])
-async def test_a_watchdog_for_whom(place: Place, manager: socket.socket, pid: str | None) -> None:
+async def test_a_watchdog_for_whom(
+    place: Place, manager: socket.socket, pid: str | None, autojump_clock: trio.testing.MockClock
+) -> None:
     """A watchdog of another process (its environment was inherited) is not fed by us; without one there is no task."""
     environ = {"NOTIFY_SOCKET": str(place.root / "notify")}
-    await Starter.taken_from(
-        environ | ({"WATCHDOG_USEC": "1", "WATCHDOG_PID": pid} if pid else {})
-    ).feed_watchdog()
+    if pid:
+        environ |= {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": pid}
+    with trio.fail_after(10):
+        await Starter.taken_from(environ).feed_watchdog()
     assert said(manager) == []
 
 
