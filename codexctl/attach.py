@@ -1,6 +1,7 @@
 """`codexctl attach`: a conversation in the terminal, on a thread that others may be talking on too."""
 
 import argparse
+import gc
 import os
 import sys
 from typing import Any
@@ -23,6 +24,7 @@ TURNS_SHOWN = 5
 
 def run(arguments: argparse.Namespace) -> Exit:
     """Follows a thread and talks on it, until Ctrl-D, a second Ctrl-C or the end of the thread."""
+    gc.enable()  # a talk may last for days
     with Client.open(arguments.socket, start=not arguments.no_start) as client:
         thread = _open_thread(client, arguments.thread)
         turns = last_turns(client, thread["id"], TURNS_SHOWN)
