@@ -1,1 +1,1 @@
-"""Floor 0: what daemon and clients must agree on. Imports the standard library, msgspec and platformdirs alone."""
+"""Floor 0: what daemon and clients must agree on. Imports the standard library and msgspec alone."""
