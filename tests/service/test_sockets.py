@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -71,6 +73,51 @@ def test_a_socket_is_never_open_to_others(place: Place) -> None:
         done.set()
         watcher.join()
     assert modes <= {0o600}
+
+
+_KNOCK = """
+import os, socket, sys
+os.setuid(65534)
+os.set_blocking(0, False)
+let_in = refused = 0
+while True:
+    with socket.socket(socket.AF_UNIX) as knocker:
+        knocker.setblocking(False)
+        try:
+            knocker.connect(sys.argv[1])
+            let_in += 1
+        except PermissionError:
+            if not refused:
+                print("refused", flush=True)
+            refused += 1
+        except OSError:
+            pass
+    try:
+        if os.read(0, 1) == b"":
+            break
+    except BlockingIOError:
+        continue
+print(let_in)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user for a test")
+def test_another_user_never_gets_in(place: Place) -> None:
+    """T23 by trying: another user knocks all the time while the socket is made and removed, in a directory that he may
+    enter. The kernel turns him away every time."""
+    directory = place.root / "open"
+    directory.mkdir(0o755)
+    place.root.chmod(0o755)
+    path = directory / "s.sock"
+    argv = [sys.executable, "-ISc", _KNOCK, str(path)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as knocker:
+        assert knocker.stdout is not None
+        with listening(path, ME):
+            assert knocker.stdout.readline() == "refused\n"
+        for _ in range(300):
+            with listening(path, ME):
+                pass
+        assert knocker.communicate()[0] == "0\n"
 
 
 @pytest.mark.parametrize(
