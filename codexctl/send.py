@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> Exit:
 
 
 def _open_thread(client: Client, arguments: argparse.Namespace, turn: Params, limit: TimeLimit) -> Params:
-    """A thread that this client is attached to. What does not depend on an answer leaves in one write.
+    """A thread that this client is attached to. What does not depend on an answer leaves in one write, the longest first.
 
     Overrides for a thread that exists are added to `turn`.
     """
@@ -53,13 +53,13 @@ def _open_thread(client: Client, arguments: argparse.Namespace, turn: Params, li
     handshake = client.send_initialize(
         name=session.NAME, version=__version__, capabilities={"requiredHumanApproval": True}
     )
-    account = client.send("account/read")
     if arguments.thread is not None:
         query = None
     elif arguments.latest:
         query = client.send("thread/list", session.latest_query(directory(arguments)))
     else:
         query = client.send("thread/start", new_thread(arguments))
+    account = client.send("account/read")
     client.finish_initialize(handshake, limit.left())
     session.check_signed_in(client.wait(account, limit.left()))
     if arguments.thread is not None:

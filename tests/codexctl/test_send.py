@@ -52,7 +52,7 @@ def test_a_prompt_begins_a_thread_and_its_reply_is_stdout(send, codexd, place):
 
 def test_what_needs_no_answer_leaves_together(send, codexd):
     """One write up to the thread, before anything is answered; a Codex that was left down is tried again first."""
-    first_write = ["codexd/codex/start", "initialize", "account/read", "thread/start"]
+    first_write = ["codexd/codex/start", "initialize", "thread/start", "account/read"]
 
     def slow(connection, params):
         assert connection.buffered() == first_write[1:]
@@ -63,8 +63,8 @@ def test_what_needs_no_answer_leaves_together(send, codexd):
     assert methods(codexd) == [
         "codexd/codex/start",
         "initialize",
-        "account/read",
         "thread/start",
+        "account/read",
         "turn/start",
     ]
 
