@@ -179,6 +179,9 @@ def without_codex() -> None:
     failed = codexd("start")
     assert failed.returncode == 3, failed
     assert failed.stderr.startswith(f"codexd: {sentence}"), failed
+    sent = run(sys.executable, "-P", "-m", "codexctl.main", "send", "hello")
+    assert sent.returncode == 3, sent
+    assert sentence in sent.stderr, sent
     assert state("codexd.socket") == "active"
     drop_in("")
     assert ask()["result"]["codexd"]["pid"] == main_pid()

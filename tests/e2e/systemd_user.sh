@@ -5,7 +5,7 @@
 #
 # HOME is an existing directory that becomes the user's; his systemd's own log is HOME/systemd.log. EXPOSE names
 # directories, separated by colons, that he has to be able to read although a directory above them forbids it.
-# The exit status is the program's.
+# The exit status is the program's; HOME/began is there when it came to that.
 set -eu
 export HOME_DIR=$1 UID_=1500 WORK
 shift
@@ -82,6 +82,7 @@ session() {
     [ -S "$XDG_RUNTIME_DIR/systemd/private" ] && break
     sleep 0.05
   done
+  systemctl --user show --property=Version >"$HOME/began"
   "$@" || status=$?
   kill $manager
   wait $manager || true
