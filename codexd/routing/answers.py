@@ -14,7 +14,6 @@ from codexd.routing.handles import LASTING
 from codexd.routing.notifications import Notifications
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.state import State
-from codexd.routing.threads import Thread
 
 _CLOSING = "is closing; retry thread/resume"
 """In the error of a resume that comes while Codex unloads the thread (measured); it is just asked again."""
@@ -56,6 +55,7 @@ class Answers:
         if call.method in SUBSCRIBING:
             if call.thread is not None:
                 self._dispatch.unpark(call.thread)
+            self._notifications.adopt()
             self._let_go_unclaimed()
         if call.thread is not None:
             self._dispatch.release_if_deserted(call.thread)
@@ -135,18 +135,12 @@ class Answers:
         if not call.abandoned:
             state.threads.subscribe(thread, client)
         self._notifications.deliver_held(thread.id)
-        for child in state.threads.adopt():
-            self._notifications.deliver_held(child.id)
+        self._notifications.open_adopted()
         if call.method != "thread/start":
             thread.usage_to = client
         state.tell(() if call.abandoned else (client,), line)
-        self._offer_family(thread)
+        self._notifications.offer_family(thread)
         self._dispatch.release_if_deserted(thread.id)
-
-    def _offer_family(self, thread: Thread) -> None:
-        """The thread is known now: what waits there and below is offered to those who follow it by that."""
-        for followed in [thread, *self._state.threads.descendants(thread)]:
-            self._decisions.offer(followed.id, self._state.threads.recipients(followed.id))
 
     def _released(self, call: Call) -> None:
         thread = self._state.threads.get(call.thread)
@@ -157,13 +151,9 @@ class Answers:
             self._state.threads.forget(thread)
 
     def _parent_found(self, thread: str, answer: Response | ErrorResponse) -> None:
-        self._state.threads.parent_searched(thread)
         described = params.thread_of_result(answer.result) if isinstance(answer, Response) else None
-        if described is not None and described.parent_thread_id is not None:
-            self._state.threads.name_parent(thread, described.parent_thread_id)
-            for child in self._state.threads.adopt():
-                self._notifications.deliver_held(child.id)
-                self._offer_family(child)
+        self._state.threads.parent_searched(thread, described.parent_thread_id if described else None)
+        self._notifications.adopt()
         self._let_go_unclaimed()
 
     def _let_go_unclaimed(self) -> None:
@@ -172,7 +162,7 @@ class Answers:
         if any(True for _ in state.requests.of_methods(SUBSCRIBING)):
             return
         for thread in state.threads.held_threads():
-            if not state.threads.is_parent_searched(thread) and not state.threads.parent_is_held(thread):
+            if not state.threads.is_spoken_for(thread):
                 dropped = len(state.threads.take_held(thread))
                 state.log(
                     f"dropped {dropped} messages of thread {thread}, which nobody follows", logging.DEBUG

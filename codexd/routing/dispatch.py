@@ -107,18 +107,9 @@ class Dispatch:
     def _decide(self, call: Call) -> None:
         state = self._state
         thread = state.threads.get(call.thread)
-        if call.purpose is Purpose.RELEASE:
-            if thread is None:
-                return
-            thread.releasing = False
-            if self._may_release(thread):
-                thread.releasing = True
+        if call.owner is None:
+            if self._is_still_wanted(call, thread):
                 self.send(call)
-        elif call.purpose is Purpose.WATCH_AGAIN:
-            if any(watch.request is call.request for watch in state.handles.watches()):
-                self.send(call)
-        elif call.owner is None:
-            self.send(call)
         elif call.thread is not None and state.threads.is_lost(call.thread):
             state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *thread_lost(call.thread))
         elif call.thread is not None and self._must_wait(call, thread):
@@ -127,6 +118,20 @@ class Dispatch:
             self._unsubscribe(call, call.thread, thread)
         else:
             self.send(call)
+
+    def _is_still_wanted(self, call: Call, thread: Thread | None) -> bool:
+        """Whether what codexd itself is to ask makes sense now that its turn has come."""
+        match call.purpose:
+            case Purpose.RELEASE:
+                if thread is not None:
+                    thread.releasing = self._may_release(thread)
+                return thread is not None and thread.releasing
+            case Purpose.RESUME:
+                return thread is not None and thread.resuming
+            case Purpose.WATCH_AGAIN:
+                return any(watch.request is call.request for watch in self._state.handles.watches())
+            case _:
+                return True
 
     def _must_wait(self, call: Call, thread: Thread | None) -> bool:
         """Until its thread is back after a death, or behind what its asker has parked for the same thread."""
@@ -155,7 +160,8 @@ class Dispatch:
 
     def _is_heard_of(self, thread: str) -> bool:
         """Whether Codex tells codexd of this thread although nobody knows yet who follows it: a sub-agent's, it may be."""
-        return self._state.threads.is_held(thread) or bool(self._state.server_requests.undecided(thread))
+        threads = self._state.threads
+        return threads.is_spoken_for(thread) or bool(self._state.server_requests.undecided(thread))
 
 
 def own_call(purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> Call:

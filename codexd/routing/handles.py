@@ -56,7 +56,7 @@ class Handles:
 
     def __init__(self) -> None:
         self._open: dict[tuple[ClientId, str, str], Open] = {}
-        self._closing: set[tuple[ClientId, str, str]] = set()
+        self._closing: dict[tuple[ClientId, str, str], Call] = {}
         self._unnamed = 0
 
     def rewrite(self, client: ClientId, request: Request) -> tuple[Request, str | None]:
@@ -81,9 +81,13 @@ class Handles:
         return rewritten, handle
 
     def asked(self, call: Call) -> None:
-        """Codex is asked to close something: from now on it must not be opened again by codexd."""
-        if call.owner is not None and call.handle is not None and call.method in _CLOSES:
-            self._closing.add((call.owner, _CLOSES[call.method], call.handle))
+        """Codex is asked to close something: from now on codexd must not open it again, unless its owner does."""
+        if call.owner is None or call.handle is None:
+            return
+        if call.method in _CLOSES:
+            self._closing[call.owner, _CLOSES[call.method], call.handle] = call
+        else:
+            self._closing.pop((call.owner, call.method, call.handle), None)
 
     def answered(self, call: Call) -> None:
         """Codex did what the call asked: something is open, or no longer."""
@@ -92,11 +96,11 @@ class Handles:
         if call.method in LASTING:
             key = call.owner, call.method, call.handle
             self._open[key] = Open(*key, call.request)
-            self._closing.discard(key)
         elif call.method in _CLOSES:
             key = call.owner, _CLOSES[call.method], call.handle
             self._open.pop(key, None)
-            self._closing.discard(key)
+            if self._closing.get(key) is call:
+                del self._closing[key]
 
     def address(self, notification: Notification) -> tuple[ClientId, bytes] | None:
         """Whose handle a notification is about, and its line with the client's own word for it.
@@ -131,7 +135,7 @@ class Handles:
         mine = [opened for opened in self._open.values() if opened.client == client]
         for opened in mine:
             del self._open[opened.client, opened.opener, opened.handle]
-        self._closing = {key for key in self._closing if key[0] != client}
+        self._closing = {key: call for key, call in self._closing.items() if key[0] != client}
         return mine
 
     def codex_died(self) -> list[Notice]:

@@ -7,6 +7,7 @@ from codexd.protocol.catalogue import (
     ENDS_THREAD,
     GOAL_SNAPSHOT,
     HANDLE_OF_NOTIFICATION,
+    RESUMING,
     USAGE,
     Scope,
     scope_of,
@@ -16,7 +17,7 @@ from codexd.routing import params
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.state import State
-from codexd.routing.threads import NOBODY
+from codexd.routing.threads import NOBODY, Thread
 
 
 class Notifications:
@@ -51,14 +52,33 @@ class Notifications:
         for notification in self._state.threads.take_held(thread):
             self.deliver(notification)
 
+    def adopt(self) -> None:
+        """Sub-agents' threads are known whose parents are: with what they said, what they asked, and nobody's go again."""
+        for child in self.open_adopted():
+            self.offer_family(child)
+            self._dispatch.release_if_deserted(child.id)
+
+    def open_adopted(self) -> list[Thread]:
+        """The first half of that: what they said reaches whoever follows them."""
+        being_resumed = {call.thread for call in self._state.requests.of_methods(RESUMING)}
+        adopted = self._state.threads.adopt(being_resumed)
+        for child in adopted:
+            self.deliver_held(child.id)
+        return adopted
+
+    def offer_family(self, thread: Thread) -> None:
+        """The thread is known now: what waits there and below is offered to those who follow it by that."""
+        for followed in [thread, *self._state.threads.descendants(thread)]:
+            self._decisions.offer(followed.id, self._state.threads.recipients(followed.id))
+
     def _pass_on(self, notification: Notification) -> None:
         state = self._state
         thread = params.thread_id(notification.params)
         if scope_of(notification.method, thread is not None) is Scope.SUBSCRIBERS:
             assert thread is not None, "it has a thread"
             if state.threads.get(thread) is None:
-                if state.threads.hold(thread, notification):
-                    self._decisions.find_parent(thread)
+                state.threads.hold(thread, notification)
+                self._decisions.find_parent(thread)
                 return
             clients = state.threads.recipients(thread)
         else:
@@ -94,6 +114,7 @@ class Notifications:
             thread = self._state.threads.get(thread_id)
             if thread is not None:
                 self._dispatch.forget(thread)
+            self.adopt()
 
     def _usage(self, notification: Notification) -> None:
         """Between a resume's answer and the goal snapshot it is the replay, and the asker's alone."""

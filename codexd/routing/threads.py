@@ -91,37 +91,33 @@ class Threads:
         self._recipients.clear()
 
     def search_parent(self, child: str) -> bool:
-        """Codex is to be asked whose sub-agent a thread is; returns whether that is not done already."""
-        is_new = child not in self._searched
+        """Codex is to be asked whose sub-agent a thread is; returns whether that is not done, or answered, already."""
+        is_new = not self.is_spoken_for(child)
         self._searched.add(child)
         return is_new
 
-    def parent_searched(self, child: str) -> None:
-        """Codex has answered that."""
+    def parent_searched(self, child: str, parent: str | None) -> None:
+        """Codex has answered that; `adopt` makes known what can be known now."""
         self._searched.discard(child)
+        if parent is not None:
+            self._parents[child] = parent
 
-    def is_parent_searched(self, child: str) -> bool:
-        """Whether Codex is still to say whose sub-agent a thread is."""
-        return child in self._searched
+    def is_spoken_for(self, thread: str) -> bool:
+        """Whether an unknown thread will be known yet, because Codex is asked whose it is, or whose its parent is."""
+        return thread in self._searched or thread in self._parents
 
-    def name_parent(self, child: str, parent: str) -> None:
-        """A thread for which something is held is a sub-agent's; `adopt` makes it known once its parent is."""
-        self._parents[child] = parent
+    def adopt(self, being_resumed: set[str | None]) -> list[Thread]:
+        """Opens the sub-agents' threads whose parents are named: whoever follows the parent follows them, if anybody does.
 
-    def adopt(self) -> list[Thread]:
-        """Opens the sub-agents' threads whose parents are known: whoever follows the parent follows them."""
+        A child waits while its parent may become known itself, so that it finds the parent's followers.
+        """
         adopted: list[Thread] = []
-        while found := [child for child, parent in self._parents.items() if parent in self._threads]:
-            for child in found:
-                thread = self.open(child)
-                thread.parent = self._parents.pop(child)
-                adopted.append(thread)
-        self._recipients.clear()
+        while found := [c for c, p in self._parents.items() if not self._is_to_come(p, being_resumed)]:
+            adopted += [self.open(child, self._parents.pop(child)) for child in found]
         return adopted
 
-    def parent_is_held(self, child: str) -> bool:
-        """Whether the thread is a sub-agent's whose parent may itself become known yet."""
-        return self._parents.get(child) in self._held
+    def _is_to_come(self, thread: str, being_resumed: set[str | None]) -> bool:
+        return thread not in self._threads and (thread in being_resumed or self.is_spoken_for(thread))
 
     def forget(self, thread: Thread) -> None:
         """The thread is closed, or codexd has let go of it."""
@@ -171,14 +167,12 @@ class Threads:
         """Whether the thread died with an earlier Codex."""
         return thread in self._lost
 
-    def hold(self, thread: str, message: Notification) -> bool:
-        """Keeps a message of a thread that is not known; returns whether it is the first one of that thread."""
-        first = thread not in self._held
+    def hold(self, thread: str, message: Notification) -> None:
+        """Keeps a message of a thread that is not known."""
         self._held.setdefault(thread, []).append(message)
         self._held_count += 1
         if self._held_count > HELD_MESSAGES:
             self.take_held(next(iter(self._held)))
-        return first
 
     def take_held(self, thread: str) -> list[Notification]:
         """What was kept for the thread, in order of arrival; it is kept no longer."""
@@ -186,10 +180,6 @@ class Threads:
         self._held_count -= len(held)
         self._parents.pop(thread, None)
         return held
-
-    def is_held(self, thread: str) -> bool:
-        """Whether something is kept for the thread."""
-        return thread in self._held
 
     def drop_held(self) -> None:
         """Codex is gone: nobody will ever say whose that was."""

@@ -145,7 +145,7 @@ def test_a_watch_that_is_being_ended_is_not_made_again() -> None:
         ending = Call(client, sent, handle=handle)
         handles.asked(ending)
         assert handles.watches() == []
-        handles.answered(watching)
+        handles.asked(watching)
         assert [watch.client for watch in handles.watches()] == [client]
         handles.asked(ending)
         handles.answered(ending)
@@ -153,7 +153,7 @@ def test_a_watch_that_is_being_ended_is_not_made_again() -> None:
         assert (client, "fs/watch", "w") not in handles._closing
         handles.asked(ending)
     handles.leave(1)
-    assert handles._closing == {(2, "fs/watch", "w")}
+    assert handles._closing.keys() == {(2, "fs/watch", "w")}
     handles.codex_died()
     assert handles._closing == set()
 

@@ -108,34 +108,44 @@ def test_a_thread_that_is_said_to_be_its_own_ancestor_hangs_nobody() -> None:
     assert threads.recipients("A") == (1,)
 
 
-def test_sub_agents_are_adopted_when_their_parent_is_known() -> None:
-    """A chain of them at once, whichever was named first."""
+def test_sub_agents_are_adopted_when_their_parent_is_named() -> None:
+    """A chain of them at once, whichever was named first; also those whose parent nobody follows."""
     threads = Threads()
     for child in ("G", "C", "X"):
-        threads.hold(child, notification("x", {}))
-    threads.name_parent("G", "C")
-    threads.name_parent("C", "P")
-    threads.name_parent("X", "nobody")
-    assert threads.adopt() == []
-    assert threads.parent_is_held("G")
-    assert not threads.parent_is_held("C")
+        assert threads.search_parent(child)
+    threads.parent_searched("G", "C")
+    assert threads.adopt(set()) == []
     threads.subscribe(threads.open("P"), 1)
+    threads.parent_searched("C", "P")
+    threads.parent_searched("X", "unknown")
     assert threads.recipients("G") == ()
-    assert [(thread.id, thread.parent) for thread in threads.adopt()] == [("C", "P"), ("G", "C")]
-    assert threads.recipients("G") == (1,)
-    assert threads.adopt() == []
+    assert [(thread.id, thread.parent) for thread in threads.adopt(set())] == [
+        ("C", "P"), ("X", "unknown"), ("G", "C"),
+    ]  # fmt: skip
+    assert (threads.recipients("G"), threads.recipients("X")) == ((1,), ())
+    assert threads.adopt(set()) == []
+
+
+def test_a_sub_agent_waits_for_a_parent_that_is_being_resumed() -> None:
+    """Whoever resumes it will follow them both."""
+    threads = Threads()
+    threads.search_parent("C")
+    threads.parent_searched("C", "P")
+    assert threads.adopt({"P", None}) == []
+    threads.open("P")
+    assert [thread.id for thread in threads.adopt({"P", None})] == ["C"]
 
 
 def test_what_came_too_early_is_kept_in_order() -> None:
-    """And handed out once. Only the first one of a thread is a reason to ask whose it is."""
+    """And handed out once."""
     threads = Threads()
     early = [notification("x", {"n": n}) for n in range(3)]
-    assert [threads.hold("T", one) for one in early] == [True, False, False]
-    assert threads.hold("U", early[0])
+    for one in early:
+        threads.hold("T", one)
+    threads.hold("U", early[0])
     assert threads.held_threads() == ["T", "U"]
     assert threads.take_held("T") == early
     assert (threads.take_held("T"), threads.held_threads()) == ([], ["U"])
-    assert threads.hold("T", early[0])
 
 
 def test_what_is_kept_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,20 +202,16 @@ def test_parked_requests_come_back_in_order() -> None:
 
 
 def test_a_parent_is_searched_for_once_at_a_time() -> None:
-    """Until Codex has answered, or is gone with all that was held."""
+    """Until Codex has answered that there is none, or is gone with all that was held."""
     threads = Threads()
-    assert [threads.search_parent("C"), threads.search_parent("C"), threads.is_parent_searched("C")] == [
-        True,
-        False,
-        True,
-    ]
-    threads.parent_searched("C")
-    assert (threads.is_parent_searched("C"), threads.search_parent("C")) == (False, True)
+    assert (threads.search_parent("C"), threads.search_parent("C")) == (True, False)
+    threads.parent_searched("C", None)
+    assert (threads.is_spoken_for("C"), threads.search_parent("C")) == (False, True)
+    threads.parent_searched("C", "P")
+    assert (threads.is_spoken_for("C"), threads.search_parent("C")) == (True, False)
     threads.hold("C", notification("x", {}))
-    threads.name_parent("C", "P")
     threads.drop_held()
-    threads.open("P")
-    assert (threads.adopt(), threads.is_held("C"), threads.is_parent_searched("C")) == ([], False, False)
+    assert (threads.adopt(set()), threads.held_threads(), threads.is_spoken_for("C")) == ([], [], False)
 
 
 def test_the_answer_may_tell_the_parent() -> None:
