@@ -155,7 +155,7 @@ def test_a_watch_that_is_being_ended_is_not_made_again() -> None:
     handles.leave(1)
     assert handles._closing.keys() == {(2, "fs/watch", "w")}
     handles.codex_died()
-    assert handles._closing == set()
+    assert handles._closing == {}
 
 
 def test_a_process_is_closed_when_it_has_ended() -> None:
