@@ -40,6 +40,9 @@ class World:
             sys.stderr.write((self.root / "log").read_text(errors="replace")[-4000:])
         for process in reversed(self._processes):
             end(process)
+        _kill(
+            psutil.Process().children(recursive=True)
+        )  # a signal in the middle of a start leaves one unrecorded
         self._log.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
@@ -120,8 +123,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(_END_SECONDS)
-    for child in left:
+    _kill(left)
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
         try:
-            child.kill()
+            process.kill()
         except psutil.NoSuchProcess:
             continue
