@@ -123,7 +123,7 @@ class CodexLife:
                 "safeToRetry": True,
             }
         if life.is_left_down:
-            return self._down_sentence(), {"reason": "codexDown", "safeToRetry": True}
+            return self.down_sentence(), {"reason": "codexDown", "safeToRetry": True}
         return None
 
     def resumed(self, thread_id: str, answer: Response | ErrorResponse) -> None:
@@ -158,7 +158,7 @@ class CodexLife:
         ended = {"pid": pid, "reason": reason}
         self._notify(state.clients.knowing_codexd(), extension.CODEX_EXITED, ended)
         if not will_retry and not state.life.stopping:
-            sentence = self._down_sentence()
+            sentence = self.down_sentence()
             warning = messages.notification("warning", {"threadId": None, "message": sentence})
             state.tell(state.clients.wanting("warning", state.clients.initialized()), warning)
             self._refuse_what_waits()
@@ -188,10 +188,11 @@ class CodexLife:
         self._state.life.deadline = None
         self._state.want(StopCodex(self._state.life.incarnation))
 
-    def _down_sentence(self) -> str:
+    def down_sentence(self) -> str:
+        """Why Codex was left down, and what brings it back."""
         return (
             f"Codex died {CRASH_LOOP_DEATHS} times within a minute and is left down ({self._state.life.reason}); "
-            "`codexd restart` or the next `codexctl send` tries again, `codexd logs` shows what it said"
+            "`codexd start` or the next `codexctl send` tries again, `codexd logs` shows what it said"
         )
 
     def _end_what_was_under_way(self, reason: str) -> None:

@@ -67,7 +67,6 @@ class Lifecycle:
     def __init__(self) -> None:
         self.state = State.EXITED
         self.incarnation = 0
-        self.restarts = 0
         self.pid: int | None = None
         self.started_at: float | None = None
         self.reason: str | None = None
@@ -118,7 +117,6 @@ class Lifecycle:
             return False
         recent = sum(now - death <= CRASH_LOOP_SECONDS for death in self._deaths)
         self.fire(Event.RETRY)
-        self.restarts += 1
         self.deadline = now + BACKOFF_SECONDS[recent - 1]
         return True
 
@@ -131,6 +129,11 @@ class Lifecycle:
         self.stopping = True
         self.deadline = None
         self.fire(Event.STOP)
+
+    @property
+    def restarts(self) -> int:
+        """How many starts there were after the first one."""
+        return max(0, self.incarnation - 1)
 
     @property
     def is_left_down(self) -> bool:

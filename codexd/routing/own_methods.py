@@ -73,7 +73,7 @@ class OwnMethods:
                 state=life.state.value,
                 restarts=life.restarts,
                 started_at=life.started_at,
-                reason=life.reason,
+                reason=self._life.down_sentence() if life.is_left_down else life.reason,
             ),
             clients=len(state.clients),
             threads=len(state.threads),

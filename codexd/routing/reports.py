@@ -14,7 +14,7 @@ class CodexdStatus(Struct, rename="camel"):
 
 
 class CodexStatus(Struct, rename="camel"):
-    """The child. `reason` says why it is not ready, or why the last one ended; `restarts` counts deaths that were followed by a new start."""
+    """The child. `reason` says why it is not ready, or why the last one ended; `restarts` counts the starts after the first one."""
 
     pid: int | None
     version: str | None

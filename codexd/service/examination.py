@@ -123,11 +123,12 @@ def _daemon(instance: Instance) -> Iterator[Finding]:
 
 
 def _answers_of_codex(asker: Asker, codex: dict[str, Any]) -> Iterator[Finding]:
-    if codex["state"] in ("exited", "waiting"):
-        yield Finding("Codex's state", BROKEN, f"{codex['state']}: {codex['reason']}", "codexd restart")
+    if codex["state"] == "exited":
+        yield Finding("Codex's state", BROKEN, f"exited: {codex['reason']}", "codexd start")
         return
     if codex["state"] != "ready":
-        yield Finding("Codex's state", NOTE, codex["state"])
+        why = f": {codex['reason']}" if codex["reason"] else ""
+        yield Finding("Codex's state", NOTE, f"{codex['state']}{why}")
         return
     yield Finding("Codex's state", OK, f"ready (pid {codex['pid']}), restarted {codex['restarts']} times")
     asker.ask("initialize", {"clientInfo": {"name": "codexd-doctor", "version": "1"}})

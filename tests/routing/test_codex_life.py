@@ -29,7 +29,7 @@ FAILED: dict[str, Any] = {
 }  # fmt: skip
 DOWN = (
     f"Codex died 5 times within a minute and is left down ({REASON}); "
-    "`codexd restart` or the next `codexctl send` tries again, `codexd logs` shows what it said"
+    "`codexd start` or the next `codexctl send` tries again, `codexd logs` shows what it said"
 )
 GONE = "no rollout found for thread id T"
 

@@ -48,7 +48,7 @@ def draining(driver: Driver) -> None:
         (nothing, ("exited", None, None, 0)),
         (starting, ("starting", None, None, 0)),
         (ready, ("ready", 4001, "0.163.0", 0)),
-        (waiting, ("waiting", None, "0.163.0", 1)),
+        (waiting, ("waiting", None, "0.163.0", 0)),
         (left_down, ("exited", None, "0.163.0", 4)),
         (draining, ("draining", 4001, "0.163.0", 0)),
     ],
@@ -91,7 +91,7 @@ def test_status_says_how_everything_is() -> None:
     }  # fmt: skip
     driver.dies("Codex was killed by SIGKILL")
     assert driver.status()["codex"] == {
-        "pid": None, "version": "0.163.0", "state": "waiting", "restarts": 1, "startedAt": None,
+        "pid": None, "version": "0.163.0", "state": "waiting", "restarts": 0, "startedAt": None,
         "reason": "Codex was killed by SIGKILL",
     }  # fmt: skip
 

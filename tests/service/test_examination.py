@@ -84,12 +84,17 @@ def test_signed_in_or_not(place: Place, answer: dict[str, object], finding: Find
     assert list(examination._answers_of_codex(answers, codex))[1:] == [finding]
 
 
-@pytest.mark.parametrize("state", ["exited", "waiting"])
-def test_a_codex_that_is_down(state: str) -> None:
-    """A codexd whose Codex cannot live is broken, with the reason; nothing more is asked."""
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        ("exited", Finding("Codex's state", BROKEN, "exited: it died", "codexd start")),
+        ("waiting", Finding("Codex's state", NOTE, "waiting: it died")),
+    ],
+)
+def test_a_codex_that_is_down(state: str, found: Finding) -> None:
+    """Left down it is broken, with the reason and the way out; one that is being tried again is only noted."""
     codex = {"state": state, "pid": None, "restarts": 4, "reason": "it died"}
     nobody: Any = None
-    found = Finding("Codex's state", BROKEN, f"{state}: it died", "codexd restart")
     assert list(examination._answers_of_codex(nobody, codex)) == [found]
 
 
