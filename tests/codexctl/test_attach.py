@@ -74,6 +74,20 @@ def attach(talk, codexctl, capsys, monkeypatch):
     return run
 
 
+def test_a_line_of_a_pipe_waits_for_the_turn_before(attach, talk):
+    """It is no steering: who writes a script wants one answer after the other."""
+    with_it = []
+    repeat = talk.answers["turn/start"]
+
+    def handler(connection, params):
+        with_it.append(connection.buffered())
+        return repeat(connection, params)
+
+    talk.answers["turn/start"] = handler
+    assert attach("one\ntwo\nthree\n")[0] == 0
+    assert with_it == [[], [], []]
+
+
 def prompts(codexd, method="turn/start"):
     return [request["input"][0]["text"] for request in codexd.requests(method)]
 
@@ -403,8 +417,27 @@ def test_a_question_never_takes_a_letter_out_of_a_line(attach_there, talk, termi
 
 
 def test_a_question_waits_for_a_pause_in_typing(attach_there, talk, terminal, monkeypatch):
-    """A line that was just erased may be followed by another one."""
-    monkeypatch.setattr(conversation, "TYPING_SECONDS", 0.1)
+    """A line that was just erased may be followed by another one; after Enter nobody is in the middle of anything."""
+    monkeypatch.setattr(conversation, "TYPING_SECONDS", 1000)
+
+    def script():
+        terminal.type("n\x15")
+        terminal.expect("> n")
+        talk.connections[0].ask(ASK, COMMAND_APPROVAL)
+        talk.connections[0].send(event("warning", message="mind"))
+        assert "Codex wants" not in terminal.expect("mind\n")
+        terminal.type("\r")
+        terminal.expect("[y/p/n/c] ")
+        terminal.type("y")
+        terminal.expect("yes\n")
+        terminal.type("\x04")
+
+    assert attach_there(script) == 0
+
+
+def test_a_pause_in_typing_is_waited_for(attach_there, talk, terminal, monkeypatch):
+    """And then the question comes up by itself."""
+    monkeypatch.setattr(conversation, "TYPING_SECONDS", 0.05)
 
     def script():
         terminal.type("n\x15")

@@ -44,6 +44,14 @@ def test_queued_requests_leave_together_and_answers_find_their_requests(codexd):
         assert client.wait(first) == "slow"
 
 
+def test_a_claimed_answer_is_gone(codexd):
+    """What `wait` returned does not come out of `receive` as well."""
+    codexd.answers["work"] = "done"
+    with Client.open() as client:
+        client.request("work")
+        assert client.receive(0) is None
+
+
 def test_what_arrives_meanwhile_is_kept_in_order(codexd):
     """Notifications and server requests that come before an answer come out of `receive` afterwards, in order."""
 
@@ -185,6 +193,27 @@ def test_a_signal_handler_may_send_while_a_request_is_being_written(codexd):
         finally:
             signal.signal(signal.SIGUSR1, old)
     assert [request["n"] for request in codexd.requests("echo")] == [2, 1]
+
+
+def test_what_is_queued_at_the_very_end_of_a_flush_is_not_forgotten(codexd):
+    """Another thread's `flush` found the door closed just then, and relies on this one."""
+    codexd.answers["echo"] = lambda connection, params: params["n"]
+
+    class Door:
+        """Queues a message when it is about to be opened for others, after everything was sent."""
+
+        def acquire(self, blocking):
+            return True
+
+        def release(self):
+            if not queued:
+                queued.append(client.send("echo", {"n": 2}))
+
+    queued: list[int] = []
+    with Client.open() as client:
+        client._writing = Door()  # type: ignore[assignment]
+        assert client.wait(client.send("echo", {"n": 1}), 10) == 1
+        assert client.wait(queued[0], 10) == 2
 
 
 def test_it_can_be_waited_for_with_select(codexd):

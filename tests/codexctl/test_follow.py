@@ -154,10 +154,10 @@ def test_the_time_limit_interrupts_the_turn(send, codexd):
     """Exit 124 when the turn has ended, with what it said until then."""
     codexd.answers |= {
         "turn/start": (*BEGUN, *saying("Hello")),
-        "turn/interrupt": ({}, completed("interrupted")),
+        "turn/interrupt": ({}, *saying("bye", item_id="b"), completed("interrupted")),
     }
     code, out, err = send("--timeout", "0.3", "x")
-    assert (code, out) == (124, "Hello\n")
+    assert (code, out) == (124, "Hello\n\nbye\n")
     assert err.startswith("the time limit has passed; the turn is being interrupted\n")
     assert codexd.requests("turn/interrupt") == [{"threadId": THREAD, "turnId": TURN}]
 
@@ -308,9 +308,14 @@ def test_what_is_answered_elsewhere_is_asked_no_more(codexd, send_there, termina
     def script():
         terminal.expect("[y/p/n/c] ")
         connection, number = asked[0]
-        connection.send(*saying("done"))  # type: ignore[attr-defined]
-        connection.send(event("serverRequest/resolved", requestId=number), completed())  # type: ignore[attr-defined]
-        terminal.expect("answered elsewhere, or no longer asked")
+        connection.send(  # type: ignore[attr-defined]
+            *saying("done"),
+            event("warning", message="held back"),
+            event("serverRequest/resolved", requestId=number),
+            completed(),
+        )
+        assert "held back" not in terminal.expect("answered elsewhere, or no longer asked")
+        terminal.expect("held back")
 
     assert send_there(script) == (0, "done\n")
 
@@ -340,6 +345,20 @@ def test_ctrl_c_at_a_question_interrupts_the_turn(codexd, send_there, terminal):
         ctrl_c()
 
     assert send_there(script) == (130, "")
+
+
+def test_keys_from_before_the_question_answer_nothing(codexd, send_there, terminal):
+    """They were not meant for it: it could not have been read."""
+    answers: list[dict[str, object]] = []
+    codexd.answers["turn/start"] = approving(completed(), answers=answers)
+
+    def script():
+        terminal.expect("[y/p/n/c] ")
+        terminal.type("y")
+
+    terminal.type("n")
+    assert send_there(script) == (0, "")
+    assert [answer["result"] for answer in answers] == [{"decision": "accept"}]
 
 
 def test_keys_between_two_questions_answer_nothing(codexd, send_there, terminal):

@@ -29,7 +29,7 @@ from codexd.protocol.catalogue import Scope, scope_of
     ],
 )
 def test_who_gets_a_notification(method: str, has_thread: bool, scope: Scope) -> None:
-    """Each notification goes to those that Codex itself sends it to (PROTOCOL §2)."""
+    """Each notification goes to those that Codex itself sends it to (measured)."""
     assert scope_of(method, has_thread) is scope
 
 
@@ -45,7 +45,7 @@ def test_a_handle_comes_back_under_the_name_it_was_given() -> None:
 
 
 def test_a_server_side_process_id_is_left_alone() -> None:
-    """`thread/backgroundTerminals/terminate` has a `processId` too, but Codex chose that one (PROTOCOL §1.3)."""
+    """`thread/backgroundTerminals/terminate` has a `processId` too, but Codex chose that one (measured)."""
     assert "thread/backgroundTerminals/terminate" not in catalogue.HANDLE_OF_REQUEST
 
 

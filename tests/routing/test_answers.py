@@ -116,7 +116,7 @@ def test_the_answer_attaches_the_asker(method: str) -> None:
 
 
 def test_a_turn_does_not_attach() -> None:
-    """As in Codex (PROTOCOL §1.4): only start, resume and fork do."""
+    """As in Codex (measured): only start, resume and fork do."""
     driver = asked_once("turn/start", **T)
     driver.says(id=2, result={"turn": {"id": "u"}})
     assert driver.asked(driver.says(method="item/started", params=T)) == [
@@ -280,7 +280,7 @@ def test_a_turn_that_is_under_way_is_known_from_the_answer(turns: list[Any], tur
     ],
 )
 def test_what_a_later_codex_could_resume(method: str, ephemeral: bool, durable: bool) -> None:
-    """What has a turn behind it and is not ephemeral (PROTOCOL §4.5)."""
+    """What has a turn behind it and is not ephemeral (measured)."""
     driver = asked_once(method)
     driver.says(id=2, result={"thread": {"id": "N", "ephemeral": ephemeral}})
     thread = driver.router._state.threads.get("N")

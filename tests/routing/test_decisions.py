@@ -165,7 +165,7 @@ def test_what_concerns_no_thread_is_answered_when_nobody_is_there() -> None:
 
 
 def test_opting_out_suppresses_no_request() -> None:
-    """Only notifications can be opted out of, their end among them (PROTOCOL §3)."""
+    """Only notifications can be opted out of, their end among them (measured)."""
     driver = Driver().ready()
     client = driver.client(optOutNotificationMethods=[APPROVAL, "serverRequest/resolved"])
     driver.thread(client, turn="u")
@@ -189,7 +189,7 @@ def test_what_was_never_asked_is_not_resolved(params: Any) -> None:
 
 
 def test_the_end_of_a_thread_ends_what_was_asked_for_it() -> None:
-    """Codex resolves nothing then (PROTOCOL §3); a later answer does nothing."""
+    """Codex resolves nothing then (measured); a later answer does nothing."""
     driver = asking()
     driver.says(id=0, method=APPROVAL, params=ABOUT)
     driver.says(method="thread/archived", params={"threadId": "T"})

@@ -178,7 +178,7 @@ def test_a_turn_that_does_not_begin_keeps_no_thread(answer: dict[str, Any]) -> N
 
 
 def test_a_turn_that_ended_before_its_answer_keeps_no_thread() -> None:
-    """Under load Codex itself swaps an answer and a notification now and then (PROTOCOL §2.5)."""
+    """Under load Codex itself swaps an answer and a notification now and then (measured)."""
     driver, number = following()
     driver.sends(1, id="t", method="turn/start", params=T)
     finish(driver)

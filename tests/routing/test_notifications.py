@@ -102,7 +102,7 @@ def test_a_thread_that_nobody_follows_is_nobodys() -> None:
 
 @pytest.mark.parametrize("method", ["thread/closed", "thread/archived", "thread/deleted"])
 def test_a_threads_end_is_the_end_of_following_it(method: str) -> None:
-    """Everybody hears of it; a later event of it is nobody's (PROTOCOL §6.22)."""
+    """Everybody hears of it; a later event of it is nobody's (measured)."""
     driver = house()
     assert driver.says(method=method, params=T) == [to(1, 2, 3, method=method, params=T)]
     assert driver.status()["threads"] == 0
@@ -236,7 +236,7 @@ def test_what_names_a_handle_goes_to_its_owner(method: str, member: str) -> None
 )
 def test_what_has_no_address_goes_to_who_caused_it(notification: Any, request_method: str) -> None:
     """The oldest who is waiting for such an answer, nobody if that one has left; when nobody has asked, everybody
-    (PROTOCOL §6.10)."""
+    (measured)."""
     driver = house()
     driver.sends(1, id=0, method="x", params={})
     driver.sends(3, id=1, method=request_method, params={})

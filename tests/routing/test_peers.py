@@ -1,4 +1,4 @@
-"""What broke in others and must not break here (PEERS): the decisions among them, one test each."""
+"""What broke in other brokers and must not break here: the decisions among them, one test each."""
 
 from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, OVERLOADED, START, Driver, codex, to
 
