@@ -148,7 +148,7 @@ class Answers:
             return
         thread.releasing = False
         if not thread.subscribers:
-            self._state.threads.forget(thread)
+            self._dispatch.forget(thread)
 
     def _parent_found(self, thread: str, answer: Response | ErrorResponse) -> None:
         described = params.thread_of_result(answer.result) if isinstance(answer, Response) else None

@@ -269,6 +269,7 @@ class CodexLife:
         assert refusal is not None, "there is no Codex to wait for"
         for call in [call for owner in state.flow.owners() for call in state.flow.drop(owner)]:
             assert call.owner is not None, "what codexd itself had to ask is gone with Codex"
-            state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *refusal)
+            if call.wants_answer:
+                state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *refusal)
         for client in state.clients.waiting_for_codex():
             self.greet(client)

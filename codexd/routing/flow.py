@@ -5,7 +5,8 @@ fit (measured: of 3,000 requests in a burst 705 were never answered). It says no
 an answer proves that the request was taken from the queue, and so was all that had been sent before it. So:
 
 Rule 1. At most `WINDOW` requests are under way beyond the newest one that an answer has proven to be taken. How long
-        any of them takes, or whether it is ever answered, does not matter.
+        any of them takes, or whether it is ever answered, does not matter. A client's notification counts like one:
+        it is never answered, and takes a place in Codex's queue.
 Rule 2. At most `SHARE` of those belong to one client, so that a newcomer's request has a handful before it.
 Rule 3. Clients take turns, one request each. codexd itself is one of them.
 Rule 4. When something waits and cannot be sent, a marker is sent: a request that Codex answers at once. One place of

@@ -91,16 +91,22 @@ class FromClients:
             state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *reason)
         else:
             rewritten, handle = state.handles.rewrite(client.id, request)
-            state.flow.offer(Call(client.id, rewritten, thread_id(request.params), handle))
-            if client.id not in state.paused and self._dispatch.is_full(client.id):
-                state.paused.add(client.id)
-                state.want(PauseReading(client.id))
+            self._queue(Call(client.id, rewritten, thread_id(request.params), handle))
+
+    def _queue(self, call: Call) -> None:
+        state, client = self._state, call.owner
+        assert client is not None, "a client has sent it"
+        state.flow.offer(call)
+        if client not in state.paused and self._dispatch.is_full(client):
+            state.paused.add(client)
+            state.want(PauseReading(client))
 
     def _notification(self, client: Client, notification: Notification) -> None:
         """`initialized` is for the connection and goes no further; Codex only logs it, and nobody must send it."""
+        method, params, line = notification.method, notification.params, notification.line
         ready = self._state.life.state is lifecycle.State.READY
-        if notification.method != "initialized" and client.handshake is Handshake.DONE and ready:
-            self._state.tell_codex(notification.line)
+        if method != "initialized" and client.handshake is Handshake.DONE and ready:
+            self._queue(Call(client.id, Request(b"", method, params, line, (0, 0)), wants_answer=False))
 
     def _decision(self, client: Client, answer: Response) -> None:
         pending = self._state.server_requests.find(answer.id, client.id)

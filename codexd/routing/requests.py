@@ -34,6 +34,9 @@ class Call(Struct, eq=False):
     `owner` is the client, or `None` for codexd itself, which then has a `purpose`. `thread` is the thread in its
     params. `handle` is the id that the client chose for a resource, as the client wrote it. `abandoned` says that
     the owner left while Codex was working on it: the answer is still looked at, and goes to nobody.
+
+    A client's notification takes the same way, because it takes a place in Codex's queue like a request; it is one
+    that `wants_answer` no more once it is sent, and its `request` has no id.
     """
 
     owner: ClientId | None
@@ -43,6 +46,7 @@ class Call(Struct, eq=False):
     purpose: Purpose | None = None
     tries: int = 0
     abandoned: bool = False
+    wants_answer: bool = True
 
     @property
     def method(self) -> str:
@@ -66,6 +70,8 @@ class Requests:
     def send(self, call: Call) -> tuple[int, bytes]:
         """Gives a call its number; returns that and the line to write."""
         self._next += 1
+        if not call.wants_answer:
+            return self._next, call.request.line
         call.tries += 1
         self._under_way[self._next] = call
         self._count(call, 1)

@@ -1,0 +1,261 @@
+"""Judges every effect of the Router, from what was sent and received alone.
+
+Before each input its sides say what must come out; each effect is then matched against that, in order; afterwards
+nothing may be missing. What comes out of queues (requests to Codex, answers that codexd gives itself) is judged when
+it comes.
+"""
+
+from typing import Any
+
+import msgspec
+
+from codexd.routing.effects import (
+    Effect,
+    Log,
+    PauseReading,
+    ResumeReading,
+    StartCodex,
+    StopCodex,
+    ToClients,
+    ToCodex,
+)
+from codexd.routing.router import Router
+from tests.routing.oracle_asks import AskView
+from tests.routing.oracle_books import Books, Expected, Life
+from tests.routing.oracle_clients import ClientSide
+from tests.routing.oracle_codex import CodexSide
+from tests.routing.oracle_death import DeathSide
+from tests.routing.oracle_requests import FULL, LOW, SLACK
+from tests.routing.oracle_written import WrittenSide
+from tests.routing.sim_words import Envelope, Written, Wrong, read_envelope, read_object, written
+
+
+class Oracle:
+    """One for each Router."""
+
+    def __init__(self, used_ids: set[int]) -> None:
+        self.books = Books(used_ids)
+        self.clients = ClientSide(self.books)
+        self.codex = CodexSide(self.books)
+        self.death = DeathSide(self.books)
+        self._written = WrittenSide(self.books)
+
+    def judge(self, effect: Effect) -> Written | None:
+        """Raises `Wrong` for an effect that must not be; returns what was written to Codex, if it is that."""
+        match effect:
+            case ToClients():
+                self._to_clients(effect)
+            case ToCodex():
+                return self._to_codex(effect.line)
+            case PauseReading():
+                self._pause(effect.client, paused=True)
+            case ResumeReading():
+                self._pause(effect.client, paused=False)
+            case StartCodex():
+                self._order("start")
+                self._start()
+                if effect.incarnation != self.books.incarnation:
+                    raise Wrong(f"incarnation {effect.incarnation} is not the next one")
+            case StopCodex():
+                self._order("stop")
+            case Log():
+                pass
+        return None
+
+    def finished(self) -> None:
+        """All effects of an input were judged: nothing that had to come may be missing."""
+        books = self.books
+        missing = [*books.expected, *(e for ends in books.ends.values() for e in ends), *books.loose]
+        missing += [*books.afterwards, *(e for flow in books.flows.values() for e in flow)]
+        due = [expected for expected in missing if not expected.optional]
+        if due:
+            raise Wrong(f"{len(due)} lines are missing, first for {set(due[0].clients)}: {_describe(due[0])}")
+        if books.for_codex or books.orders:
+            raise Wrong(f"not written to Codex: {list(books.for_codex)}, not ordered: {list(books.orders)}")
+        books.expected.clear()
+        books.ends.clear()
+        books.flows.clear()
+        books.may_start = books.dying = False
+        self._nobody_is_kept_waiting()
+
+    def compare(self, router: Router) -> None:
+        """What the Router says of itself must be what was counted here."""
+        books = self.books
+        if router.ready() != (books.life is Life.READY):
+            raise Wrong(f"ready: {router.ready()}, but Codex is {books.life.name}")
+        if (router.down_reason() is not None) and books.life is Life.READY:
+            raise Wrong("there is a reason why Codex is down, but it is not")
+        status = router.status()
+        if status.clients != len(books.clients):
+            raise Wrong(f"{status.clients} clients")
+        for client in books.clients.values():
+            count = len(books.requests.open[client.id]) + (client.initialize is not None)
+            if not count <= router.in_flight(client.id) <= count + len(books.notes[client.id]):
+                raise Wrong(f"{router.in_flight(client.id)} requests of {client.id} are open, not {count}")
+
+    def is_list_of_asks(self, result: bytes) -> bool:
+        """The answer to `codexd/approvals/list`; from it is learnt what nobody has been asked yet."""
+        listed = read_object(result)["approvals"]
+        undecided = self.books.asks.undecided()
+        for entry in listed:
+            view = next((v for v in undecided if v.said.method == entry["method"] and _same(v, entry)), None)
+            if view is None:
+                return False
+            if view.id is None:
+                self.codex.learn(view, entry["id"])
+            if view.id != entry["id"] or set(entry["askedClients"]) != view.asked.keys():
+                return False
+        return len(listed) == len(undecided)
+
+    def _nobody_is_kept_waiting(self) -> None:
+        books = self.books
+        if books.life is Life.READY:
+            books.requests.check_nothing_is_stuck()
+        for client in books.clients.values():
+            waiting = books.requests.waiting[client.id] + len(books.notes[client.id])
+            if waiting > FULL + SLACK:
+                raise Wrong(f"client {client.id} has {waiting} requests waiting and is still read")
+            if client.paused and waiting < LOW - SLACK:
+                raise Wrong(f"client {client.id} is not read although only {waiting} of its requests wait")
+            if books.life is Life.READY and client.initialize:
+                raise Wrong(f"client {client.id} waits for the answer to its initialize")
+            if books.life in (Life.DOWN, Life.STOPPING) and (waiting or client.initialize):
+                raise Wrong(f"client {client.id} waits for a Codex that does not come")
+
+    def _to_clients(self, effect: ToClients) -> None:
+        clients = frozenset(effect.clients)
+        if not clients or len(clients) < len(effect.clients):
+            raise Wrong(f"nobody, or somebody twice: {effect}")
+        if not self.books.clients.keys() >= clients:
+            raise Wrong(f"somebody is not connected: {effect}")
+        line = effect.line
+        expected = self.books.expected
+        if expected and expected[0].line == line and expected[0].clients == clients:
+            _done(expected.popleft())
+            return
+        self._judge_closely(clients, line, read_envelope(line))
+
+    def _judge_closely(self, clients: frozenset[int], line: bytes, envelope: Envelope) -> None:
+        books = self.books
+        if books.expected and _fits(books.expected[0], clients, line, envelope):
+            _done(books.expected.popleft())
+            return
+        for flow in books.flows.values():
+            if flow and flow[0].line == line and flow[0].clients == clients:
+                flow.popleft()
+                return
+        for at, loose in enumerate(books.loose):
+            if _fits(loose, clients, line, envelope):
+                _done(books.loose.pop(at))
+                return
+        if isinstance(envelope.method, msgspec.UnsetType):
+            self._own_answer(clients, line, envelope)
+        elif not (self._end_of_thread(clients, line, envelope) or self._afterwards(clients, line, envelope)):
+            self._unexpected(clients, line)
+
+    def _own_answer(self, clients: frozenset[int], line: bytes, envelope: Envelope) -> None:
+        (client, *others) = clients
+        view = self.books.clients[client]
+        if not others and self.books.life is Life.READY and view.initialize is not None:
+            self._greeting(clients, line, envelope)
+            return
+        if others or not self.clients.answered_by_codexd(client, line, envelope):
+            self._unexpected(clients, line)
+
+    def _greeting(self, clients: frozenset[int], line: bytes, envelope: Envelope) -> None:
+        (client,) = clients
+        kept = list(self.books.expected)
+        self.books.expected.clear()
+        self.clients.greeted(self.books.clients[client])
+        self.books.expected.extend(kept)
+        if not _fits(self.books.expected[0], clients, line, envelope):
+            self._unexpected(clients, line)
+        self.books.expected.popleft()
+
+    def _end_of_thread(self, clients: frozenset[int], line: bytes, envelope: Envelope) -> bool:
+        if isinstance(envelope.params, msgspec.UnsetType) or self.books.expected or not self.books.dying:
+            return False
+        params = read_object(envelope.params)
+        ends = self.books.ends.get(params.get("threadId", ""))
+        while ends and ends[0].optional and not _fits(ends[0], clients, line, envelope):
+            ends.popleft()
+        if ends and _fits(ends[0], clients, line, envelope):
+            _done(ends.popleft())
+            return True
+        unfollowed = not ends and params.get("status") == {"type": "systemError"}
+        return unfollowed and clients == self.books.wanting("thread/status/changed", self.books.everybody())
+
+    def _afterwards(self, clients: frozenset[int], line: bytes, envelope: Envelope) -> bool:
+        books = self.books
+        due = any(not e.optional for ends in books.ends.values() for e in ends)
+        if books.expected or due or books.loose or not books.afterwards:
+            return False
+        if not _fits(books.afterwards[0], clients, line, envelope):
+            return False
+        _done(books.afterwards.popleft())
+        return True
+
+    def _to_codex(self, line: bytes) -> Written:
+        item, envelope = written(line)
+        if item.number:
+            self._written.request(item, envelope)
+            return item
+        if item.method:
+            self._note(line)
+            return item
+        if not self.books.for_codex:
+            raise Wrong(f"nothing was to be written to Codex: {line!r}")
+        due = self.books.for_codex.popleft()
+        if line != due and not (due == b'"reason":"noClient"' and due in line):
+            raise Wrong(f"written to Codex: {line!r}, expected: {due!r}")
+        return item
+
+    def _note(self, line: bytes) -> None:
+        for client, notes in self.books.notes.items():
+            if notes and notes[0] == line:
+                notes.popleft()
+                self.books.requests.write_notification(client)
+                self.books.counts["notifications for Codex"] += 1
+                return
+        raise Wrong(f"no client has this notification for Codex, or not as the next one: {line!r}")
+
+    def _pause(self, client: int, *, paused: bool) -> None:
+        view = self.books.clients[client]
+        if view.paused is paused:
+            raise Wrong(f"reading from client {client} was already {'paused' if paused else 'resumed'}")
+        view.paused = paused
+        self.books.counts["pauses"] += paused
+
+    def _start(self) -> None:
+        books = self.books
+        books.incarnation += 1
+        books.life, books.since, books.condemned, books.may_start = Life.STARTING, books.now, False, False
+
+    def _order(self, order: str) -> None:
+        if order == "start" and self.books.may_start:
+            return
+        if not self.books.orders or self.books.orders.popleft() != order:
+            raise Wrong(f"Codex was not to {order} now")
+
+    def _unexpected(self, clients: frozenset[int], line: bytes) -> None:
+        due = f", expected {_describe(self.books.expected[0])}" if self.books.expected else ""
+        raise Wrong(f"{line!r} for {set(clients)} is not meant for them, or not now{due}")
+
+
+def _fits(expected: Expected, clients: frozenset[int], line: bytes, envelope: Envelope) -> bool:
+    if expected.clients != clients or expected.line not in (None, line):
+        return False
+    return expected.check is None or expected.check(line, envelope)
+
+
+def _same(view: AskView, entry: dict[str, Any]) -> bool:
+    return b'{"n":%d' % entry["params"]["n"] in view.said.template and view.thread == entry["threadId"]
+
+
+def _done(expected: Expected) -> None:
+    if expected.then is not None:
+        expected.then()
+
+
+def _describe(expected: Expected) -> str:
+    return f"for {set(expected.clients)}: {expected.line!r} {expected.what}"

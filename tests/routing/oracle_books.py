@@ -1,0 +1,129 @@
+"""What the oracle knows: its books, the clients as they see themselves, and what must come out next."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from enum import Enum, auto
+
+from msgspec import Struct
+
+from tests.routing.oracle_asks import AskBook
+from tests.routing.oracle_handles import HandleBook
+from tests.routing.oracle_requests import RequestBook
+from tests.routing.oracle_threads import ThreadBook
+from tests.routing.sim_words import Asked, Envelope, Wrong
+
+CRASH_LOOP = 5
+CRASH_LOOP_SECONDS = 60.0
+
+
+class Life(Enum):
+    """Where Codex is, as seen from outside."""
+
+    NONE = auto()
+    STARTING = auto()
+    READY = auto()
+    WAITING = auto()
+    DOWN = auto()
+    STOPPING = auto()
+
+
+class ClientView(Struct, eq=False):
+    """One connection. `initialize`: what it asked and has no answer to. `greeted_by`: the incarnation that answered."""
+
+    id: int
+    name: str = ""
+    initialize: Asked | None = None
+    initialized: bool = False
+    opted_out: frozenset[str] = frozenset()
+    knows_codexd: bool = False
+    greeted_by: int = 0
+    paused: bool = False
+
+
+class Expected(Struct, eq=False):
+    """One line that must come out: these clients, exactly this line, or one that passes the check."""
+
+    clients: frozenset[int]
+    line: bytes | None = None
+    check: Callable[[bytes, Envelope], bool] | None = None
+    then: Callable[[], None] | None = None
+    what: str = ""
+    optional: bool = False
+
+
+class Books:
+    """Everything that the oracle keeps; filled from what was sent and received alone."""
+
+    def __init__(self, used_ids: set[int]) -> None:
+        self.requests = RequestBook()
+        self.threads = ThreadBook()
+        self.asks = AskBook(used_ids)
+        self.handles = HandleBook()
+        self.clients: dict[int, ClientView] = {}
+        self.life = Life.NONE
+        self.incarnation = 0
+        self.startup: list[tuple[str, bytes]] = []
+        self.startup_is_complete = False
+        self.deaths: deque[float] = deque(maxlen=CRASH_LOOP)
+        self.counts: Counter[str] = Counter()
+        self.now = 0.0
+        self.expected: deque[Expected] = deque()
+        self.ends: dict[str, deque[Expected]] = {}
+        self.flows: dict[str, deque[Expected]] = {}
+        """What must come out by thread, in order, but in any order among them."""
+        self.loose: list[Expected] = []
+        self.afterwards: deque[Expected] = deque()
+        self.for_codex: deque[bytes] = deque()
+        self.notes: dict[int, deque[bytes]] = {}
+        """Notifications of clients on their way to Codex."""
+        self.orders: deque[str] = deque()
+        """`start` and `stop`, as they must be given for Codex."""
+        self.may_start = False
+        self.dying = False
+        self.since = 0.0
+        self.condemned = False
+        self._everybody: frozenset[int] | None = None
+
+    def everybody(self) -> frozenset[int]:
+        """Who has initialized."""
+        if self._everybody is None:
+            self._everybody = frozenset(c.id for c in self.clients.values() if c.initialized)
+        return self._everybody
+
+    def handshakes_changed(self) -> None:
+        """Somebody has initialized, or is gone."""
+        self._everybody = None
+
+    def wanting(self, method: str, clients: frozenset[int]) -> frozenset[int]:
+        """Those of them that have not opted out of it."""
+        unwilling = [c for c in clients if method in self.clients[c].opted_out]
+        return clients.difference(unwilling) if unwilling else clients
+
+    def expect_note(self, method: str, clients: frozenset[int], line: bytes) -> None:
+        """This notification must reach those of the clients that want it, next."""
+        clients = self.wanting(method, clients)
+        if clients:
+            self.expected.append(Expected(clients, line))
+
+    def expect_answer(self, asked: Asked, line: bytes, then: Callable[[], None] | None = None) -> None:
+        """This is the answer that the asker must get, next."""
+
+        def done() -> None:
+            self.requests.close(asked)
+            self.counts["answered by Codex"] += 1
+            if then is not None:
+                then()
+
+        self.expected.append(Expected(frozenset({asked.client}), line, then=done, what=f"answer to {asked}"))
+
+    def expect_own(self, client: int, check: Callable[[bytes, Envelope], bool], what: str) -> None:
+        """codexd itself must answer this client, next."""
+        self.expected.append(Expected(frozenset({client}), check=check, what=what))
+
+    def check_thread_may_be_written_to(self, thread: str | None) -> None:
+        """A thread that is gone for good, or on its way back, gets no requests."""
+        if thread in self.threads.lost:
+            raise Wrong(f"a request for {thread} was sent to Codex, which has lost it")
+        view = self.threads.get(thread)
+        if view is not None and view.resuming:
+            raise Wrong(f"a request for {thread} was sent to Codex before its resume was answered")

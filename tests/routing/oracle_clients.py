@@ -1,0 +1,219 @@
+"""What must follow on each thing that a client does."""
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from tests.routing.oracle_books import Books, ClientView, Life
+from tests.routing.sim_words import ID, Asked, Envelope, read_object
+
+UNAVAILABLE = -32050
+
+
+class ClientSide:
+    """Fills in what must come out next; called before the Router gets the input."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    def connects(self, client: int) -> None:
+        """A connection is accepted."""
+        self._books.clients[client] = ClientView(client)
+        self._books.notes[client] = deque()
+        self._books.requests.open[client] = {}
+
+    def leaves(self, client: int) -> None:
+        """A connection is gone."""
+        books = self._books
+        del books.clients[client]
+        del books.notes[client]
+        books.handshakes_changed()
+        books.requests.leave(client)
+        books.handles.leave(client)
+        for orphan in books.asks.leave(client):
+            books.asks.decide(orphan)
+            books.for_codex.append(b'"reason":"noClient"')
+        books.threads.leave(client)
+
+    def asks(self, asked: Asked) -> None:
+        """A request that is for Codex."""
+        books = self._books
+        view = books.clients[asked.client]
+        books.counts["requests"] += 1
+        if not view.initialized and view.initialize is None:
+            self._refused(asked, -32600)
+        elif books.life in (Life.DOWN, Life.STOPPING):
+            self._refused(asked, UNAVAILABLE)
+        else:
+            books.requests.ask(asked, ready=books.life is Life.READY)
+
+    def initializes(
+        self, asked: Asked, name: str, opted_out: frozenset[str], *, knows: bool, valid: bool
+    ) -> None:
+        """`initialize`; `valid` says whether Codex would take its params."""
+        books = self._books
+        view = books.clients[asked.client]
+        if view.initialized or view.initialize is not None or not valid:
+            self._refused(asked, -32600)
+            return
+        if books.life in (Life.DOWN, Life.STOPPING):
+            self._refused(asked, UNAVAILABLE)
+            return
+        view.initialize, view.name, view.opted_out, view.knows_codexd = asked, name, opted_out, knows
+        if books.life is Life.READY:
+            self.greeted(view)
+
+    def greeted(self, view: ClientView) -> None:
+        """Its `initialize` must be answered next, followed by what Codex said when it started."""
+        books, asked = self._books, view.initialize
+        assert asked is not None, "it waits for that"
+
+        def is_it(line: bytes, envelope: Envelope) -> bool:
+            if isinstance(envelope.result, msgspec.UnsetType):
+                return False
+            agent = str(read_object(envelope.result).get("userAgent"))
+            return _has_id(envelope, asked.id) and agent.endswith(f"({view.name}; 1)")
+
+        self._books.expect_own(view.id, is_it, f"the answer to initialize of {view.id}")
+        view.initialize, view.initialized, view.greeted_by = None, True, books.incarnation
+        books.handshakes_changed()
+        for method, line in books.startup:
+            books.expect_note(method, frozenset({view.id}), line)
+
+    def _refused(self, asked: Asked, code: int) -> None:
+        check = is_error(code, asked.id)
+        self._books.counts["refused at once"] += 1
+        self._books.expect_own(asked.client, check, f"error {code} for {asked}")
+
+    def calls_codexd(self, client: int, raw_id: bytes, check: Callable[[bytes], bool] | None = None) -> None:
+        """A `codexd/*` request that must succeed; `check` gets the result."""
+
+        def is_it(_: bytes, envelope: Envelope) -> bool:
+            if isinstance(envelope.result, msgspec.UnsetType) or not _has_id(envelope, raw_id):
+                return False
+            return check is None or check(bytes(envelope.result))
+
+        self._books.counts["codexd methods"] += 1
+        self._books.expect_own(client, is_it, "the answer of codexd")
+
+    def calls_codexd_in_vain(self, client: int, raw_id: bytes, code: int) -> None:
+        """A `codexd/*` request that must fail."""
+        self._books.expect_own(client, is_error(code, raw_id), f"error {code} of codexd")
+
+    def sends_garbage(self, client: int, code: int, ids: tuple[bytes, ...]) -> None:
+        """A line that is no message: an error, to this client alone."""
+        checks = [is_error(code, raw_id) for raw_id in ids]
+        self._books.counts["garbage"] += 1
+        what = f"error {code} under one of {ids}"
+        self._books.expect_own(client, lambda line, env: any(check(line, env) for check in checks), what)
+
+    def decides(self, client: int, number: int, template: bytes, *, ok: bool) -> None:
+        """An answer to a request of Codex, by the number that this client calls it (or a made-up one)."""
+        books = self._books
+        ask = books.asks.by_id.get(number)
+        if ask is None or ask.over or ask.decided or client not in ask.asked:
+            books.counts["decisions that count for nothing"] += 1
+            return
+        if not ok:
+            ask.abstained.add(client)
+            books.counts["abstentions"] += 1
+            if len(ask.abstained) < len(ask.asked):
+                return
+        books.counts["decisions"] += 1
+        books.asks.decide(ask)
+        books.for_codex.append(template.replace(ID, b"%d" % ask.said.codex_id))
+
+    def decides_for_all(self, client: int, raw_id: bytes, number: int, result: bytes) -> None:
+        """`codexd/approvals/answer`."""
+        ask = self._books.asks.by_id.get(number)
+        if ask is None or ask.over or ask.decided:
+            self.calls_codexd_in_vain(client, raw_id, -32602)
+            return
+        self._books.asks.decide(ask)
+        self._books.for_codex.append(b'{"id":%d,"result":%b}' % (ask.said.codex_id, result))
+        self._books.counts["decisions without being asked"] += 1
+        self.calls_codexd(client, raw_id)
+
+    def notifies(self, client: int, method: str, line: bytes) -> None:
+        """A notification of a client; `initialized` is swallowed, others go on while there is a Codex."""
+        books = self._books
+        if method != "initialized" and books.clients[client].initialized and books.life is Life.READY:
+            books.notes[client].append(line)
+
+    def answered_by_codexd(self, client: int, line: bytes, envelope: Envelope) -> bool:
+        """An answer that nothing in this input has led to directly: one that came out of a queue. Whether it may."""
+        if not isinstance(envelope.result, msgspec.UnsetType):
+            return self._unsubscribed(client, envelope)
+        if isinstance(envelope.error, msgspec.UnsetType):
+            return False
+        error = read_object(envelope.error)
+        reason = (error.get("data") or {}).get("reason")
+        if error["code"] != UNAVAILABLE:
+            return False
+        if reason == "threadLost":
+            return self._thread_lost(client, envelope, error["message"])
+        if reason in ("codexDown", "stopping"):
+            return self._given_up(client, envelope)
+        return False
+
+    def _unsubscribed(self, client: int, envelope: Envelope) -> bool:
+        status = read_object(envelope.result).get("status")  # type: ignore[arg-type] # it was looked at before
+        for asked in list(self._books.requests.open[client].values()):
+            if asked.method != "thread/unsubscribe" or asked.number or not _has_id(envelope, asked.id):
+                continue
+            view = self._books.threads.get(asked.thread)
+            follows = view is not None and client in view.followers
+            if status != ("unsubscribed" if follows else "notSubscribed") or self._books.requests.earlier(
+                asked
+            ):
+                continue
+            self._books.requests.close(asked)
+            self._books.counts[str(status)] += 1
+            if view is not None and follows:
+                self._books.threads.unfollow(view, client)
+                for left in [view, *self._books.threads.descendants(view.id)]:
+                    if client not in self._books.threads.followers(left.id):
+                        self._books.asks.leave(client, left.id)
+            return True
+        return False
+
+    def _thread_lost(self, client: int, envelope: Envelope, message: str) -> bool:
+        for asked in list(self._books.requests.open[client].values()):
+            lost = asked.thread in self._books.threads.lost and f"thread {asked.thread} " in message
+            if lost and not asked.number and _has_id(envelope, asked.id):
+                self._books.requests.close(asked)
+                self._books.counts["thread lost"] += 1
+                return True
+        return False
+
+    def _given_up(self, client: int, envelope: Envelope) -> bool:
+        if self._books.life not in (Life.DOWN, Life.STOPPING):
+            return False
+        view = self._books.clients[client]
+        if view.initialize is not None and _has_id(envelope, view.initialize.id):
+            view.initialize = None
+            return True
+        for asked in list(self._books.requests.open[client].values()):
+            if not asked.number and _has_id(envelope, asked.id):
+                self._books.requests.close(asked)
+                self._books.counts["given up"] += 1
+                return True
+        return False
+
+
+def _has_id(envelope: Envelope, raw_id: bytes) -> bool:
+    return not isinstance(envelope.id, msgspec.UnsetType) and bytes(envelope.id) == raw_id
+
+
+def is_error(code: int, raw_id: bytes, reason: str | None = None) -> Callable[[bytes, Envelope], bool]:
+    """A check for an error line."""
+
+    def is_it(_: bytes, envelope: Envelope) -> bool:
+        if isinstance(envelope.error, msgspec.UnsetType) or not _has_id(envelope, raw_id):
+            return False
+        error = read_object(envelope.error)
+        given = (error.get("data") or {}).get("reason")
+        return bool(error["code"] == code and error["message"]) and reason in (None, given)
+
+    return is_it

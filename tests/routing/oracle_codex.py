@@ -1,0 +1,352 @@
+"""What must follow on each line of Codex, and what it tells the oracle."""
+
+from collections import deque
+from collections.abc import Callable
+
+from tests.routing.oracle_asks import AskView
+from tests.routing.oracle_books import Books, Expected, Life
+from tests.routing.oracle_threads import ThreadView
+from tests.routing.sim_words import Asked, Envelope, Kind, Said, Wrong, filled, read_object
+
+SUBSCRIBES = frozenset({"thread/start", "thread/resume", "thread/fork"})
+ENDS = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
+
+
+class CodexSide:
+    """Fills in what must come out next; called before the Router gets the line."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._kinds: dict[Kind, Callable[[Said], None]] = {
+            Kind.ANSWER: self._answer,
+            Kind.REFUSAL: self._refusal,
+            Kind.CLOSING: self._closing,
+            Kind.EVERYONE: self._everyone,
+            Kind.THREAD: self._thread,
+            Kind.HANDLE: self._handle,
+            Kind.CAUSED: self._caused,
+            Kind.STARTUP: self._startup,
+            Kind.REMOTE_STATUS: self._remote_status,
+            Kind.RESOLVED: self._resolved,
+            Kind.REPLAYED_USAGE: self._replayed_usage,
+            Kind.GOAL_SNAPSHOT: self._goal_snapshot,
+            Kind.REQUEST: self._request,
+            Kind.JUNK: self._junk,
+        }
+        self._own: dict[str, Callable[[Said], None]] = {
+            "initialize": self._introduced,
+            "thread/resume": self._resumed,
+            "thread/unsubscribe": self._released,
+            "thread/read": self._parent_told,
+        }
+
+    def says(self, said: Said) -> None:
+        """Codex says this, and the Router is about to hear it."""
+        self._books.counts[said.kind.name.lower()] += 1
+        self._kinds[said.kind](said)
+
+    def _junk(self, _: Said) -> None:
+        """Nothing follows."""
+
+    def _refusal(self, said: Said) -> None:
+        assert said.cause is not None, "an answer"
+        self._books.requests.refused(said.cause.number)
+        self._own_resume_is_open_again(said)
+
+    def _closing(self, said: Said) -> None:
+        assert said.cause is not None, "an answer"
+        self._books.requests.answered(said.cause.number)
+        self._books.requests.waits_again(said.cause.asked)
+        self._own_resume_is_open_again(said)
+
+    def _own_resume_is_open_again(self, said: Said) -> None:
+        assert said.cause is not None, "an answer"
+        if said.cause.asked is None and said.method == "thread/resume":
+            assert said.cause.params is not None, "it has some"
+            view = self._books.threads.get(said.cause.params.thread_id)
+            if view is not None:
+                view.resume_sent = False
+
+    def _answer(self, said: Said) -> None:
+        assert said.cause is not None, "an answer"
+        asked = said.cause.asked
+        self._books.requests.answered(said.cause.number)
+        if asked is None:
+            self._own.get(said.method, self._junk)(said)
+        elif said.ok and said.method in SUBSCRIBES:
+            self._attached(said, asked)
+        elif said.method in SUBSCRIBES:
+            self._not_attached(said, asked)
+        else:
+            self._plain_answer(said, asked)
+
+    def _plain_answer(self, said: Said, asked: Asked) -> None:
+        if said.ok and said.method == "turn/start":
+            view = self._books.threads.get(said.thread)
+            if view is not None and view.known:
+                view.turn = said.turn
+        if asked.over:
+            return
+        if asked.method == "thread/unsubscribe":
+            self._books.requests.check_in_turn(asked)
+        if said.ok:
+            self._books.handles.answered(asked)
+        self._books.expect_answer(asked, filled(said.template, asked.id, asked.word))
+
+    def _not_attached(self, said: Said, asked: Asked) -> None:
+        self._plain_answer(said, asked)
+        self._adopt()
+
+    def _attached(self, said: Said, asked: Asked) -> None:
+        books = self._books
+        assert said.opens is not None, "it attaches to a thread"
+        assert said.cause is not None, "an answer"
+        held = books.threads.held.pop(said.cause.number, [])
+        view = books.threads.view(said.opens, said.parent)
+        books.threads.learn(view)
+        view.ephemeral = said.ephemeral
+        view.durable |= said.method != "thread/start" and not said.ephemeral
+        if said.turn is not None:
+            view.turn = said.turn
+        if not asked.over:
+            books.threads.follow(view, asked.client)
+            if asked.method == "thread/resume":
+                books.requests.check_in_turn(asked)
+        self._flush(view)
+        self._adopt(offer=False)
+        for method, line in held:
+            if not asked.over:
+                books.counts["held"] += 1
+                books.expect_note(method, frozenset({asked.client}), line)
+        if not asked.over:
+            books.expect_answer(asked, filled(said.template, asked.id))
+        self._offer_family(view)
+
+    def _offer_family(self, view: ThreadView) -> None:
+        for thread in [view, *self._books.threads.descendants(view.id)]:
+            followers = self._books.threads.followers(thread.id)
+            for ask in self._books.asks.undecided(thread.id):
+                new = followers.difference(ask.asked)
+                if new:
+                    self._books.loose.append(self.asking(ask, new))
+
+    def asking(self, ask: AskView, clients: frozenset[int]) -> Expected:
+        """These clients must be asked this, under one id that nothing else ever had."""
+        before, after = ask.said.template.split(b"\x00")
+
+        def is_it(line: bytes, _: Envelope) -> bool:
+            if not (line.startswith(before) and line.endswith(after)):
+                return False
+            self.learn(ask, int(line[len(before) : len(line) - len(after)]))
+            return True
+
+        def done() -> None:
+            ask.asked.update(dict.fromkeys(sorted(clients)))
+            self._books.counts["asked"] += len(clients)
+
+        return Expected(clients, check=is_it, then=done, what=f"{ask.said.method} of {ask.thread}")
+
+    def learn(self, ask: AskView, number: int) -> None:
+        """This is what codexd calls it."""
+        if ask.id is not None:
+            if number != ask.id:
+                raise Wrong(f"the request {ask.id} was offered again as {number}")
+            return
+        if number in self._books.asks.used or not 0 <= number < 2**53:
+            raise Wrong(f"the id {number} was used before, or is no integer below 2^53")
+        self._books.asks.used.add(number)
+        self._books.asks.by_id[number] = ask
+        self._books.asks.recent.append(number)
+        ask.id = number
+
+    def _flush(self, view: ThreadView) -> None:
+        for said in view.backlog:
+            self.turns(said, view)
+            wanting = self._books.wanting(said.method, self._books.threads.followers(view.id))
+            if wanting:
+                self._books.counts["held of a sub-agent"] += 1
+                flow = self._books.flows.setdefault(view.id, deque())
+                flow.append(Expected(wanting, said.line, what="an event of a sub-agent"))
+        view.backlog.clear()
+
+    def _adopt(self, *, offer: bool = True) -> None:
+        """codexd knows now whose these are: their followers get what was kept, and what waits is offered."""
+        while adopted := [
+            view for view in self._books.threads.adoptable() if not self._is_resumed(view.parent)
+        ]:
+            for view in adopted:
+                self._books.threads.learn(view)
+                self._books.counts["adopted"] += 1
+                self._flush(view)
+            for view in adopted if offer else ():
+                self._offer_family(view)
+
+    def _is_resumed(self, thread: str | None) -> bool:
+        """Whether somebody will follow it who does not yet."""
+        view = self._books.threads.get(thread)
+        if thread is None or (view is not None and view.known):
+            return False
+        return self._books.requests.is_under_way(frozenset({"thread/resume"}), thread)
+
+    def _everyone(self, said: Said) -> None:
+        books = self._books
+        books.expect_note(said.method, books.everybody(), said.line)
+        if said.method in ENDS:
+            assert said.thread is not None, "it names its thread"
+            books.asks.end_thread(said.thread)
+            books.threads.forget(said.thread)
+            self._adopt()
+
+    def _thread(self, said: Said) -> None:
+        assert said.thread is not None, "it names its thread"
+        if said.cause is not None and said.cause.number in self._books.requests.under_way:
+            held = self._books.threads.held.setdefault(said.cause.number, [])
+            held.append((said.method, said.line))
+            return
+        threads = self._books.threads
+        if said.method == "turn/completed":
+            self._books.asks.end_turn(said.thread, said.turn)
+        view = threads.view(said.thread, said.parent)
+        if not view.known:
+            if view.parent is not None:
+                view.backlog.append(said)
+                self._search(view)
+            return
+        self.turns(said, view)
+        self._books.expect_note(said.method, threads.followers(view.id), said.line)
+
+    def _search(self, view: ThreadView) -> None:
+        if not view.named:
+            view.searched = True
+
+    def turns(self, said: Said, view: ThreadView) -> None:
+        """Takes down what codexd learns from this of the thread's turn."""
+        if said.method == "turn/started":
+            view.turn = said.turn
+            view.durable = not view.ephemeral
+        elif said.method == "turn/completed":
+            view.turn = None
+
+    def _handle(self, said: Said) -> None:
+        found = self._books.handles.address(said)
+        if found is not None and found[0] in self._books.clients:
+            line = filled(said.template, b"", found[1])
+            self._books.expect_note(said.method, frozenset({found[0]}), line)
+
+    def _caused(self, said: Said) -> None:
+        assert said.cause is not None, "something has caused it"
+        assert said.cause.asked is not None, "a client has"
+        if not said.cause.asked.over:
+            self._books.expect_note(said.method, frozenset({said.cause.asked.client}), said.line)
+
+    def _startup(self, said: Said) -> None:
+        books = self._books
+        books.startup.append((said.method, said.line))
+        greeted = [c for c in books.everybody() if books.clients[c].greeted_by == books.incarnation]
+        books.expect_note(said.method, frozenset(greeted), said.line)
+
+    def _remote_status(self, said: Said) -> None:
+        if self._books.startup_is_complete:
+            self._books.startup[-1] = (said.method, said.line)
+            self._everyone(said)
+        else:
+            self._startup(said)
+            self._books.startup_is_complete = True
+
+    def _resolved(self, said: Said) -> None:
+        ask = self._books.asks.get(said.codex_id)
+        if ask is None:
+            return
+        self._books.asks.end(ask)
+        assert said.thread is not None, "it names its thread"
+        view = self._books.threads.get(said.thread)
+        if ask.id is not None and view is not None and view.known:
+            line = filled(said.template, b"%d" % ask.id)
+            self._books.counts["resolved for clients"] += 1
+            self._books.expect_note(said.method, self._books.threads.followers(said.thread), line)
+
+    def _replayed_usage(self, said: Said) -> None:
+        assert said.cause is not None, "a resume or fork has"
+        asked = said.cause.asked
+        if asked is not None and asked.client in self._books.clients:
+            self._books.expect_note(said.method, frozenset({asked.client}), said.line)
+
+    def _goal_snapshot(self, said: Said) -> None:
+        assert said.cause is not None, "a resume has"
+        if said.cause.asked is not None:
+            self._books.expect_note(said.method, self._books.everybody(), said.line)
+
+    def _request(self, said: Said) -> None:
+        books = self._books
+        ask = books.asks.add(said)
+        if ask is None:
+            return
+        if said.thread is None:
+            clients = books.everybody()
+            if not clients:
+                books.asks.decide(ask)
+                books.for_codex.append(b'"reason":"noClient"')
+        else:
+            view = books.threads.view(said.thread, said.parent)
+            clients = books.threads.followers(said.thread) if view.known else frozenset()
+            if not view.known and view.parent is not None:
+                self._search(view)
+        if clients:
+            books.expected.append(self.asking(ask, clients))
+
+    def _introduced(self, said: Said) -> None:
+        books = self._books
+        if books.condemned:
+            return
+        if not said.ok:
+            books.condemned = True
+            books.orders.append("stop")
+            return
+        books.life = Life.READY
+        books.counts["ready"] += 1
+        knowing = frozenset(c for c in books.everybody() if books.clients[c].knows_codexd)
+        clients = books.wanting("codexd/codex/ready", knowing)
+        if clients:
+            books.afterwards.append(Expected(clients, check=_is_method("codexd/codex/ready"), what="ready"))
+
+    def _resumed(self, said: Said) -> None:
+        """codexd's own resume after a death: the thread is back, or gone, and its followers are told."""
+        books = self._books
+        assert said.cause is not None, "an answer"
+        assert said.cause.params is not None, "it has some"
+        view = books.threads.get(said.cause.params.thread_id)
+        if view is None:
+            return
+        view.resuming = view.resume_sent = False
+        if said.ok:
+            books.threads.learn(view)
+            books.counts["resumed after a death"] += 1
+            self._adopt()
+            return
+        clients = books.wanting("warning", frozenset(view.followers))
+        if clients:
+            books.expected.append(Expected(clients, check=_is_method("warning"), what="not resumed"))
+        if b"no rollout found" in said.line:
+            books.threads.lost[view.id] = None
+        books.threads.forget(view.id)
+        self._adopt()
+
+    def _released(self, said: Said) -> None:
+        view = self._books.threads.get(said.thread)
+        if view is not None and not view.followers:
+            self._books.threads.forget(view.id)
+
+    def _parent_told(self, said: Said) -> None:
+        """codexd has asked whose sub-agent a thread is."""
+        threads = self._books.threads
+        assert said.cause is not None, "an answer"
+        assert said.cause.params is not None, "it has some"
+        view = threads.get(said.cause.params.thread_id)
+        if view is not None:
+            view.searched = False
+            view.named = said.ok and said.parent is not None and not view.known
+        self._adopt()
+
+
+def _is_method(method: str) -> Callable[[bytes, Envelope], bool]:
+    return lambda line, envelope: envelope.method == method and read_object(line)["method"] == method

@@ -1,0 +1,172 @@
+"""The oracle's book of requests: each is waiting or under way, until its one answer; the window and the turns."""
+
+from collections import Counter
+
+from tests.routing.sim_words import Asked, Written, Wrong
+
+WINDOW = 96
+"""At most so many lines of clients may be at Codex beyond the newest one that is proven to be taken."""
+SHARE = 32
+"""At most so many of them of one client: "a few dozen" in front of somebody else's."""
+HANDFUL = 40
+"""At most so many requests of others may overtake a client's only one."""
+FULL = 256
+LOW = 128
+SLACK = 64
+"""What a client may have waiting beyond the limit: what was under way and refused, what was parked and came back."""
+
+IN_TURN = frozenset({"thread/resume", "thread/unsubscribe"})
+Owner = int | None
+
+
+class RequestBook:
+    """Who waits for what. `None` as an owner is codexd itself."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, dict[int, Asked]] = {}
+        self.by_serial: dict[int, Asked] = {}
+        self.under_way: dict[int, Written] = {}
+        self.waiting: Counter[int] = Counter()
+        self._plain: Counter[int] = Counter()
+        self._unproven: dict[int, tuple[Owner, str]] = {}
+        """By the place in the order of writing: who wrote it, and the method."""
+        self._places: dict[int, int] = {}
+        self._share: Counter[Owner] = Counter()
+        self._written = 0
+        self._newest = 0
+
+    def ask(self, asked: Asked, *, ready: bool) -> None:
+        """A client has asked something that is for Codex."""
+        alone = not self.waiting[asked.client] and not self._share[asked.client]
+        if ready and alone and asked.thread is None:
+            asked.sent_before = self._written
+        self.open[asked.client][asked.serial] = asked
+        self.by_serial[asked.serial] = asked
+        self.waiting[asked.client] += 1
+        if asked.thread is None:
+            self._plain[asked.client] += 1
+
+    def write(self, written: Written) -> None:
+        """A request was written to Codex."""
+        if written.number <= self._newest:
+            raise Wrong(f"request id {written.number} after {self._newest}: ids must be new")
+        self._newest = written.number
+        self._written += 1
+        asked, owner = written.asked, None
+        if asked is not None:
+            owner = asked.client
+            if asked.over or asked.number:
+                raise Wrong(f"{asked} was written to Codex although it is over, or was already")
+            asked.number = written.number
+            self._leaves_queue(asked)
+            overtaken = self._written - 1 - asked.sent_before
+            if asked.sent_before >= 0 and overtaken > HANDFUL:
+                raise Wrong(f"{overtaken} requests of others were sent before {asked}")
+        self.under_way[written.number] = written
+        self._places[written.number] = self._written
+        self._takes_place(owner, written.method)
+
+    def write_notification(self, client: int) -> None:
+        """A client's notification was written to Codex; it takes a place in Codex's queue like a request."""
+        self._written += 1
+        self._takes_place(client, "")
+
+    def _takes_place(self, owner: Owner, method: str) -> None:
+        self._unproven[self._written] = owner, method
+        self._share[owner] += 1
+        if len(self._unproven) > WINDOW:
+            raise Wrong(f"{len(self._unproven)} requests are beyond the newest proven one")
+        if owner is not None and self._share[owner] > SHARE:
+            raise Wrong(f"client {owner} has {self._share[owner]} requests of the window")
+
+    def answered(self, number: int) -> None:
+        """Codex's answer to this request reaches codexd: everything up to it was taken."""
+        self.under_way.pop(number)
+        place = self._places.pop(number)
+        while self._unproven and (first := next(iter(self._unproven))) <= place:
+            self._share[self._unproven.pop(first)[0]] -= 1
+
+    def refused(self, number: int) -> None:
+        """Codex had no room for it: it was not taken, which proves nothing."""
+        written = self.under_way.pop(number)
+        place = self._places.pop(number)
+        if place in self._unproven:
+            self._share[self._unproven.pop(place)[0]] -= 1
+        self.waits_again(written.asked)
+
+    def waits_again(self, asked: Asked | None) -> None:
+        """A request that Codex did not execute goes back to where it came from."""
+        if asked is not None and not asked.over:
+            asked.number = 0
+            asked.excused = True
+            asked.sent_before = -1
+            self.waiting[asked.client] += 1
+
+    def close(self, asked: Asked) -> None:
+        """It has its answer."""
+        assert not asked.over, "the oracle closes each once"
+        if not asked.number:
+            self._leaves_queue(asked)
+        asked.over = True
+        del self.open[asked.client][asked.serial]
+        del self.by_serial[asked.serial]
+
+    def leave(self, client: int) -> None:
+        """The client is gone: nobody waits for its answers."""
+        for asked in self.open.pop(client).values():
+            asked.over = True
+            del self.by_serial[asked.serial]
+        del self.waiting[client]
+        del self._plain[client]
+
+    def codex_is_gone(self) -> list[Asked]:
+        """Returns what was under way and somebody waits for, in the order of sending."""
+        lost = [w.asked for w in self.under_way.values() if w.asked is not None and not w.asked.over]
+        self.under_way.clear()
+        self._unproven.clear()
+        self._places.clear()
+        self._share.clear()
+        return lost
+
+    def is_under_way(self, methods: frozenset[str], thread: str) -> bool:
+        """Whether Codex has a request of one of these methods for the thread, and has not answered it."""
+        return any(
+            w.method in methods and w.params is not None and w.params.thread_id == thread
+            for w in self.under_way.values()
+        )
+
+    def is_asked_of(self, thread: str) -> bool:
+        """Whether a client still wants to know something of the thread."""
+        return any(w.asked is not None and w.asked.thread == thread for w in self.under_way.values())
+
+    def is_unproven(self, method: str) -> bool:
+        """Whether codexd itself has asked this and it is not proven to be taken."""
+        return (None, method) in self._unproven.values()
+
+    def check_nothing_is_stuck(self) -> None:
+        """With room in the window, whoever has room in its share has nothing waiting that nothing holds back."""
+        if len(self._unproven) >= WINDOW - 1:
+            return
+        for client, count in self._plain.items():
+            if count and self._share[client] < SHARE:
+                raise Wrong(f"client {client} has {count} requests waiting although there is room")
+
+    def earlier(self, asked: Asked) -> Asked | None:
+        """What the same client asked before about following the same thread, and has no answer to."""
+        for other in self.open[asked.client].values():
+            if other is asked or asked.excused:
+                break
+            follows_or_leaves = other.method in IN_TURN and other.method != asked.method
+            if other.thread == asked.thread and follows_or_leaves and not other.excused:
+                return other
+        return None
+
+    def check_in_turn(self, asked: Asked) -> None:
+        """Following and leaving a thread are answered to one client in the order in which it asked."""
+        if (earlier := self.earlier(asked)) is not None:
+            raise Wrong(f"{asked} was answered before {earlier}")
+
+    def _leaves_queue(self, asked: Asked) -> None:
+        self.waiting[asked.client] -= 1
+        if asked.thread is None and not asked.excused:
+            self._plain[asked.client] -= 1

@@ -1,0 +1,123 @@
+"""The oracle's book of threads: who follows which, by the answers that clients saw."""
+
+from collections import deque
+
+from msgspec import Struct, field
+
+from tests.routing.sim_words import Said
+
+
+class ThreadView(Struct, eq=False):
+    """One thread. `known`: codexd has been told whose it is, and that it is subscribed to it.
+
+    Of a sub-agent's thread codexd must ask whose it is: `searched` while it has no answer, `named` while it must wait
+    for the answer about the parent. `backlog`: what the thread has said until then.
+    """
+
+    id: str
+    parent: str | None = None
+    known: bool = False
+    searched: bool = False
+    named: bool = False
+    followers: dict[int, None] = field(default_factory=dict)
+    turn: str | None = None
+    durable: bool = False
+    ephemeral: bool = False
+    resuming: bool = False
+    resume_sent: bool = False
+    backlog: deque[Said] = field(default_factory=deque)
+
+
+class ThreadBook:
+    """Views of the threads that codexd may know of; and those that died with an earlier Codex for good."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, ThreadView] = {}
+        self._followers: dict[str, frozenset[int]] = {}
+        self.lost: dict[str, None] = {}
+        self.held: dict[int, list[tuple[str, bytes]]] = {}
+        """What a fork's thread said before the answer, by the number of the fork."""
+
+    def __iter__(self):
+        return iter(list(self._views.values()))
+
+    def get(self, thread: str | None) -> ThreadView | None:
+        """The view, if there is one."""
+        return self._views.get(thread) if thread is not None else None
+
+    def view(self, thread: str, parent: str | None = None) -> ThreadView:
+        """The view, which there is from now on."""
+        view = self._views.get(thread)
+        if view is None:
+            view = self._views[thread] = ThreadView(thread)
+        if parent is not None and view.parent != parent:
+            view.parent = parent
+            self._followers.clear()
+        return view
+
+    def followers(self, thread: str) -> frozenset[int]:
+        """Who follows it: its own followers, and those of the threads above it, as far as codexd knows them."""
+        found = self._followers.get(thread)
+        if found is None:
+            everybody: dict[int, None] = {}
+            view = self._views.get(thread)
+            while view is not None:
+                everybody |= view.followers
+                view = self._known(view.parent)
+            found = self._followers[thread] = frozenset(everybody)
+        return found
+
+    def descendants(self, thread: str) -> list[ThreadView]:
+        """The threads below it that codexd knows."""
+        return [view for view in self._views.values() if view.known and self._is_below(view, thread)]
+
+    def adoptable(self) -> list[ThreadView]:
+        """The sub-agents' threads that codexd must know now: nothing is to be heard any more of whose they are."""
+        return [view for view in self._views.values() if view.named and not self._is_to_come(view.parent)]
+
+    def _is_to_come(self, thread: str | None) -> bool:
+        view = self.get(thread)
+        return view is not None and not view.known and (view.searched or view.named)
+
+    def _is_below(self, view: ThreadView, thread: str) -> bool:
+        above = self._known(view.parent)
+        while above is not None:
+            if above.id == thread:
+                return True
+            above = self._known(above.parent)
+        return False
+
+    def _known(self, thread: str | None) -> ThreadView | None:
+        view = self.get(thread)
+        return view if view is not None and (view.known or view.resuming) else None
+
+    def learn(self, view: ThreadView) -> None:
+        """codexd knows the thread from now on."""
+        view.known, view.named = True, False
+        self._followers.clear()
+
+    def comes_back(self, view: ThreadView) -> None:
+        """Codex has died; the thread is to be resumed in the next one."""
+        view.resuming, view.resume_sent, view.known = True, False, False
+        self._followers.clear()
+
+    def follow(self, view: ThreadView, client: int) -> None:
+        """The client follows the thread."""
+        view.followers[client] = None
+        self._followers.clear()
+
+    def unfollow(self, view: ThreadView, client: int) -> None:
+        """It follows it no more."""
+        del view.followers[client]
+        self._followers.clear()
+
+    def leave(self, client: int) -> None:
+        """The client is gone."""
+        for view in self._views.values():
+            view.followers.pop(client, None)
+        self._followers.clear()
+
+    def forget(self, thread: str) -> None:
+        """The thread has ended, or codexd has let go of it."""
+        self._views.pop(thread, None)
+        self._followers.clear()

@@ -1,0 +1,106 @@
+"""What may be written to Codex, and when: clients' requests to the byte, and codexd's own for a reason."""
+
+from collections.abc import Callable
+
+from tests.routing.oracle_books import Books, Life
+from tests.routing.oracle_handles import CLEANS_UP
+from tests.routing.sim_words import Asked, Envelope, Params, Written, Wrong, filled
+
+_RESUMES = frozenset({"thread/resume"})
+_KEEPS = frozenset({"thread/resume", "turn/start"})
+
+
+class WrittenSide:
+    """Judges each request at the moment it is written."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._own: dict[str, Callable[[Params], None]] = {
+            "initialize": self._introduction,
+            "thread/loaded/list": self._marker,
+            "thread/resume": self._resume,
+            "thread/unsubscribe": self._release,
+            "thread/read": lambda _: None,
+            "fs/watch": self._watch_again,
+            **dict.fromkeys(CLEANS_UP, self._clean_up),
+        }
+
+    def request(self, item: Written, _: Envelope) -> None:
+        """A request was written."""
+        assert item.params is not None, "requests have some"
+        serial = item.params.s or _serial_of(item.method)
+        if item.method == "fs/watch" and serial not in self._books.requests.by_serial:
+            serial = 0
+        if serial:
+            self._of_client(item, serial)
+        else:
+            own = self._own.get(item.method)
+            if own is None:
+                raise Wrong(f"codexd has no reason to ask {item.line!r}")
+            own(item.params)
+            self._books.counts[f"own {item.method}"] += 1
+        if self._books.life is not Life.READY and item.method != "initialize":
+            raise Wrong(f"Codex is not ready for {item.line!r}")
+        self._books.requests.write(item)
+
+    def _of_client(self, item: Written, serial: int) -> None:
+        asked = self._books.requests.by_serial.get(serial)
+        if asked is None:
+            raise Wrong(f"nobody waits for an answer to {item.line!r}")
+        item.asked = asked
+        handle = item.params.handle if item.params is not None else None
+        if handle is not None:
+            self._books.handles.name(asked, handle)
+        if item.line != filled(asked.template, b"%d" % item.number, handle):
+            raise Wrong(f"{asked} was written as {item.line!r}")
+        self._books.check_thread_may_be_written_to(asked.thread)
+        if asked.method == "thread/unsubscribe":
+            self._unknown(asked)
+
+    def _unknown(self, asked: Asked) -> None:
+        """A client's unsubscribe is for Codex only if nobody follows the thread, or is about to."""
+        assert asked.thread is not None, "it names one"
+        if self._books.threads.followers(asked.thread):
+            raise Wrong(f"Codex was told to unsubscribe from {asked.thread}, which somebody follows")
+        if self._books.requests.is_under_way(_RESUMES, asked.thread):
+            raise Wrong(f"Codex was told to unsubscribe from {asked.thread}, which somebody is resuming")
+
+    def _introduction(self, _: Params) -> None:
+        if self._books.life is not Life.STARTING or self._books.requests.under_way:
+            raise Wrong("codexd introduces itself once, before anything else")
+
+    def _marker(self, _: Params) -> None:
+        if self._books.requests.is_unproven("thread/loaded/list"):
+            raise Wrong("there is a marker under way already")
+
+    def _resume(self, params: Params) -> None:
+        view = self._books.threads.get(params.thread_id)
+        if view is None or not view.resuming or view.resume_sent or not params.exclude_turns:
+            raise Wrong(f"codexd has no reason to resume {params.thread_id}")
+        view.resume_sent = True
+
+    def _release(self, params: Params) -> None:
+        thread = params.thread_id or ""
+        books = self._books
+        if books.threads.followers(thread):
+            raise Wrong(f"{thread} was released although somebody follows it")
+        view = books.threads.get(thread)
+        if view is None or not view.known or view.turn is not None:
+            raise Wrong(f"{thread} was released although it is not known, or a turn runs")
+        if books.asks.undecided(thread):
+            raise Wrong(f"{thread} was released although something waits for a decision")
+        if books.requests.is_under_way(_KEEPS, thread):
+            raise Wrong(f"{thread} was released although somebody resumes it or starts a turn")
+
+    def _watch_again(self, params: Params) -> None:
+        if params.handle not in self._books.handles.open.values():
+            raise Wrong(f"nobody watches {params.handle!r}")
+
+    def _clean_up(self, params: Params) -> None:
+        owner = self._books.handles.owners.get(params.handle or "")
+        if owner is None or owner[0] in self._books.clients:
+            raise Wrong(f"{params.handle!r} of {owner} is not to be closed: its owner is there")
+
+
+def _serial_of(method: str) -> int:
+    return int(method[4:]) if method.startswith("odd/") else 0

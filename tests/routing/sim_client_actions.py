@@ -1,0 +1,228 @@
+"""What the clients of the world do next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tests.routing.oracle_books import Life
+from tests.routing.sim_clients import GARBAGE, PLAIN, SimulatedClient, Speech
+from tests.routing.sim_codex import NEVER_ANSWERED
+from tests.routing.sim_words import Asked
+
+if TYPE_CHECKING:
+    from tests.routing.simulation import World
+
+BURST = 300
+NEVER_AT_ONCE = 40
+_OPT_OUTS = (
+    "item/agentMessage/delta",
+    "thread/status/changed",
+    "turn/completed",
+    "serverRequest/resolved",
+    "thread/tokenUsage/updated",
+    "configWarning",
+    "process/exited",
+    "warning",
+    "codexd/codex/exited",
+)
+_ON_THREADS = (b"thread/resume", b"thread/resume", b"thread/fork", b"thread/unsubscribe", b"turn/start", b"turn/start",
+               b"turn/interrupt", b"thread/read", b"thread/archive", b"thread/delete", b"future/onThread")  # fmt: skip
+_ON_THREAD_WEIGHTS = (12, 10, 6, 12, 14, 8, 5, 4, 0.7, 0.7, 6)
+_OWN = (
+    b"codexd/status",
+    b"codexd/clients/list",
+    b"codexd/codex/start",
+    b"codexd/approvals/list",
+    b"codexd/nonsense",
+)
+
+
+class ClientActions:
+    """Draws by lot who does what."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rng = world.rng
+        self._speech = Speech(world.rng)
+        self._never: dict[int, int] = {}
+        self._choices: list[tuple[float, Callable[[SimulatedClient], None]]] = [
+            (24, self._ask_plain),
+            (32, self._ask_on_thread),
+            (5, self._start_thread),
+            (12, self._use_handle),
+            (22, self._answer_codex),
+            (2, self._ask_in_vain),
+            (2, self._odd),
+            (2, self._garbage),
+            (3, self._ask_codexd),
+            (2, self._decide_for_all),
+            (1.5, self._notify),
+            (0.5, self._too_long),
+            (0.5, self._initialize),
+        ]
+        self._weights = [weight for weight, _ in self._choices]
+
+    def act(self) -> None:
+        """One client does something, if it is read."""
+        world = self._world
+        if not world.clients:
+            return
+        client = world.clients[self._rng.choice(list(world.clients))]
+        view = world.oracle.books.clients[client.id]
+        if view.paused:
+            return
+        if not client.asked_to_initialize and client.will_initialize and self._rng.random() < 0.7:
+            self._initialize(client)
+        elif client.patient and not view.initialized and self._rng.random() < 0.9:
+            return
+        elif self._rng.random() < world.weather.burst:
+            self._burst(client)
+        elif world.oracle.books.life is Life.DOWN and self._rng.random() < 0.05:
+            self._start_codex(client)
+        else:
+            self._rng.choices(self._choices, self._weights)[0][1](client)
+
+    def _send(self, client: SimulatedClient, what: str, line: bytes) -> None:
+        world = self._world
+        world.input(f"{client.id} {what}", line, lambda: world.router.receive(client.id, line, world.now))
+
+    def _ask(self, client: SimulatedClient, asked: Asked, line: bytes) -> None:
+        self._world.oracle.clients.asks(asked)
+        self._send(client, "asks", line)
+
+    def _initialize(self, client: SimulatedClient) -> None:
+        client.asked_to_initialize = True
+        opted_out = self._rng.sample(_OPT_OUTS, self._rng.choice((0, 0, 0, 1, 4)))
+        knows = self._rng.random() < 0.3
+        capabilities = {"optOutNotificationMethods": opted_out} | ({"codexd": {"seq": True}} if knows else {})
+        valid = self._rng.random() < 0.97
+        written = json.dumps(capabilities if valid else {"optOutNotificationMethods": 5}).encode()
+        asked, line = self._speech.initialize(client, written)
+        name = f"client {client.id}"
+        sides = self._world.oracle.clients
+        sides.initializes(asked, name, frozenset(opted_out), knows=knows, valid=valid)
+        self._send(client, "initializes", line)
+        client.asked_to_initialize = valid
+
+    def _burst(self, client: SimulatedClient) -> None:
+        """As much as a program can write before anybody looks; codexd stops reading in the midst of it."""
+        requests = self._rng.random() < 0.9
+        for _ in range(self._rng.randrange(BURST)):
+            if self._world.oracle.books.clients[client.id].paused:
+                return
+            if requests:
+                self._rng.choices((self._ask_plain, self._ask_on_thread), (9, 1))[0](client)
+            else:
+                self._notify(client)
+
+    def _ask_plain(self, client: SimulatedClient) -> None:
+        self._ask(client, *self._speech.request(client, self._rng.choice(PLAIN)))
+
+    def _ask_in_vain(self, client: SimulatedClient) -> None:
+        self._never[client.id] = self._never.get(client.id, 0) + 1
+        if self._never[client.id] <= NEVER_AT_ONCE:
+            thread = self._rng.choice(self._world.some_threads()) if self._rng.random() < 0.3 else None
+            self._ask(client, *self._speech.request(client, NEVER_ANSWERED.encode(), thread=thread))
+
+    def _odd(self, client: SimulatedClient) -> None:
+        self._ask(client, *self._speech.odd_request(client))
+
+    def _use_handle(self, client: SimulatedClient) -> None:
+        self._ask(client, *self._speech.with_handle(client))
+
+    def _start_thread(self, client: SimulatedClient) -> None:
+        members = b',"ephemeral":true' if self._rng.random() < 0.2 else b""
+        self._ask(client, *self._speech.request(client, b"thread/start", members))
+
+    def _ask_on_thread(self, client: SimulatedClient) -> None:
+        (method,) = self._rng.choices(_ON_THREADS, _ON_THREAD_WEIGHTS)
+        thread = self._rng.choice(self._world.some_threads())
+        if method == b"thread/unsubscribe" and self._rng.random() < 0.6:
+            thread = self._rng.choice(self._world.followed_by(client.id) or [thread])
+        members = b""
+        if method == b"thread/resume" and self._rng.random() < 0.5:
+            members = b',"excludeTurns":true'
+        asked, line = self._speech.request(client, method, members, thread)
+        if method != b"thread/unsubscribe" or not self._is_open(asked):
+            self._ask(client, asked, line)
+
+    def _is_open(self, asked: Asked) -> bool:
+        """Whether the same client has the same question open under the same id: their answers look alike."""
+        others = self._world.oracle.books.requests.open[asked.client].values()
+        return any(other.id == asked.id and other.method == asked.method for other in others)
+
+    def _answer_codex(self, client: SimulatedClient) -> None:
+        """Under an id that it was asked under, now or once; that others were; or that nobody was."""
+        books = self._world.oracle.books
+        asks = [ask.id for ask in books.asks if ask.id is not None and client.id in ask.asked]
+        if not asks and self._rng.random() < 0.8:
+            return
+        choice = self._rng.random()
+        if choice < 0.85 and asks:
+            number = self._rng.choice(asks)
+        elif choice < 0.97 and books.asks.by_id:
+            number = self._rng.choice(self._world.recent_asks())
+        else:
+            number = self._rng.choice((0, 1, 2, 10**15))
+        ok = self._rng.random() < 0.6
+        template, line = self._speech.decision(number, ok=ok)
+        if self._rng.random() < 0.1:
+            self._send(client, "answers under a string", template.replace(b"\x00", b'"%d"' % number))
+            return
+        for _ in range(self._rng.choice((1, 1, 1, 2))):
+            self._world.oracle.clients.decides(client.id, number, template, ok=ok)
+            self._send(client, "answers", line)
+
+    def _decide_for_all(self, client: SimulatedClient) -> None:
+        asks = self._world.recent_asks()
+        number = self._rng.choice(asks) if asks and self._rng.random() < 0.9 else 5
+        raw_id = self._speech.id_for(client)
+        result = b'{"decision":"decline","f":2.0}'
+        line = b'{"id":%b,"method":"codexd/approvals/answer","params":{"id":%d,"result":%b}}' % (
+            raw_id,
+            number,
+            result,
+        )
+        self._world.oracle.clients.decides_for_all(client.id, raw_id, number, result)
+        self._send(client, "decides", line)
+
+    def _garbage(self, client: SimulatedClient) -> None:
+        line, code, ids = self._rng.choice(GARBAGE)
+        self._world.oracle.clients.sends_garbage(client.id, code, ids)
+        self._send(client, "sends garbage", line)
+
+    def _too_long(self, client: SimulatedClient) -> None:
+        world = self._world
+        raw_id = self._speech.id_for(client)
+        head = b'{"id":%b,"method":"x","params":{"a":"%b' % (raw_id, b"y" * 50)
+        world.oracle.clients.sends_garbage(client.id, -32053, (raw_id,))
+        world.input("too long", head, lambda: world.router.receive_too_long(client.id, head, world.now))
+
+    def _start_codex(self, client: SimulatedClient) -> None:
+        raw_id = self._speech.id_for(client)
+        if self._world.oracle.books.life is Life.DOWN:
+            self._world.oracle.death.starts()
+        self._world.oracle.clients.calls_codexd(client.id, raw_id)
+        self._send(client, "starts Codex", b'{"id":%b,"method":"codexd/codex/start"}' % raw_id)
+
+    def _ask_codexd(self, client: SimulatedClient) -> None:
+        method = self._rng.choice(_OWN)
+        if method == b"codexd/codex/start":
+            self._start_codex(client)
+            return
+        raw_id = self._speech.id_for(client)
+        sides = self._world.oracle.clients
+        if method == b"codexd/nonsense":
+            sides.calls_codexd_in_vain(client.id, raw_id, -32601)
+        else:
+            check = self._world.oracle.is_list_of_asks if method == b"codexd/approvals/list" else None
+            sides.calls_codexd(client.id, raw_id, check)
+        self._send(client, "asks codexd", b'{"id":%b,"method":"%b","params":{}}' % (raw_id, method))
+
+    def _notify(self, client: SimulatedClient) -> None:
+        method = self._rng.choice(("initialized", "future/notification"))
+        line = self._speech.notification(method)
+        self._world.oracle.clients.notifies(client.id, method, line)
+        self._send(client, "notifies", line)

@@ -1,0 +1,162 @@
+"""What simulated clients send: good, bad, late, twice, under ids of their own choice."""
+
+import json
+from random import Random
+
+from msgspec import Struct
+
+from tests.routing.sim_words import HANDLE, ID, Asked, filled
+
+IDS = (
+    b"0",
+    b"1",
+    b"2",
+    b"3",
+    b"-5",
+    b"9223372036854775807",
+    b'"0"',
+    b'"1"',
+    b'"a"',
+    b'""',
+    b'"\\u00e9\\""',
+    '"é"'.encode(),
+)
+WORDS = ("p1", "p2", "p 1", 'q"t', "é", "a:b", "", "1:p1", "2:p2", "0")
+LAYOUTS = (
+    b'{"id":%b,"method":"%b","params":%b}',
+    b'{"id":%b,"method":"%b","params":%b}',
+    b'{ "jsonrpc" : "2.0", "id" : %b , "method":"%b", "params":%b,"trace":{"traceparent":"x"},"future":[1,{"id":2}]}',
+    b' {"emittedAtMs":5,"id":%b,\t"method":"%b","params":%b,"s":0} ',
+)
+PLAIN = (
+    b"model/list",
+    b"config/read",
+    b"account/read",
+    b"thread/list",
+    b"thread/loaded/list",
+    b"future/method",
+    b"mcpServer/tool/call",
+)
+HANDLED = (
+    (b"command/exec", b"processId"),
+    (b"command/exec/terminate", b"processId"),
+    (b"process/spawn", b"processHandle"),
+    (b"process/spawn", b"processHandle"),
+    (b"process/kill", b"processHandle"),
+    (b"fs/watch", b"watchId"),
+    (b"fs/unwatch", b"watchId"),
+    (b"fuzzyFileSearch/sessionStart", b"sessionId"),
+    (b"fuzzyFileSearch/sessionStop", b"sessionId"),
+)
+_DEEP = b'{"id":4,"method":"x","params":' + b"[" * 101 + b"]" * 101 + b"}"
+GARBAGE: tuple[tuple[bytes, int, tuple[bytes, ...]], ...] = (
+    (b"nonsense", -32700, (b"null",)),
+    (b"", -32700, (b"null",)),
+    (b'{"id":1,"method":"x"', -32700, (b"null",)),
+    (b'{"id":1,"method":"\xff"}', -32700, (b"null",)),
+    (b"[]", -32600, (b"null",)),
+    (b"17", -32600, (b"null",)),
+    (b"{}", -32600, (b"null",)),
+    (b'{"id":null,"method":"model/list"}', -32600, (b"null",)),
+    (b'{"id":1.5,"method":"model/list"}', -32600, (b"null",)),
+    (b'{"id":9223372036854775808,"method":"model/list"}', -32600, (b"null",)),
+    (b'{"id":7,"id":8,"method":"model/list"}', -32600, (b"7", b"8", b"null")),
+    (b'{"id":7,"method":"model/list","method":"config/read"}', -32600, (b"7",)),
+    (b'{"id":"7","method":5}', -32600, (b'"7"',)),
+    (b'{"id":7}', -32600, (b"7",)),
+    (b'{"id":7,"method":"model/list","trace":5}', -32600, (b"7",)),
+    (_DEEP, -32600, (b"4",)),
+)  # fmt: skip
+
+
+class SimulatedClient(Struct, eq=False):
+    """One program. `patience`: whether it waits for its `initialize` to be answered; `heard`: ids it was asked under."""
+
+    id: int
+    will_initialize: bool
+    patient: bool
+    asked_to_initialize: bool = False
+    is_burst: bool = False
+    heard: list[int] = []
+    gone: bool = False
+
+
+class Speech:
+    """Makes lines, each with a serial number that no other has."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self._serial = 0
+
+    def _next(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    def id_for(self, client: SimulatedClient) -> bytes:
+        """An id as the client chooses it: one of a few, often the one of something that is pending."""
+        choice = self._rng.random()
+        if choice < 0.1 and client.heard:
+            return b"%d" % self._rng.choice(client.heard)
+        if choice < 0.15:
+            return json.dumps(f"{client.id}:p1").encode()
+        return self._rng.choice(IDS)
+
+    def request(
+        self, client: SimulatedClient, method: bytes, members: bytes = b"", thread: str | None = None
+    ) -> tuple[Asked, bytes]:
+        """A request and its line."""
+        serial = self._next()
+        if thread is not None:
+            members = b',"threadId":"%b"%b' % (thread.encode(), members)
+        params = b'{"s":%d%b,"x":1.50}' % (serial, members)
+        raw_id = self.id_for(client)
+        template = self._rng.choice(LAYOUTS) % (ID, method, params)
+        asked = Asked(serial, client.id, raw_id, method.decode(), template, thread)
+        return asked, filled(template, raw_id)
+
+    def odd_request(self, client: SimulatedClient) -> tuple[Asked, bytes]:
+        """One without params that anybody could read."""
+        serial = self._next()
+        raw_id = self.id_for(client)
+        method = b"odd/%d" % serial
+        params = self._rng.choice((b"", b',"params":null', b',"params":[1,{"s":0}]', b',"params":"x"'))
+        template = b'{"method":"%b"%b,"id":%b}' % (method, params, ID)
+        return Asked(serial, client.id, raw_id, method.decode(), template), filled(template, raw_id)
+
+    def with_handle(self, client: SimulatedClient) -> tuple[Asked, bytes]:
+        """A request about something that the client has opened, or wants to."""
+        method, member = self._rng.choice(HANDLED)
+        serial, raw_id = self._next(), self.id_for(client)
+        layout = self._rng.choice(LAYOUTS)
+        if method == b"command/exec" and self._rng.random() < 0.4:
+            nameless = filled(layout % (ID, method, b'{"s":%d}' % serial), raw_id)
+            template = layout % (ID, method, b'{"s":%d,"processId":"%b"}' % (serial, HANDLE))
+            return Asked(serial, client.id, raw_id, "command/exec", template), nameless
+        word = self._rng.choice(WORDS)
+        params = b'{"s":%d,"%b":"%b","x":[1.0]}' % (serial, member, HANDLE)
+        template = layout % (ID, method, params)
+        asked = Asked(serial, client.id, raw_id, method.decode(), template, word=word)
+        return asked, filled(template, raw_id, word)
+
+    def notification(self, method: str) -> bytes:
+        """One that no other is like."""
+        return b'{"method":"%b","params":{"x":1.0,"s":%d}}' % (method.encode(), self._next())
+
+    def initialize(self, client: SimulatedClient, capabilities: bytes) -> tuple[Asked, bytes]:
+        """The handshake; the client's name holds its number."""
+        raw_id = self.id_for(client)
+        info = b'{"name":"client %d","version":"1","title":null}' % client.id
+        params = b'{"clientInfo":%b,"capabilities":%b}' % (info, capabilities)
+        template = b'{"id":%b,"method":"initialize","params":%b}' % (ID, params)
+        asked = Asked(self._next(), client.id, raw_id, "initialize", template)
+        return asked, filled(template, raw_id)
+
+    def decision(self, number: int, *, ok: bool) -> tuple[bytes, bytes]:
+        """An answer to a request of Codex; returns its template and its line."""
+        if ok:
+            body = b'"result":{"decision":"accept","n":%d,"f":1.0}' % self._next()
+        else:
+            body = b'"error":{"code":-32601,"message":"what?","data":%d}' % self._next()
+        shape = self._rng.choice((b'{"id":%b,%b}', b'{"jsonrpc":"2.0", "id": %b ,%b,"future":null}'))
+        template = shape % (ID, body)
+        return template, filled(template, b"%d" % number)

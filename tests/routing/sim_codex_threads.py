@@ -1,0 +1,372 @@
+"""The threads of one simulated Codex: loaded or not, subscribed to or not, turns, sub-agents, and what it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from tests.routing.sim_words import ID, NEVER_RESOLVED, Kind, Said, Written, Wrong, filled
+
+if TYPE_CHECKING:
+    from tests.routing.sim_codex import SimulatedCodex
+
+THREADS = 14
+"""More are not loaded at once, so that everybody meets on a few."""
+_ASKS = (
+    "item/commandExecution/requestApproval",
+    "item/fileChange/requestApproval",
+    "item/permissions/requestApproval",
+    "item/tool/requestUserInput",
+    "mcpServer/elicitation/request",
+    "future/request",
+    *sorted(NEVER_RESOLVED),
+)
+_ACTIVE = b',"status":{"type":"active"}'
+
+
+class Loaded(Struct, eq=False):
+    """A thread in memory. `closing`: it is being unloaded; a resume is told to come again."""
+
+    id: str
+    ephemeral: bool = False
+    parent: str | None = None
+    turn: str | None = None
+    closing: bool = False
+
+
+class AskedByCodex(Struct, eq=False):
+    """A request of Codex that it still wants an answer to."""
+
+    id: int
+    method: str
+    thread: str | None
+    turn: str | None
+    template: bytes
+
+
+class SimulatedThreads:
+    """What thread methods do. Notifications of a thread are said only while codexd is subscribed to it."""
+
+    def __init__(self, codex: SimulatedCodex) -> None:
+        self._codex = codex
+        self._disk = codex.disk
+        self._rng = codex.rng
+        self.loaded: dict[str, Loaded] = {}
+        self.subscribed: dict[str, None] = {}
+        self.pending: dict[int, AskedByCodex] = {}
+        self._asked = 0
+        self._forking: dict[int, str] = {}
+        self.handlers: dict[str, Callable[[Written], bool]] = {
+            "thread/start": self._start,
+            "thread/resume": self._resume,
+            "thread/fork": self._fork,
+            "thread/unsubscribe": self._unsubscribe,
+            "thread/archive": self._archive,
+            "thread/delete": self._archive,
+            "thread/read": self._read,
+            "turn/start": self._turn_start,
+            "turn/interrupt": self._turn_interrupt,
+        }
+
+    def happen(self) -> None:
+        """Something goes on in one of the threads."""
+        stale = [ask.id for ask in self.pending.values() if ask.thread is None]
+        if stale and self._rng.random() < 0.1:
+            del self.pending[stale[0]]
+        if not self.loaded:
+            return
+        thread = self.loaded[self._rng.choice(list(self.loaded))]
+        if thread.id in self._forking.values():
+            return
+        if thread.closing:
+            self._closed(thread)
+        elif thread.turn is not None:
+            self._in_turn(thread)
+        elif thread.id not in self.subscribed and not self._pending_of(thread.id):
+            thread.closing = True
+            if self._rng.random() < 0.5:
+                self._closed(thread)
+        elif self._rng.random() < 0.2:
+            self._of_thread(thread.id, "future/ofThread")
+
+    def finish_closing(self) -> None:
+        """What is being unloaded is gone."""
+        for thread in list(self.loaded.values()):
+            if thread.closing:
+                self._closed(thread)
+
+    def _in_turn(self, thread: Loaded) -> None:
+        choice = self._rng.random()
+        if choice < 0.45:
+            self._of_thread(thread.id, "item/agentMessage/delta")
+        elif choice < 0.55:
+            self._of_thread(thread.id, "thread/tokenUsage/updated")
+        elif choice < 0.80:
+            self._ask(self._rng.choice(_ASKS), thread.id, thread.turn)
+        elif choice < 0.82:
+            self._ask("account/chatgptAuthTokens/refresh", None, None)
+        elif choice < 0.90 and len(self.loaded) < THREADS:
+            self._spawn_agent(thread)
+        else:
+            self._end_turn(thread, b"completed")
+
+    def decided(self, codex_id: int) -> None:
+        """An answer to one of the requests comes in; one that is over already is ignored (measured)."""
+        if codex_id >= self._asked:
+            raise Wrong(f"an answer to request {codex_id}, which this Codex has not made")
+        ask = self.pending.pop(codex_id, None)
+        if ask is not None:
+            self._resolved(ask)
+
+    def _resolved(self, ask: AskedByCodex) -> None:
+        if ask.method not in NEVER_RESOLVED and ask.thread is not None and ask.thread in self.subscribed:
+            template = b'{"method":"serverRequest/resolved","params":{"threadId":"%b","requestId":%b}}' % (
+                ask.thread.encode(),
+                ID,
+            )
+            line = filled(template, b"%d" % ask.id)
+            method = "serverRequest/resolved"
+            said = Said(line, Kind.RESOLVED, template, method, thread=ask.thread, codex_id=ask.id)
+            self._codex.saying.append(said)
+
+    def _ask(self, method: str, thread: str | None, turn: str | None) -> None:
+        if len(self.pending) >= 24:
+            return
+        where = (
+            b',"threadId":"%b","turnId":"%b"' % (thread.encode(), (turn or "").encode()) if thread else b""
+        )
+        template = b'{"id":%b,"method":"%b","params":{"n":%d%b}}' % (
+            ID,
+            method.encode(),
+            self._disk.number(),
+            where,
+        )
+        ask = AskedByCodex(self._asked, method, thread, turn, template)
+        self._asked += 1
+        self.pending[ask.id] = ask
+        if thread is None or thread in self.subscribed:
+            self._say_request(ask)
+
+    def _say_request(self, ask: AskedByCodex) -> None:
+        line = filled(ask.template, b"%d" % ask.id)
+        thread = self.loaded.get(ask.thread or "")
+        said = Said(line, Kind.REQUEST, ask.template, ask.method, thread=ask.thread, turn=ask.turn)
+        said.parent = thread.parent if thread is not None else None
+        said.codex_id = ask.id
+        self._codex.saying.append(said)
+
+    def _of_thread(self, thread: str, method: str, members: bytes = b"", turn: str | None = None) -> None:
+        if thread in self.subscribed:
+            where = b',"threadId":"%b"%b' % (thread.encode(), members)
+            parent = self.loaded[thread].parent
+            self._codex.note(Kind.THREAD, method, where, thread=thread, turn=turn, parent=parent)
+
+    def _to_all(self, thread: str, method: str, members: bytes = b"") -> None:
+        where = b',"threadId":"%b"%b' % (thread.encode(), members)
+        self._codex.note(Kind.EVERYONE, method, where, thread=thread)
+
+    def _begin_turn(self, thread: Loaded) -> None:
+        thread.turn = f"u{self._disk.number()}"
+        if not thread.ephemeral:
+            self._disk.kept.setdefault(thread.id, thread.parent)
+
+    def _say_turn_started(self, thread: Loaded) -> None:
+        assert thread.turn is not None, "it has begun"
+        self._to_all(thread.id, "thread/status/changed", _ACTIVE)
+        turn = b',"turn":{"id":"%b","items":[],"status":"inProgress"}' % thread.turn.encode()
+        self._of_thread(thread.id, "turn/started", turn, thread.turn)
+
+    def _end_turn(self, thread: Loaded, status: bytes) -> None:
+        assert thread.turn is not None, "one is running"
+        turn, thread.turn = thread.turn, None
+        self._to_all(thread.id, "thread/status/changed", b',"status":{"type":"idle"}')
+        ended = b',"turn":{"id":"%b","items":[],"status":"%b"}' % (turn.encode(), status)
+        self._of_thread(thread.id, "turn/completed", ended, turn)
+        for ask in self._pending_of(thread.id):
+            del self.pending[ask.id]
+            self._resolved(ask)
+
+    def _pending_of(self, thread: str) -> list[AskedByCodex]:
+        return [ask for ask in self.pending.values() if ask.thread == thread]
+
+    def _spawn_agent(self, parent: Loaded) -> None:
+        """Every connection is subscribed to a sub-agent's thread from its beginning (measured)."""
+        child = Loaded(f"t{self._disk.number()}", parent=parent.id)
+        self.loaded[child.id] = child
+        self.subscribed[child.id] = None
+        self._begin_turn(child)
+        self._of_thread(child.id, "warning")
+        self._say_turn_started(child)
+
+    def _closed(self, thread: Loaded) -> None:
+        self._to_all(thread.id, "thread/status/changed", b',"status":{"type":"notLoaded"}')
+        self._to_all(thread.id, "thread/closed")
+        self._unload(thread)
+
+    def _unload(self, thread: Loaded) -> None:
+        del self.loaded[thread.id]
+        self.subscribed.pop(thread.id, None)
+        for ask in self._pending_of(thread.id):
+            del self.pending[ask.id]
+
+    def _describe(self, thread: Loaded, turns: bytes = b"") -> bytes:
+        parent = b'"%b"' % thread.parent.encode() if thread.parent else b"null"
+        return b',"thread":{"id":"%b","ephemeral":%b,"parentThreadId":%b,"turns":[%b]}' % (
+            thread.id.encode(),
+            b"true" if thread.ephemeral else b"false",
+            parent,
+            turns,
+        )
+
+    def _reveal(self, written: Written, thread: Loaded, turns: bytes = b"") -> None:
+        self.subscribed[thread.id] = None
+        self._codex.say_result(
+            written,
+            self._describe(thread, turns),
+            opens=thread.id,
+            thread=thread.id,
+            parent=thread.parent,
+            ephemeral=thread.ephemeral,
+            turn=thread.turn if turns else None,
+        )
+
+    def _replays(self, written: Written, thread: str, method: str, kind: Kind) -> None:
+        self._codex.note(kind, method, b',"threadId":"%b"' % thread.encode(), thread=thread, cause=written)
+
+    def _start(self, written: Written) -> bool:
+        assert written.params is not None, "a request has params here"
+        if len(self.loaded) >= THREADS:
+            self._codex.say_error(written, "too many threads for this simulation")
+            return True
+        if self._rng.random() < 0.2:
+            self._codex.cause_of("configWarning", written)
+        thread = Loaded(f"t{self._disk.number()}", ephemeral=written.params.ephemeral)
+        self.loaded[thread.id] = thread
+        self._reveal(written, thread)
+        self._to_all(thread.id, "thread/started")
+        self._of_thread(thread.id, "mcpServer/startupStatus/updated")
+        return True
+
+    def _resume(self, written: Written) -> bool:
+        assert written.params is not None, "a request has params here"
+        wanted = written.params.thread_id or ""
+        thread = self.loaded.get(wanted)
+        if thread is not None and thread.closing:
+            text = f"thread {wanted} is closing; retry thread/resume after the thread is closed"
+            self._codex.say_error(written, text, kind=Kind.CLOSING)
+            return True
+        if wanted not in self._disk.kept:
+            self._codex.say_error(written, f"no rollout found for thread id {wanted}")
+            return True
+        if not written.serial and self._rng.random() < 0.05:
+            self._codex.say_error(written, f"thread {wanted} already has an active writer")
+            return True
+        if thread is None:
+            thread = self.loaded[wanted] = Loaded(wanted, parent=self._disk.kept[wanted])
+            self._to_all(wanted, "thread/status/changed", b',"status":{"type":"idle"}')
+        elif self._rng.random() < 0.5:
+            self._codex.cause_of("deprecationNotice", written)
+        turns = b""
+        if thread.turn is not None and not written.params.exclude_turns:
+            turns = b'{"id":"%b","status":"inProgress"}' % thread.turn.encode()
+        self._reveal(written, thread, turns)
+        if not written.params.exclude_turns:
+            self._replays(written, wanted, "thread/tokenUsage/updated", Kind.REPLAYED_USAGE)
+        self._replays(written, wanted, "thread/goal/cleared", Kind.GOAL_SNAPSHOT)
+        for ask in self._pending_of(wanted):
+            self._say_request(ask)
+        return True
+
+    def _fork(self, written: Written) -> bool:
+        """Two steps: what the new thread says comes before the answer that reveals it (measured)."""
+        assert written.params is not None, "a request has params here"
+        new = self._forking.pop(written.number, None)
+        if new is not None:
+            thread = self.loaded[new]
+            self._reveal(written, thread)
+            self._replays(written, new, "thread/tokenUsage/updated", Kind.REPLAYED_USAGE)
+            self._to_all(new, "thread/started")
+            return True
+        if written.params.thread_id not in self._disk.kept or len(self.loaded) >= THREADS:
+            self._codex.say_error(written, "no rollout found")
+            return True
+        new = self._forking[written.number] = f"t{self._disk.number()}"
+        self.loaded[new] = Loaded(new)
+        self.subscribed[new] = None
+        self._disk.kept[new] = None
+        self._codex.cause_of("deprecationNotice", written)
+        self._forked(written, new, "warning")
+        self._forked(written, new, "mcpServer/startupStatus/updated")
+        return False
+
+    def _forked(self, written: Written, new: str, method: str) -> None:
+        where = b',"threadId":"%b"' % new.encode()
+        self._codex.note(Kind.THREAD, method, where, thread=new, cause=written)
+
+    def _unsubscribe(self, written: Written) -> bool:
+        assert written.params is not None, "a request has params here"
+        wanted = written.params.thread_id or ""
+        status = "notLoaded" if wanted not in self.loaded else "notSubscribed"
+        if wanted in self.subscribed:
+            del self.subscribed[wanted]
+            status = "unsubscribed"
+        self._codex.say_result(written, b',"status":"%b"' % status.encode(), thread=wanted)
+        return True
+
+    def _archive(self, written: Written) -> bool:
+        assert written.params is not None, "a request has params here"
+        wanted = written.params.thread_id or ""
+        if wanted not in self._disk.kept:
+            self._codex.say_error(written, f"no rollout found for thread id {wanted}")
+            return True
+        family = self._family(wanted)
+        self._to_all(wanted, "thread/status/changed", b',"status":{"type":"notLoaded"}')
+        self._codex.say_result(written, thread=wanted)
+        for member in family:
+            del self._disk.kept[member]
+            if (thread := self.loaded.get(member)) is not None:
+                self._unload(thread)
+            self._to_all(member, written.method + "d")
+        return True
+
+    def _family(self, thread: str) -> list[str]:
+        children = [child for child, parent in self._disk.kept.items() if parent == thread]
+        return [thread, *(member for child in children for member in self._family(child))]
+
+    def _read(self, written: Written) -> bool:
+        assert written.params is not None, "a request has params here"
+        thread = self.loaded.get(written.params.thread_id or "")
+        if thread is None or (written.serial and self._rng.random() < 0.05):
+            self._codex.say_error(written, "thread not found")
+            return True
+        if written.serial and self._rng.random() < 0.3:
+            self._codex.cause_of("deprecationNotice", written)
+        self._codex.say_result(written, self._describe(thread), thread=thread.id, parent=thread.parent)
+        return True
+
+    def _turn_start(self, written: Written) -> bool:
+        assert written.params is not None, "a request has params here"
+        thread = self.loaded.get(written.params.thread_id or "")
+        if thread is None or thread.closing:
+            self._codex.say_error(written, f"thread not found: {written.params.thread_id}")
+            return True
+        begins = thread.turn is None
+        if begins:
+            self._begin_turn(thread)
+        turn = b',"turn":{"id":"%b","items":[],"status":"inProgress"}' % (thread.turn or "").encode()
+        self._codex.say_result(written, turn, thread=thread.id, turn=thread.turn)
+        if begins:
+            self._say_turn_started(thread)
+        return True
+
+    def _turn_interrupt(self, written: Written) -> bool:
+        assert written.params is not None, "a request has params here"
+        thread = self.loaded.get(written.params.thread_id or "")
+        if thread is None or thread.turn is None:
+            self._codex.say_error(written, "no active turn to interrupt")
+            return True
+        self._codex.say_result(written, thread=thread.id)
+        self._end_turn(thread, b"interrupted")
+        return True

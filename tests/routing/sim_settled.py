@@ -1,0 +1,65 @@
+"""What must be so when everything has run dry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.routing.oracle_books import Life
+from tests.routing.sim_codex import NEVER_ANSWERED, SimulatedCodex
+from tests.routing.sim_words import Wrong
+
+if TYPE_CHECKING:
+    from tests.routing.simulation import World
+
+
+def check_settled(world: World) -> None:
+    """Raises `Wrong` for whatever was forgotten."""
+    world.look()
+    books = world.oracle.books
+    if books.life not in (Life.READY, Life.DOWN, Life.STOPPING):
+        raise Wrong(f"Codex is {books.life.name} for ever")
+    for client, open_requests in books.requests.open.items():
+        for asked in open_requests.values():
+            if asked.method != NEVER_ANSWERED or not asked.number or books.life is not Life.READY:
+                raise Wrong(f"client {client} never got an answer to {asked}")
+        if books.notes[client] and books.life is Life.READY:
+            raise Wrong(f"a notification of client {client} never reached Codex")
+        if books.clients[client].paused:
+            raise Wrong(f"client {client} is never read again")
+    books.counts["settled"] += 1
+    if books.life is Life.READY and world.codex is not None:
+        _check_threads(world, world.codex)
+        _check_handles(world, world.codex)
+
+
+def _check_threads(world: World, codex: SimulatedCodex) -> None:
+    books = world.oracle.books
+    for view in books.threads:
+        if view.resuming:
+            raise Wrong(f"{view.id} is resumed for ever")
+        if view.followers and view.id not in codex.threads.subscribed:
+            raise Wrong(
+                f"{set(view.followers)} follow {view.id}, but codexd is not subscribed to it any more"
+            )
+        if view.backlog:
+            raise Wrong(f"events of the sub-agent {view.id} are kept for ever")
+    for thread in codex.threads.subscribed:
+        view = books.threads.get(thread)
+        if view is None or not view.known:
+            raise Wrong(f"codexd does not know any more that it is subscribed to {thread}")
+        in_use = view.turn is not None or books.asks.undecided(thread) or books.requests.is_asked_of(thread)
+        if not books.threads.followers(thread) and not in_use:
+            raise Wrong(f"nobody follows {thread}, nothing happens in it, and it is never released")
+
+
+def _check_handles(world: World, codex: SimulatedCodex) -> None:
+    books = world.oracle.books
+    for opener, name in codex.handles.open:
+        client, word = books.handles.owners[name]
+        if client not in books.clients:
+            raise Wrong(f"{opener} {name!r} of client {client}, who is gone, is never closed")
+        if opener == "fs/watch" and (client, opener, word) not in books.handles.open:
+            raise Wrong(f"client {client} does not watch {word!r}, but Codex does")
+    for (client, opener, word), name in books.handles.open.items():
+        if opener == "fs/watch" and (opener, name) not in codex.handles.open:
+            raise Wrong(f"client {client} watches {word!r}, but Codex does not")

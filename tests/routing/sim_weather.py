@@ -1,0 +1,52 @@
+"""What is likely for a while: a table of weights per weather, so that rare things happen together."""
+
+from random import Random
+
+from msgspec import Struct
+
+
+class Weather(Struct, frozen=True):
+    """How often each kind of step comes, relative to the others. `pause`: seconds between two looks at the clock."""
+
+    name: str
+    client: float = 30
+    burst: float = 0.0
+    take: float = 20
+    answer: float = 25
+    happen: float = 35
+    say: float = 50
+    join: float = 0.6
+    leave: float = 0.3
+    die: float = 0.015
+    time: float = 1.0
+    late: float = 1.0
+    look: float = 0.5
+    pause: float = 3.0
+    overloaded: bool = False
+    failing_starts: float = 0.02
+
+    def actions(self) -> tuple[list[str], list[float]]:
+        """The names of the steps and their weights."""
+        names = ["client", "take", "answer", "happen", "say", "join", "leave", "die", "time", "late", "look"]
+        return names, [getattr(self, name) for name in names]
+
+
+WEATHERS = (
+    Weather("fair"),
+    Weather("fair, with deaths", die=0.15),
+    Weather("busy threads", happen=120, client=25),
+    Weather("coming and going", join=4, leave=3),
+    Weather("flood", client=60, burst=0.03, take=8, answer=10),
+    Weather("slow to take", client=40, take=0.4, burst=0.01),
+    Weather("slow to answer", client=40, answer=1, burst=0.01),
+    Weather("overloaded", overloaded=True, client=40, time=6),
+    Weather("overloaded flood", overloaded=True, burst=0.03, time=6, die=0.05),
+    Weather("crash loop", die=3, failing_starts=0.3, pause=0.1, time=3, client=40, burst=0.02),
+    Weather("deaths among sub-agents", happen=100, die=0.3, join=1.5, leave=1.0),
+    Weather("slow clock", pause=0.01, time=0.2),
+)
+
+
+def weather(rng: Random) -> Weather:
+    """The next one."""
+    return rng.choice(WEATHERS)

@@ -1,0 +1,172 @@
+"""The words that the simulated parties and the oracle share: what was asked, written and said.
+
+Lines are made from templates with gaps for the id and for a client's handle, so that what must come out can be
+compared to the byte with what went in, without codexd's own parser.
+"""
+
+import json
+from enum import Enum, auto
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+ID = b"\x00"
+"""The gap in a template where the id stands."""
+HANDLE = b"\x01"
+"""The gap in a template where a handle stands, without its quotes."""
+
+NEVER_RESOLVED = frozenset({"item/tool/call", "currentTime/read"})
+"""The requests of a thread whose end Codex does not announce with `serverRequest/resolved` (measured)."""
+
+
+class Wrong(AssertionError):
+    """The Router did what it must not do, or the oracle has it wrong."""
+
+
+class Params(Struct, rename="camel"):
+    """What the simulated Codex reads in params. `s` is the serial number by which a client's request is known."""
+
+    s: int = 0
+    thread_id: str | None = None
+    ephemeral: bool = False
+    exclude_turns: bool = False
+    process_id: str | None = None
+    process_handle: str | None = None
+    watch_id: str | None = None
+    session_id: str | None = None
+
+    @property
+    def handle(self) -> str | None:
+        """The handle, whichever member it stands in."""
+        return self.process_id or self.process_handle or self.watch_id or self.session_id
+
+
+class Asked(Struct, eq=False):
+    """A request of a client, from the moment it is sent until it is answered or the client is gone.
+
+    `id` is the JSON text of the id. `template` is the line as it must be written to Codex. `number`: Codex's id for
+    it, while it is under way; 0 while it waits. `excused`: Codex refused it once, so that its place in the order is
+    no longer promised. `sent_before`: how many requests had been written when it was asked, if its asker had no
+    other (else -1).
+    """
+
+    serial: int
+    client: int
+    id: bytes
+    method: str
+    template: bytes
+    thread: str | None = None
+    word: str | None = None
+    number: int = 0
+    over: bool = False
+    excused: bool = False
+    sent_before: int = -1
+
+
+class Written(Struct, eq=False):
+    """One line that the Router wrote to Codex. `number` is 0 unless it is a request, `asked` None for codexd's own."""
+
+    line: bytes
+    number: int = 0
+    method: str = ""
+    params: Params | None = None
+    asked: Asked | None = None
+    answer_to: int = -1
+
+    @property
+    def serial(self) -> int:
+        """The serial number of the client's request; 0 for one of codexd's own."""
+        return self.asked.serial if self.asked is not None else 0
+
+
+class Kind(Enum):
+    """What a line of Codex is, and whom it concerns."""
+
+    ANSWER = auto()
+    REFUSAL = auto()
+    CLOSING = auto()
+    EVERYONE = auto()
+    THREAD = auto()
+    HANDLE = auto()
+    CAUSED = auto()
+    STARTUP = auto()
+    REMOTE_STATUS = auto()
+    RESOLVED = auto()
+    REPLAYED_USAGE = auto()
+    GOAL_SNAPSHOT = auto()
+    REQUEST = auto()
+    JUNK = auto()
+
+
+class Said(Struct, eq=False):
+    """One line of Codex, and what it means; only the oracle reads more than `line`.
+
+    `cause`: the request that it answers, or that brought it about. `opens`: the thread to which the answer attaches
+    the asker. `before`: it comes before the answer that reveals its thread. `codex_id`: of a request of Codex.
+    """
+
+    line: bytes
+    kind: Kind
+    template: bytes = b""
+    method: str = ""
+    cause: Written | None = None
+    ok: bool = True
+    opens: str | None = None
+    thread: str | None = None
+    turn: str | None = None
+    parent: str | None = None
+    ephemeral: bool = False
+    handle: str | None = None
+    codex_id: int = -1
+
+
+class Envelope(Struct):
+    """A line, as far as it has to be read to know what it is."""
+
+    id: Raw | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    params: Raw | UnsetType = UNSET
+    result: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+read_envelope = msgspec.json.Decoder(Envelope).decode
+_read_params = msgspec.json.Decoder(Params).decode
+read_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def written(line: bytes) -> tuple[Written, Envelope]:
+    """Reads a line that was written to Codex; raises `Wrong` for one that Codex would not take."""
+    try:
+        envelope = read_envelope(line)
+        if b"\n" in line:
+            raise Wrong(f"a line feed inside a line for Codex: {line!r}")
+        if envelope.method is UNSET:
+            return Written(line, answer_to=_number(envelope.id)), envelope
+        if envelope.id is UNSET:
+            return Written(line, method=envelope.method), envelope
+        params = Params()
+        if envelope.params is not UNSET and bytes(envelope.params)[:1] == b"{":
+            params = _read_params(envelope.params)
+        return Written(line, _number(envelope.id), envelope.method, params), envelope
+    except msgspec.DecodeError as error:
+        raise Wrong(f"Codex could not read {line!r}: {error}") from None
+
+
+def _number(raw: Raw | UnsetType) -> int:
+    text = bytes(raw) if not isinstance(raw, UnsetType) else b""
+    if not text.isdigit():
+        raise Wrong(f"codexd's ids are whole numbers, this is {text!r}")
+    return int(text)
+
+
+def in_text(handle: str) -> bytes:
+    """A handle as it stands inside a JSON string."""
+    return json.dumps(handle, ensure_ascii=False)[1:-1].encode()
+
+
+def filled(template: bytes, raw_id: bytes, handle: str | None = None) -> bytes:
+    """The line of a template."""
+    line = template.replace(ID, raw_id)
+    return line.replace(HANDLE, in_text(handle)) if handle is not None else line

@@ -1,0 +1,266 @@
+"""The simulated world: clients, a Codex that dies, time that jumps, and the Router between them, step by step.
+
+A step is one input of the Router. Which one comes next is drawn by lot; the weights change with the weather, so that
+floods, slow Codexes, crash loops and quiet times all happen. `settle` lets everything run dry and then looks whether
+anything was forgotten.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from random import Random
+
+from codexd.routing.effects import Effect, StartCodex, StopCodex, ToCodex
+from codexd.routing.router import Identity, Router
+from tests.routing.oracle import Oracle
+from tests.routing.oracle_books import Life
+from tests.routing.sim_client_actions import ClientActions
+from tests.routing.sim_clients import SimulatedClient
+from tests.routing.sim_codex import Disk, SimulatedCodex
+from tests.routing.sim_settled import check_settled
+from tests.routing.sim_weather import Weather, weather
+from tests.routing.sim_words import Wrong
+
+CLIENTS = 9
+REMEMBERED = 50
+
+
+class World:
+    """One life of a codexd. `used_ids` is shared by all lives: the ids under which clients were ever asked."""
+
+    def __init__(self, seed: int, used_ids: set[int], now: float) -> None:
+        self.rng = Random(seed)
+        self.now = now
+        self.steps = 0
+        self.clients: dict[int, SimulatedClient] = {}
+        self.codex: SimulatedCodex | None = None
+        self.trace: deque[tuple[str, object, Sequence[Effect]]] = deque(maxlen=REMEMBERED)
+        self.oracle = Oracle(used_ids)
+        self.stopped = False
+        self._disk = Disk()
+        self._late: list[int] = []
+        self._clients_so_far = 0
+        self.weather = weather(self.rng)
+        identity = Identity(pid=1, version="0", socket="s", codex_home="h", started_at=now)
+        self.router = Router(identity, lambda _: 0)
+        self.acts = ClientActions(self)
+        self._actions: dict[str, Callable[[], None]] = {
+            "join": self._join,
+            "leave": self._leave,
+            "client": self.acts.act,
+            "take": self._take,
+            "answer": self._answer,
+            "happen": self._happen,
+            "say": self._say,
+            "die": self._die,
+            "time": self._time,
+            "late": self._late_report,
+            "look": self.look,
+        }
+        self.oracle.death.starts()
+        self.input("start", None, lambda: self.router.start(self.now))
+
+    def run(self, steps: int) -> None:
+        """So many steps; the weather changes now and then, and in between everything runs dry."""
+        end = self.steps + steps
+        while self.steps < end:
+            self.weather = weather(self.rng)
+            self._apply_weather(self.weather)
+            names, weights = self.weather.actions()
+            turn = min(end, self.steps + self.rng.randrange(200, 3000))
+            while self.steps < turn:
+                for name in self.rng.choices(names, weights, k=32):
+                    self._actions[name]()
+            if self.rng.random() < 0.7:
+                self.settle()
+
+    def input(self, what: str, about: object, call: Callable[[], list[Effect]]) -> None:
+        """One input: what comes out is judged and carried out."""
+        self.steps += 1
+        self.oracle.books.now = self.now
+        effects = call()
+        self.trace.append((what, about, effects))
+        for effect in effects:
+            written = self.oracle.judge(effect)
+            if written is not None:
+                assert self.codex is not None, "the oracle would not allow it"
+                self.codex.arrive(written)
+            elif not isinstance(effect, ToCodex):
+                self._carry_out(effect)
+        self.oracle.finished()
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case StartCodex():
+                self.codex = SimulatedCodex(effect.incarnation, self._disk, self.rng)
+                self._apply_weather(self.weather)
+            case StopCodex():
+                assert self.codex is not None, "there is one to stop"
+                self.codex.told_to_stop = True
+            case _:
+                pass
+
+    def _apply_weather(self, now: Weather) -> None:
+        if self.codex is not None:
+            self.codex.overloaded = now.overloaded
+
+    def some_threads(self) -> list[str]:
+        """Threads that a client may know of: those of now, some that died, and one that never was."""
+        known = [view.id for view in self.oracle.books.threads][-16:]
+        return [*known, *list(self.oracle.books.threads.lost)[-2:], "t0"]
+
+    def followed_by(self, client: int) -> list[str]:
+        """The threads that the client follows."""
+        return [view.id for view in self.oracle.books.threads if client in view.followers]
+
+    def recent_asks(self) -> list[int]:
+        """Ids under which clients were asked lately; some are over."""
+        return list(self.oracle.books.asks.recent)
+
+    def _join(self) -> None:
+        if len(self.clients) >= CLIENTS:
+            return
+        self._clients_so_far += 1
+        chance = self.rng.random()
+        client = SimulatedClient(self._clients_so_far, chance < 0.93, chance < 0.6, heard=[])
+        self.clients[client.id] = client
+        self.oracle.clients.connects(client.id)
+        pid = self.rng.choice((None, 100 + client.id))
+        self.input("connect", client.id, lambda: self.router.connect(client.id, pid, self.now))
+
+    def _leave(self) -> None:
+        if self.clients:
+            self.leave(self.rng.choice(list(self.clients)))
+
+    def leave(self, client: int) -> None:
+        """This client's connection is gone."""
+        del self.clients[client]
+        self.oracle.clients.leaves(client)
+        self.input("disconnect", client, lambda: self.router.disconnect(client, self.now))
+
+    def _take(self) -> None:
+        if self.codex is not None and not self.codex.dead:
+            self.codex.take(self.rng.choice((1, 2, 8, 128)))
+
+    def _answer(self) -> None:
+        if self.codex is not None and not self.codex.dead:
+            for _ in range(self.rng.choice((1, 2, 8))):
+                self.codex.answer()
+
+    def _happen(self) -> None:
+        if self.codex is not None and not self.codex.dead:
+            self.codex.happen()
+
+    def _say(self) -> None:
+        codex = self.codex
+        if codex is None:
+            return
+        if not codex.spawned:
+            self._spawn(codex)
+        elif not codex.saying:
+            if codex.dead or codex.told_to_stop:
+                self._exit(codex)
+        else:
+            for _ in range(min(len(codex.saying), self.rng.choice((1, 1, 4, 16)))):
+                self._say_one(codex)
+
+    def _say_one(self, codex: SimulatedCodex) -> None:
+        said = codex.next_said()
+        if not self.stopped:
+            self.oracle.codex.says(said)
+        self.input("codex", said, lambda: self.router.codex_receive(codex.incarnation, said.line, self.now))
+
+    def _spawn(self, codex: SimulatedCodex) -> None:
+        if codex.told_to_stop or self.rng.random() < self.weather.failing_starts:
+            self._exit(codex)
+            return
+        codex.spawned = True
+        if not self.stopped:
+            self.oracle.death.spawned()
+        pid = 1000 + codex.incarnation
+        self.input("spawned", pid, lambda: self.router.codex_spawned(codex.incarnation, pid, self.now))
+        if self.rng.random() < self.weather.failing_starts:
+            self.rng.choice((self._die, codex.refuse_introduction, codex.fall_silent))()
+
+    def _die(self) -> None:
+        """From now on it does nothing; what it has said may still come out, or may not."""
+        codex = self.codex
+        if codex is None or not codex.spawned or codex.dead:
+            return
+        codex.dead = True
+        keep = self.rng.randrange(len(codex.saying) + 1)
+        while len(codex.saying) > keep:
+            codex.saying.pop()
+
+    def _exit(self, codex: SimulatedCodex) -> None:
+        reason = f"exit status {self.rng.randrange(256)}"
+        codex.dead = True
+        self.codex = None
+        self._late.append(codex.incarnation)
+        self.oracle.books.now = self.now
+        self.oracle.death.exits(reason)
+        self.input("exited", reason, lambda: self.router.codex_exited(codex.incarnation, reason, self.now))
+
+    def _time(self) -> None:
+        deadline = self.router.deadline()
+        books = self.oracle.books
+        if deadline is None:
+            if books.life in (Life.STARTING, Life.WAITING):
+                told = self.codex is not None and self.codex.told_to_stop
+                if not told:
+                    raise Wrong(f"Codex is {books.life.name} and nothing is ever due")
+        elif self.rng.random() < 0.8:
+            self.now = max(self.now, deadline)
+        self.tick()
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self.oracle.books.now = self.now
+        self.oracle.death.time_passes()
+        self.input("tick", self.now, lambda: self.router.tick(self.now))
+
+    def _late_report(self) -> None:
+        """Something of an incarnation that is over: nothing may follow."""
+        self.now += self.rng.expovariate(1 / self.weather.pause)
+        if self._late:
+            old = self.rng.choice(self._late)
+            line = b'{"method":"skills/changed","params":{}}'
+            self.input("late line", old, lambda: self.router.codex_receive(old, line, self.now))
+            self.input("late exit", old, lambda: self.router.codex_exited(old, "late", self.now))
+            self.input("late spawn", old, lambda: self.router.codex_spawned(old, 1, self.now))
+
+    def look(self) -> None:
+        """What the Router says of itself is what the oracle has counted."""
+        self.oracle.compare(self.router)
+
+    def settle(self) -> None:
+        """Everything runs dry: Codex takes, answers and says all it has, and what is due comes about."""
+        for _ in range(10_000):
+            if not self._run_dry():
+                break
+        else:
+            raise Wrong("it never settles")
+        check_settled(self)
+
+    def _run_dry(self) -> bool:
+        codex = self.codex
+        if codex is not None and not codex.spawned:
+            self._spawn(codex)
+        elif codex is not None and (codex.dead or codex.told_to_stop) and not codex.saying:
+            self._exit(codex)
+        elif codex is not None and codex.is_busy:
+            codex.run_dry()
+            while codex.saying:
+                self._say_one(codex)
+        elif (deadline := self.router.deadline()) is not None:
+            self.now = max(self.now, deadline)
+            self.tick()
+        else:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """codexd ends: what is open is answered, and Codex goes."""
+        self.stopped = True
+        self.oracle.death.stops()
+        self.input("stop", None, lambda: self.router.stop(self.now))
+        self.settle()
