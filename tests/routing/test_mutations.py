@@ -1,0 +1,114 @@
+"""The walk is worth something: a router that is broken by hand, in any of these ways, does not get through it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+SEEDS = ("1", "2", "3")
+STEPS = "20000"
+
+MUTATIONS = {
+    "an answer keeps codexd's own id": (
+        "answers.py",
+        "        line = messages.with_id(answer, call.request.id)\n",
+        "        line = answer.line\n",
+    ),
+    "who was not asked may answer": (
+        "server_requests.py",
+        "        return pending if pending is not None and client in pending.asked else None\n",
+        "        return pending\n",
+    ),
+    "the first error is the answer": (
+        "server_requests.py",
+        "        return len(pending.abstained) == len(pending.asked)\n",
+        "        return True\n",
+    ),
+    "a pending request is offered again to who has it": (
+        "server_requests.py",
+        "        new = tuple(client for client in clients if client not in pending.asked)\n",
+        "        new = clients\n",
+    ),
+    "ids of server requests begin anew with every one": (
+        "server_requests.py",
+        "        self._last_id += 1\n",
+        "        self._last_id = 7\n",
+    ),
+    "overload counts as proof": (
+        "answers.py",
+        "            self._state.flow.refused(number)\n",
+        "            self._state.flow.answered(number)\n",
+    ),
+    "the window has no end": ("flow.py", "WINDOW = 96\n", "WINDOW = 400\n"),
+    "a client may have the window to itself": ("flow.py", "SHARE = 32\n", "SHARE = 96\n"),
+    "a refused request is forgotten": (
+        "flow.py",
+        "        heapq.heappush(self._retries, (now + pause, next(self._order), call))\n",
+        "",
+    ),
+    "what came before the answer that names its thread is lost": (
+        "threads.py",
+        "        held = self._held.pop(thread, [])\n",
+        "        held = self._held.pop(thread, [])[:0]\n",
+    ),
+    "whoever unsubscribes goes on hearing": (
+        "threads.py",
+        "        del thread.subscribers[client]\n        self._leave(client, thread.id)\n        self._recipients.clear()\n",
+        "        del thread.subscribers[client]\n        self._leave(client, thread.id)\n",
+    ),
+    "parked requests are never taken up again": (
+        "dispatch.py",
+        "            self._state.flow.offer(call, first=True)\n",
+        "            pass\n",
+    ),
+    "handles are not exchanged": (
+        "handles.py",
+        '    return f"{client}:{handle}"\n',
+        "    return handle\n",
+    ),
+    "a death answers nobody": (
+        "codex_life.py",
+        "            if call.owner is not None and not call.abandoned:\n",
+        "            if False:\n",
+    ),
+    "a thread is let go of in the middle of a turn": (
+        "dispatch.py",
+        "            and thread.turn is None\n",
+        "",
+    ),
+    "somebody who has left is answered": (
+        "answers.py",
+        "        if not call.abandoned:\n            self._state.tell((call.owner,), self._state.handles",
+        "        if True:\n            self._state.tell((call.owner,), self._state.handles",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", MUTATIONS)
+def test_a_fault_is_caught(fault: str, tmp_path: Path) -> None:
+    """Planted in a copy, it ends a walk of 20,000 steps; the same walks pass without it (`test_walk`)."""
+    file, sound, broken = MUTATIONS[fault]
+    for package in ("codexd", "tests"):
+        shutil.copytree(CHECKOUT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "codexd" / "routing" / file
+    source = path.read_text()
+    assert source.count(sound) == 1, "the fault can't be planted: the code has changed, so must the fault"
+    path.write_text(source.replace(sound, broken))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    for seed in SEEDS:
+        walk = subprocess.run(
+            [sys.executable, "-m", "tests.walk", STEPS, "--seed", seed],
+            cwd=tmp_path,
+            env=environment | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        if walk.returncode != 0:
+            assert "step " in walk.stderr, walk.stderr
+            print(walk.stderr.splitlines()[-1])
+            return
+    pytest.fail("no walk noticed")
