@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from codexd.protocol.framing import LineSplitter, TooLong
+
 Params = dict[str, Any]
 PATIENCE_S = 30.0
 
@@ -27,7 +29,7 @@ class Connection:
     def __init__(self, stream: socket.socket) -> None:
         self.received: list[Params] = []
         self._stream = stream
-        self._lines = stream.makefile("rb")
+        self._following: list[bytes | TooLong] = []
         self._then: dict[int, Callable[[Params], None]] = {}
         self._next_id = 1795229617000000
 
@@ -49,20 +51,27 @@ class Connection:
 
     def buffered(self) -> list[str]:
         """The methods of what came in one piece with the request that is being handled."""
-        return [json.loads(line)["method"] for line in self._lines.peek().splitlines()]
+        return [json.loads(bytes(line))["method"] for line in self._following if isinstance(line, bytes)]
 
     def hang_up(self) -> None:
         self._stream.shutdown(socket.SHUT_RDWR)
 
     def serve(self, answers: dict[str, Any]) -> None:
-        with self._stream, self._lines:
-            for line in self._lines:
-                message = json.loads(line)
-                self.received.append(message)
-                if "method" not in message:
-                    self._then.pop(message["id"], lambda answer: None)(message)
-                elif "id" in message:
-                    self._answer(message, answers)
+        lines = LineSplitter()
+        with self._stream:
+            while chunk := self._stream.recv(1 << 20):
+                self._following = lines.feed(chunk)
+                while self._following:
+                    line = self._following.pop(0)
+                    assert isinstance(line, bytes)
+                    self._take(json.loads(line), answers)
+
+    def _take(self, message: Params, answers: dict[str, Any]) -> None:
+        self.received.append(message)
+        if "method" not in message:
+            self._then.pop(message["id"], lambda answer: None)(message)
+        elif "id" in message:
+            self._answer(message, answers)
 
     def _answer(self, message: Params, answers: dict[str, Any]) -> None:
         answer = answers.get(message["method"], Refused(-32600, f"unknown variant `{message['method']}`"))

@@ -82,6 +82,7 @@ def test_nothing_waits(waiting, codexctl, capsys):
         (["decline", RIGHTS], {"permissions": {}}),
         (["accept", QUESTION, "--answer", "1"], {"answers": {"answer": {"answers": ["Yes"]}}}),
         (["accept", QUESTION, "--answer", "a=b"], {"answers": {"answer": {"answers": ["a=b"]}}}),
+        (["accept", QUESTION, "--answer", "answer"], {"answers": {"answer": {"answers": ["answer"]}}}),
         (["accept", QUESTION, "--answer", "answer=no"], {"answers": {"answer": {"answers": ["No"]}}}),
         (["decline", QUESTION], {"answers": {}}),
         (["accept", FORM, "--answer", "x y"], {"action": "accept", "content": {"answer": "x y"}}),

@@ -43,6 +43,23 @@ def test_a_decision_is_shown_whole_and_answered_with_a_key():
     assert asking.reply == Reply({"decision": "accept"}, "yes", refused=False)
 
 
+def test_only_a_whole_key_is_an_answer():
+    """A paste that begins with the letter is none."""
+    asking = Asking(command(), 60, PLAIN)
+    asking.key("yes please")
+    assert asking.reply is None
+
+
+def test_not_following_an_mcp_servers_link_refuses_codex_nothing():
+    """So it is no reason for an exit code."""
+    url = {"serverName": "s", "mode": "url", "message": "m", "url": "https://x.example"}
+    question = question_of("mcpServer/elicitation/request", url)
+    assert isinstance(question, Decision)
+    asking = Asking(question, 60, PLAIN)
+    asking.key("n")
+    assert asking.reply == Reply({"action": "decline"}, "no", refused=False)
+
+
 def test_refusing_is_told_apart():
     """For the exit code of `send`."""
     for key in "nc":

@@ -157,10 +157,14 @@ def test_the_thread_may_end(attach, talk):
 
 
 def test_codexd_may_go(attach, talk):
-    """Exit 3, and it is said."""
+    """Exit 3, and it is said, with the way back."""
     talk.answers["turn/start"] = lambda connection, _: (*BEGUN, connection.hang_up)
     code, _, err = attach("hello\n")
-    assert (code, err.splitlines()[-1]) == (3, "codexctl: codexd closed the connection")
+    assert (code, err.splitlines()[-1]) == (
+        3,
+        "codexctl: codexd closed the connection; "
+        f"the thread is kept, and `codexctl attach {THREAD}` goes on with it",
+    )
 
 
 def test_nothing_to_read_at_all(attach):
@@ -383,7 +387,7 @@ def test_questions_come_one_after_the_other(attach_there, talk, terminal):
         terminal.type("2\r")
         assert "echo hi" not in terminal.expect("the third")
         connection.send(event("serverRequest/resolved", requestId=asked[2]))
-        terminal.expect("answered elsewhere, or no longer asked\n")
+        terminal.expect("not asked any more: somebody answered it, or its turn ended\n")
         connection.send(completed())
         terminal.type("\x04")
 

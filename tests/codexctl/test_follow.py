@@ -314,7 +314,9 @@ def test_what_is_answered_elsewhere_is_asked_no_more(codexd, send_there, termina
             event("serverRequest/resolved", requestId=number),
             completed(),
         )
-        assert "held back" not in terminal.expect("answered elsewhere, or no longer asked")
+        assert "held back" not in terminal.expect(
+            "not asked any more: somebody answered it, or its turn ended"
+        )
         terminal.expect("held back")
 
     assert send_there(script) == (0, "done\n")

@@ -101,7 +101,8 @@ def test_the_latest_thread_of_the_directory_goes_on(send, codexd, place):
     assert send("-c", "more") == (
         1,
         "",
-        f"codexctl: there is no thread of {place}/project yet; `codexctl send` begins one\n",
+        f"codexctl: there is no thread of {place}/project yet; `codexctl send` begins one, "
+        "`codexctl threads` lists those of elsewhere\n",
     )
 
 
@@ -227,3 +228,13 @@ def test_a_prompt_that_came_too_late_gets_a_turn_of_its_own(send, codexd):
     assert (code, out) == (0, "for me\n")
     assert err.endswith("the turn ended before it could answer; the prompt is being sent again\n")
     assert len(codexd.requests("turn/start")) == 2
+
+
+def test_a_directory_that_is_none_is_refused(send, codexd):
+    """Codex would open a thread there all the same."""
+    assert send("-C", "/no/such/place", "hello") == (
+        2,
+        "",
+        "codexctl: there is no directory /no/such/place\n",
+    )
+    assert codexd.requests("thread/start") == []
