@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from codexctl.exits import EXIT_CODES
+from codexctl.exits import EXIT_CODES, Exit, Failure
 from codexctl.render import terminal_width
 from codexd import __version__
 
@@ -256,5 +256,11 @@ def _positive(number: type[int] | type[float], text: str, what: str) -> float:
 
 
 def directory(arguments: argparse.Namespace) -> str:
-    """The directory that is meant, absolute and without links, as Codex records it."""
-    return os.path.realpath(getattr(arguments, "cd", None) or os.getcwd())
+    """The directory that is meant, absolute and without links, as Codex records it.
+
+    Raises `Failure` when `--cd` names none: Codex would open a thread there all the same.
+    """
+    path = os.path.realpath(getattr(arguments, "cd", None) or os.getcwd())
+    if not os.path.isdir(path):
+        raise Failure(Exit.USAGE, f"there is no directory {path}")
+    return path

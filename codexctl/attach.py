@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from codexctl import session
-from codexctl.client import Client
+from codexctl.client import Client, ConnectionLost
 from codexctl.conversation import SIGNALS, Conversation
 from codexctl.exits import Exit
 from codexctl.interrupts import Interrupts
@@ -18,6 +18,7 @@ from codexctl.transcript import Transcript
 from codexctl.views import PlainView, SilentView, View
 from codexd import __version__
 from codexd.protocol import extension
+from codexd.protocol.errors import Unavailable
 
 TURNS_SHOWN = 5
 
@@ -73,4 +74,9 @@ def _talk(
     with Interrupts(*SIGNALS) as interrupts:
         view.note(f"thread {thread['id']} in {thread['cwd']}: {title}", "dim")
         transcript.history(turns)
-        return Conversation(client, transcript, view, screen, as_json=as_json).run(interrupts)
+        try:
+            return Conversation(client, transcript, view, screen, as_json=as_json).run(interrupts)
+        except ConnectionLost as lost:
+            raise Unavailable(
+                f"{lost}; the thread is kept, and `codexctl attach {thread['id']}` goes on with it"
+            ) from lost

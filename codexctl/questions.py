@@ -89,7 +89,7 @@ class Questions:
         """It is over: by our answer, by somebody else's, or because the turn is."""
         self._waiting.pop(request_id, None)
         if self._active is not None and self._active[0] == request_id:
-            self._close(screen, "answered elsewhere, or no longer asked")
+            self._close(screen, "not asked any more: somebody answered it, or its turn ended")
 
     def turn_ended(self, turn: str, screen: Screen | None) -> None:
         """Whatever was asked in a turn is over with it."""

@@ -52,7 +52,10 @@ def latest_thread(client: Client, directory: str) -> Thread | None:
 
 
 def no_thread_here(directory: str) -> Failure:
-    return Failure(Exit.FAILED, f"there is no thread of {directory} yet; `codexctl send` begins one")
+    return Failure(
+        Exit.FAILED,
+        f"there is no thread of {directory} yet; `codexctl send` begins one, `codexctl threads` lists those of elsewhere",
+    )
 
 
 def full_id(client: Client, given: str) -> str:
