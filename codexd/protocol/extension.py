@@ -1,15 +1,16 @@
 """The `codexd/*` methods: what a client that knows codexd may ask codexd itself.
 
-Names alone, so that every `codexctl` can import them for nothing. They need no `initialize` and are answered in every state of Codex. Clients that do not ask for them never see them.
+Names alone, so that every `codexctl` can import them for nothing. They need no `initialize` and are answered in every
+state of Codex. Clients that do not ask for them never see them.
 """
 
 STATUS = "codexd/status"
-"""`{}` → `{codexd: {pid, version, startedAt, socket, codexHome}, codex: {pid, version, state, restarts, startedAt, reason},
-clients, threads, pendingApprovals, inFlight, queued}`; times in seconds since the epoch, the rest of Codex's members null
-where there is none."""
+"""`{}` → `{codexd: {pid, version, startedAt, socket, codexHome}, codex: {pid, version, state, restarts, startedAt,
+reason}, clients, threads, pendingApprovals, inFlight, queued}`; times in seconds since the epoch; what there is none of
+is null. `reason` says why there is no Codex, and the way out when it was left down."""
 CLIENTS_LIST = "codexd/clients/list"
-"""`{}` → `{clients: [{id, name, version, pid, connectedAt, threads, inFlight, outboxBytes, lagging}]}`; `name` and `version`
-are null until the client has initialized."""
+"""`{}` → `{clients: [{id, name, version, pid, connectedAt, threads, inFlight, outboxBytes, lagging}]}`; `name` and
+`version` are null until the client has initialized."""
 APPROVALS_LIST = "codexd/approvals/list"
 """`{}` → `{approvals: [{id, threadId, turnId, method, params, askedAt, askedClients}]}`: what Codex waits for an answer
 to, oldest first; `params` are Codex's own."""

@@ -27,7 +27,7 @@ class Handshake(Enum):
 
 
 class Client(Struct, eq=False):
-    """One connection. `initialize` is the request that waits for Codex's own answer; `greeted_by` the incarnation that gave it."""
+    """One connection. `initialize` is the request that waits for Codex's own answer; `greeted_by`: who gave it."""
 
     id: ClientId
     pid: int | None

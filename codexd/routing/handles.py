@@ -31,7 +31,8 @@ CLOSED_BY = {
 """What opens something, and what ends it."""
 LASTING = frozenset(CLOSED_BY) - {"command/exec"}
 """What is open after its request was answered. A command lives as long as its request does."""
-_CLOSES = {"fs/unwatch": "fs/watch", "mcpServer/event/stream/stop": "mcpServer/event/stream/start", "fuzzyFileSearch/sessionStop": "fuzzyFileSearch/sessionStart"}  # fmt: skip
+_CLOSES = {CLOSED_BY[opener]: opener for opener in LASTING - {"process/spawn"}}
+"""What ends something by its own answer; a process ends with `process/exited`."""
 
 _string = msgspec.json.Decoder(str)
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]*")

@@ -1,11 +1,10 @@
 """Codex's life as a table: what may follow on what, and how long to wait before the next try.
 
-        ┌────────────── START ──────────────┐
-        v                                   │
-    STARTING ──ANSWERED──> READY ──STOP──> DRAINING        WAITING <──RETRY── EXITED (left down: no RETRY)
-        │                    │                │               │                 ^
-        └──────EXIT──────────┴──────EXIT──────┘── START <─────┘                 │
-                             └──────────────────────────EXIT ───────────────────┘
+    EXITED ──START──> STARTING ──ANSWERED──> READY ──STOP──> DRAINING
+       ^                 │                     │                │
+       └──────EXIT───────┴────────EXIT─────────┴──────EXIT──────┘
+
+    EXITED ──RETRY──> WAITING ──START──> STARTING        without RETRY it is left down
 
 An incarnation is one life of one process. Reports of an older incarnation than the present one are to be ignored:
 `is_current` says so.

@@ -14,7 +14,7 @@ class CodexdStatus(Struct, rename="camel"):
 
 
 class CodexStatus(Struct, rename="camel"):
-    """The child. `reason` says why it is not ready, or why the last one ended; `restarts` counts the starts after the first one."""
+    """The child. `reason` says why it is not ready; `restarts` counts the starts after the first one."""
 
     pid: int | None
     version: str | None
@@ -25,7 +25,7 @@ class CodexStatus(Struct, rename="camel"):
 
 
 class Status(Struct, rename="camel"):
-    """The answer to `codexd/status`: counts of connected clients, open threads, undecided approvals, unanswered and queued requests."""
+    """The answer to `codexd/status`. Threads are those that codexd knows; `in_flight` is what Codex has not answered."""
 
     codexd: CodexdStatus
     codex: CodexStatus

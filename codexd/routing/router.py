@@ -18,7 +18,8 @@ Theory of operation
     `State` holds the tables; each table has its rules at the top of its file (`flow`, `requests`, `clients`,
     `threads`, `server_requests`, `handles`, `lifecycle`). The deciders change them: `FromClients` and
     `FromCodex` take one line each (the latter's are for `Answers`, `Notifications` or `Decisions`), `CodexLife`
-    carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be handed over. After each input the queues are pumped, once.
+    carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be handed over. After each input the
+    queues are pumped, once.
 
 Invariant
     A request is in exactly one place: waiting for the handshake, in a queue, parked for its thread's resume, waiting

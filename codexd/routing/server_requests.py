@@ -86,7 +86,10 @@ class ServerRequests:
         return len(pending.abstained) == len(pending.asked)
 
     def leave(self, client: ClientId, thread: str | None = None) -> list[Pending]:
-        """The client is no longer asked (of this thread, or of anything). Returns what concerns no thread and has nobody left to answer."""
+        """The client is no longer asked (of this thread, or of anything).
+
+        Returns what concerns no thread and has nobody left to answer.
+        """
         orphans = []
         for pending in self._pending.values():
             if client in pending.asked and thread in (None, pending.thread):

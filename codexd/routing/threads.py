@@ -21,10 +21,10 @@ LOST_THREADS = 10_000
 class Thread(Struct, eq=False):
     """One thread that Codex has loaded for us.
 
-    `turn` is the id of the running turn, `ended_turn` that of the last one. `durable`: it has had a turn and is not ephemeral, so a later process can
-    resume it. `usage_to`: who asked for the replay that a resume is followed by; the usage that comes before the goal
-    snapshot is that client's alone (`NOBODY`: codexd's own resume, the replay is dropped). `resuming`: after a death;
-    its requests are parked.
+    `turn` is the id of the running turn, `ended_turn` that of the last one. `durable`: it has had a turn and is not
+    ephemeral, so a later process can resume it. `usage_to`: who asked for the replay that a resume is followed by; the
+    usage that comes before the goal snapshot is that client's alone (`NOBODY`: codexd's own resume, the replay is
+    dropped). `resuming`: after a death; its requests are parked.
     """
 
     id: str
