@@ -332,6 +332,22 @@ def test_when_idle_ctrl_c_asks_to_be_pressed_again(attach_there, terminal):
     assert attach_there(script) == 130
 
 
+def test_a_turn_that_begins_in_between_is_interrupted_first(attach_there, talk, terminal):
+    """The Ctrl-C before it was meant for something else."""
+    talk.answers["turn/interrupt"] = ({}, completed("interrupted"))
+
+    def script():
+        ctrl_c()
+        terminal.expect("Ctrl-C again leaves, and Ctrl-D does\n")
+        talk.connections[0].send(started(), *saying("of an editor"))
+        terminal.expect("of an editor\n")
+        ctrl_c()
+        terminal.expect("the turn was interrupted\n")
+        terminal.type("\x04")
+
+    assert attach_there(script) == 0
+
+
 def test_an_approval_is_answered_with_a_key(attach_there, talk, terminal):
     """Shown with the command, and the turn goes on."""
     answers: list[dict[str, object]] = []
@@ -428,8 +444,9 @@ def test_a_question_waits_for_a_pause_in_typing(attach_there, talk, terminal, mo
         terminal.type("n\x15")
         terminal.expect("> n")
         talk.connections[0].ask(ASK, COMMAND_APPROVAL)
-        talk.connections[0].send(event("warning", message="mind"))
-        assert "Codex wants" not in terminal.expect("mind\n")
+        for warning in ("one", "two"):
+            talk.connections[0].send(event("warning", message=warning))
+            assert "Codex wants" not in terminal.expect(f"{warning}\n")
         terminal.type("\r")
         terminal.expect("[y/p/n/c] ")
         terminal.type("y")

@@ -212,8 +212,10 @@ def test_what_is_queued_at_the_very_end_of_a_flush_is_not_forgotten(codexd):
     queued: list[int] = []
     with Client.open() as client:
         client._writing = Door()  # type: ignore[assignment]
-        assert client.wait(client.send("echo", {"n": 1}), 10) == 1
-        assert client.wait(queued[0], 10) == 2
+        first = client.send("echo", {"n": 1})
+        client.flush()
+        assert not client._outgoing
+        assert [client.wait(request, 10) for request in (first, *queued)] == [1, 2]
 
 
 def test_it_can_be_waited_for_with_select(codexd):
