@@ -46,7 +46,7 @@ def test_under_a_real_systemd(codex: Path, home: Path) -> None:
         f"PYTHONPATH={ROOT}:{':'.join(p for p in sys.path if 'site-packages' in p)}",
     ]
     argv += [sys.executable, "-P", str(SCENARIO), str(ROOT), str(codex)]
-    environ = os.environ | {"EXPOSE": ":".join([sys.base_prefix, sys.prefix, str(ROOT), str(codex.parent)])}
+    environ = os.environ | {"EXPOSE": ":".join([str(ROOT), sys.base_prefix, sys.prefix, str(codex.parent)])}
     done = subprocess.run(
         argv,
         env=environ,

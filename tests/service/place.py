@@ -82,7 +82,10 @@ class Place:
             with process:
                 process.kill()
         for stray in self.strays():
-            stray.kill()
+            try:
+                stray.kill()
+            except psutil.NoSuchProcess:
+                continue  # it has just ended by itself
         shutil.rmtree(self.root)
 
     # Programs
