@@ -82,6 +82,7 @@ def test_what_others_do_on_the_thread_is_seen(world: World, editor: JsonLinesCli
     terminal = attach(world)
     thread = thread_of(terminal)
     say(terminal, "hello", "You said: hello\n")
+    wait_idle(terminal)  # what Codex takes in at the very end of a turn it does not answer
     editor.call("thread/resume", {"threadId": thread})
     editor.wait_turn(editor.start_turn(thread, "run-free echo from the editor"))
     terminal.wait_text("The output was: ")
