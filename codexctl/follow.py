@@ -1,22 +1,26 @@
 """Following one turn to its end, for `send`: the reply, the questions, Ctrl-C, the time limit."""
 
+from __future__ import annotations
+
 import os
 import select
 import signal
 import sys
 import time
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codexctl.client import Answer, Client, ConnectionLost, Message
 from codexctl.exits import Exit
 from codexctl.interrupts import Interrupts
 from codexctl.questions import Questions, how_to_answer
 from codexctl.render import is_terminal
-from codexctl.screen import Screen
 from codexctl.transcript import Transcript
 from codexctl.views import PlainView, SilentView
 from codexd.protocol.errors import Unavailable
+
+if TYPE_CHECKING:
+    from codexctl.screen import Screen
 
 INTERRUPT_SECONDS = 5.0
 """How long the turn may take to end when it is interrupted because the time limit has passed."""
@@ -168,6 +172,8 @@ class Follower:
             return
         if self._questions.is_waiting:
             if self._screen is None:
+                from codexctl.screen import Screen
+
                 self._view.note("")
                 self._screen = screens.enter_context(Screen(sys.stderr, prompt=""))
             self._questions.present(self._screen)

@@ -1,20 +1,29 @@
-"""What Codex has asked this client: answered by itself, put to the user one at a time, or left to others."""
+"""What Codex has asked this client: answered by itself, put to the user one at a time, or left to others.
+
+Most turns ask nothing, so what a question takes is imported with the first one.
+"""
+
+from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codexctl.asking import Asking, summary
 from codexctl.client import Client, Message, RequestId
-from codexctl.decisions import Decision, Form, Unanswerable, question_of
-from codexctl.keys import Key
-from codexctl.screen import Screen
+
+if TYPE_CHECKING:
+    from codexctl.asking import Asking
+    from codexctl.decisions import Decision, Form
+    from codexctl.keys import Key
+    from codexctl.screen import Screen
 
 INPUT_PROMPT = "> "
 
 
 def how_to_answer(question: Decision | Form, request_id: RequestId) -> str:
     """For a place where nobody can be asked: what waits, and the commands that answer it."""
+    from codexctl.asking import summary
+
     return (
         f"{summary(question)}\n  Codex waits for `codexctl approvals accept {request_id}`"
         f" (or `decline {request_id}`; `show {request_id}` has the details)"
@@ -52,7 +61,7 @@ class Questions:
             self._client.respond(message.id, {"currentTimeAt": int(time.time())})
             return None
         question = self._question(message)
-        if isinstance(question, Unanswerable):
+        if question is None:
             self._client.abstain(message.id, f"codexctl cannot answer {message.method}")
             return None
         self._waiting[message.id] = message
@@ -62,9 +71,11 @@ class Questions:
 
     def present(self, screen: Screen) -> None:
         """Puts the oldest question to the user."""
+        from codexctl.asking import Asking
+
         request_id, message = next(iter(self._waiting.items()))
         question = self._question(message)
-        assert not isinstance(question, Unanswerable), "it was not taken up"
+        assert question is not None, "it was not taken up"
         asking = Asking(question, screen.width, screen.paint)
         self._active = request_id, asking
         more = f" ({len(self._waiting) - 1} more wait)" if len(self._waiting) > 1 else ""
@@ -97,9 +108,12 @@ class Questions:
             if message.params.get("turnId") == turn:
                 self.resolved(request_id, screen)
 
-    def _question(self, message: Message) -> Decision | Form | Unanswerable:
+    def _question(self, message: Message) -> Decision | Form | None:
+        from codexctl.decisions import Unanswerable, question_of
+
         item = self._items.get(message.params.get("itemId", ""))
-        return question_of(message.method, message.params, item)
+        question = question_of(message.method, message.params, item)
+        return None if isinstance(question, Unanswerable) else question
 
     def _go_on(self, screen: Screen, request_id: RequestId, asking: Asking) -> None:
         if asking.reply is None:

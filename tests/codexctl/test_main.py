@@ -11,6 +11,10 @@ from codexctl.main import main
 from tests.codexctl.standin import completed, saying, turn
 
 HEAVY = {"trio", "msgspec", "rich", "platformdirs", "psutil", "typing_extensions", "sniffio", "attr"}
+UNUSED = {
+    *("codexctl.start", "subprocess", "asyncio", "codexd.protocol.messages"),
+    *("codexctl.asking", "codexctl.decisions", "codexctl.screen", "hashlib", "pathlib", "shutil"),
+}
 
 SHOW_MODULES = """
 import json, sys
@@ -26,12 +30,18 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 def test_a_command_loads_what_it_needs_and_no_more(codexd, argv):
     """Nothing outside the standard library; of that neither asyncio nor dataclasses, which cost as much as the rest.
 
-    What a terminal needs is not loaded where there is none, and starting codexd not where it runs.
+    What a terminal needs is not loaded where there is none, what a question takes not before there is one, and
+    starting codexd not where it runs.
     """
     codexd.answers["turn/start"] = ({"turn": turn("inProgress")}, *saying("Hello"), completed())
     done = subprocess.run(
         [sys.executable, "-c", SHOW_MODULES, *argv],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COVERAGE_PROCESS_START": ""},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "COVERAGE_PROCESS_START": "",
+            "COVERAGE_PROCESS_CONFIG": "",
+        },
         cwd=os.getcwd(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -42,7 +52,7 @@ def test_a_command_loads_what_it_needs_and_no_more(codexd, argv):
     loaded = {module.split(".")[0] for module in modules}
     assert loaded & HEAVY == set()
     assert {"codexctl.main", "codexctl.client"} <= set(modules)
-    assert {"codexctl.start", "subprocess", "asyncio", "codexd.protocol.messages"} & set(modules) == set()
+    assert UNUSED & set(modules) == set()
 
 
 @pytest.mark.parametrize(
