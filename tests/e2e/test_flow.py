@@ -70,7 +70,8 @@ def test_a_client_that_never_reads_is_cut_off_with_a_reason_and_delays_nobody(wo
     (world.config_home / "codexd").mkdir()
     (world.config_home / "codexd" / "config.toml").write_text("max_outbox_bytes = 1048576\n")
     world.start_daemon()
-    a = world.client("a", optOutNotificationMethods=["item/agentMessage/delta"])  # it is not to be the slow one
+    # The one that watches is not to be the slow one itself.
+    a = world.client("a", optOutNotificationMethods=["item/agentMessage/delta"])
     thread = a.start_thread()
     a.wait_turn(a.start_turn(thread, "hello"))
     stuck = world.connect_raw()
