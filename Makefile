@@ -3,11 +3,12 @@
 #   make test    all tests, with coverage
 #   make check   format, lint, types
 #   make walk    the core's long random walk (STEPS=1000000)
+#   make conformance-latest   the comparison with bare Codex (tests/conformance), for the newest Codex that npm has
 #   make bench   codexd beside bare Codex
 # PYTHON=… chooses the Python that .venv is made with.
 
 .POSIX:
-.PHONY: setup demo test check walk bench clean
+.PHONY: setup demo test check walk bench conformance-latest clean
 
 STEPS = 1000000
 SETUP = PYTHON='$(PYTHON)' scripts/setup.sh
@@ -16,6 +17,7 @@ SOURCES = codexd codexctl tests bench
 
 setup:
 	@$(SETUP) codex,test
+	@scripts/setup_npm.sh
 
 demo:
 	@$(SETUP) codex
@@ -37,6 +39,9 @@ walk: setup
 
 bench: setup
 	$(RUN) bench
+
+conformance-latest: setup
+	scripts/with_newest_codex.sh $(RUN) pytest tests/conformance
 
 clean:
 	rm -rf .venv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

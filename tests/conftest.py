@@ -1,10 +1,14 @@
-"""What all tests share: how hypothesis looks for examples, and signals left as they were found."""
+"""What all tests share: the Codexes they run, how hypothesis looks for examples, and signals left as they were found."""
 
+import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.codex_binaries import Missing, chosen, from_npm, from_pypi
 
 # The same examples in every run, so that a failure stays until it is mended.
 settings.register_profile("same_every_time", derandomize=True, deadline=None, database=None)
@@ -17,3 +21,30 @@ def the_next_test_survives_a_broken_pipe() -> Iterator[None]:
     before = signal.getsignal(signal.SIGPIPE)
     yield
     signal.signal(signal.SIGPIPE, before)
+
+
+@pytest.fixture(scope="session")
+def codex() -> Path:
+    """The Codex under test: ``CODEX_PATH``, else the one from PyPI."""
+    try:
+        return chosen() or from_pypi()
+    except Missing as missing:
+        if os.environ.get("CODEXD_TESTS_WITHOUT_CODEX") == "1":
+            pytest.skip(str(missing))
+        pytest.fail(f"{missing}, or skip these tests with CODEXD_TESTS_WITHOUT_CODEX=1")
+
+
+@pytest.fixture(scope="session")
+def codex_npm() -> Path:
+    """The Codex from npm, which is newer; ``CODEX_PATH`` changes nothing here."""
+    try:
+        return from_npm()
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session", params=["CODEX_PATH"] if chosen() else ["PyPI", "npm"])
+def each_codex(request: pytest.FixtureRequest) -> Path:
+    """Each of the two Codexes in turn; with ``CODEX_PATH`` that one alone."""
+    binary: Path = request.getfixturevalue("codex_npm" if request.param == "npm" else "codex")
+    return binary

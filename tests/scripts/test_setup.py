@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 SETUP = Path(__file__).parents[2] / "scripts" / "setup.sh"
-TOOLS = ("sh", "sed", "cksum", "dirname", "rm", "tr", "cp", "mkdir", "chmod")
+TOOLS = ("sh", "sed", "cat", "cksum", "dirname", "rm", "tr", "cp", "mkdir", "chmod")
 
 # Answers what setup.sh asks of a Python; keeps a record of what it was told to do.
 FAKE_PYTHON = """#!/bin/sh
@@ -35,6 +35,8 @@ class Checkout:
         (root / "scripts").mkdir()
         shutil.copy(SETUP, root / "scripts" / "setup.sh")
         (root / "pyproject.toml").write_text("one")
+        (root / "tests").mkdir()
+        self.pin("1.2.3")
 
     def python(self, name: str, version: str, *, without_venv: bool = False, pip_fails: bool = False) -> None:
         script = FAKE_PYTHON.format(
@@ -49,6 +51,9 @@ class Checkout:
     def tool(self, name: str, script: str = "#!/bin/sh\n") -> None:
         (self.bin / name).write_text(script)
         (self.bin / name).chmod(0o755)
+
+    def pin(self, version: str) -> None:
+        (self.root / "tests" / "codex_versions.env").write_text(f"PYPI={version}\n")
 
     def setup(self, extras: str = "codex", **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -103,6 +108,20 @@ def test_a_changed_pyproject_is_installed_again(checkout: Checkout) -> None:
     (checkout.root / "pyproject.toml").write_text("two")
     checkout.setup()
     assert checkout.done() == [".[codex]"]
+
+
+def test_codex_and_its_sdk_are_of_the_pinned_version(checkout: Checkout) -> None:
+    """And of another one when another one is pinned."""
+    checkout.python("python3", "3.12")
+    checkout.setup()
+    assert "--constraint .venv/pinned.txt --editable" in checkout.record.read_text()
+    pinned = checkout.root / ".venv" / "pinned.txt"
+    assert pinned.read_text() == "openai-codex-cli-bin==1.2.3\nopenai-codex==1.2.3\n"
+    checkout.done()
+    checkout.pin("1.2.4")
+    checkout.setup()
+    assert checkout.done() == [".[codex]"]
+    assert pinned.read_text() == "openai-codex-cli-bin==1.2.4\nopenai-codex==1.2.4\n"
 
 
 def test_an_environment_that_is_broken_is_made_anew(checkout: Checkout) -> None:
