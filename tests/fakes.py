@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import trio
+from websockets.client import ClientProtocol
+from websockets.frames import Close, Frame, Opcode
+from websockets.http11 import Response
+from websockets.uri import parse_uri
 
 from codexd.protocol.framing import LineSplitter, TooLong
 from codexd.runtime.codex import Launch
@@ -77,6 +81,10 @@ class FarEnd:
             parts.append(chunk)
         return b"".join(parts)
 
+    async def receive(self) -> bytes:
+        """The next bytes, whatever they are; none when the connection has ended."""
+        return bytes(await self._stream.receive_some(1 << 16))
+
     async def finish_sending(self) -> None:
         """Closes only the sending side, as `printf ... | nc -U` does."""
         await self._stream.send_eof()
@@ -84,6 +92,85 @@ class FarEnd:
     async def close(self) -> None:
         """Closes both sides."""
         await self._stream.aclose()
+
+
+class FarWebSocket:
+    """The other end of a connection as a WebSocket client holds it: the `websockets` library's own client side."""
+
+    def __init__(self, far: FarEnd) -> None:
+        self.far = far
+        self._protocol = ClientProtocol(parse_uri("ws://localhost/rpc"), max_size=None)
+        self._events: deque[Any] = deque()
+
+    async def shake_hands(self, **headers: str) -> Response:
+        """Asks for the upgrade as Codex's own clients do; returns the answer."""
+        request = self._protocol.connect()
+        request.headers["x-codex-app-server-compression"] = "zstd-stream-v1"
+        for name, value in headers.items():
+            request.headers[name] = value
+        self._protocol.send_request(request)
+        await self._flush()
+        answer = await self._event()
+        assert isinstance(answer, Response)
+        return answer
+
+    async def send(self, *messages: bytes) -> None:
+        """Sends each as a text frame, all at once."""
+        for message in messages:
+            self._protocol.send_text(message)
+        await self._flush()
+
+    async def send_frames(self, *frames: Frame) -> None:
+        """Sends any frames, well-behaved or not, all at once."""
+        await self.far.send(b"".join(frame.serialize(mask=True) for frame in frames))
+
+    async def frame(self) -> Frame:
+        """The next frame; raises EOFError when the connection has ended."""
+        frame = await self._event()
+        assert isinstance(frame, Frame)
+        return frame
+
+    async def text(self) -> bytes:
+        """The next message, its fragments joined."""
+        frame = await self.frame()
+        assert frame.opcode is Opcode.TEXT, frame
+        parts = [bytes(frame.data)]
+        while not frame.fin:
+            frame = await self.frame()
+            assert frame.opcode is Opcode.CONT, frame
+            parts.append(bytes(frame.data))
+        return b"".join(parts)
+
+    async def message(self) -> Any:
+        """The next message as JSON."""
+        return json.loads(await self.text())
+
+    async def request(self, number: int, method: str, params: Any = None) -> Any:
+        """Sends a request and returns its answer; what comes in between is passed over."""
+        await self.send(json.dumps({"id": number, "method": method, "params": params or {}}).encode())
+        while (message := await self.message()).get("id") != number or "method" in message:
+            pass
+        return message
+
+    async def closed(self) -> Close:
+        """The close that comes next, and then the end of the connection."""
+        frame = await self.frame()
+        assert frame.opcode is Opcode.CLOSE, frame
+        assert await self.far.rest() == b""
+        return Close.parse(bytes(frame.data))
+
+    async def _event(self) -> Any:
+        while not self._events:
+            chunk = await self.far.receive()
+            if not chunk:
+                raise EOFError
+            self._protocol.receive_data(chunk)
+            self._events += self._protocol.events_received()
+            assert self._protocol.parser_exc is None, "codexd broke the protocol"
+        return self._events.popleft()
+
+    async def _flush(self) -> None:
+        await self.far.send(b"".join(self._protocol.data_to_send()))
 
 
 class RecordingDesk:
@@ -98,6 +185,10 @@ class RecordingDesk:
     def join(self, session: Session) -> None:
         """Writes it down."""
         self.log.append(("join", session.client, session.pid))
+
+    def speaks_frames(self, client: int) -> None:
+        """Writes it down."""
+        self.log.append(("frames", client, None))
 
     def receive(self, client: int, lines: Sequence[bytes | TooLong]) -> None:
         """Writes it down."""

@@ -10,7 +10,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -35,6 +35,8 @@ from codexd.runtime import processes
 from codexd.runtime.accept import accept_clients
 from codexd.runtime.budget import MAX_BUFFERED_BYTES, LineBudget
 from codexd.runtime.codex import Launch
+from codexd.runtime.frames import FRAMES
+from codexd.runtime.lines import LINES
 from codexd.runtime.outbox import MAX_OUTBOX_BYTES
 from codexd.runtime.peer import admitted
 from codexd.runtime.session import Session
@@ -70,6 +72,7 @@ class Broker:
         self._router = Router(identity, self._outbox_bytes)
         self._supervisor = Supervisor(find_codex, self)
         self._sessions: dict[ClientId, Session] = {}
+        self._on_frames: set[ClientId] = set()
         self._client_ids = count(1)
         self._budget = LineBudget(limits.max_buffered_bytes)
         self._epoch = time.time()
@@ -125,6 +128,10 @@ class Broker:
         logger.info("client %d connected, pid %s", session.client, session.pid)
         self._carry_out(self._router.connect(session.client, session.pid, self._now()))
 
+    def speaks_frames(self, client: ClientId) -> None:
+        """A client speaks WebSocket."""
+        self._on_frames.add(client)
+
     def receive(self, client: ClientId, lines: Sequence[bytes | TooLong]) -> None:
         """A burst from a client."""
         now = self._now()
@@ -144,6 +151,7 @@ class Broker:
     def leave(self, client: ClientId) -> None:
         """A client is gone."""
         del self._sessions[client]
+        self._on_frames.discard(client)
         logger.info("client %d left", client)
         self._carry_out(self._router.disconnect(client, self._now()))
 
@@ -186,15 +194,21 @@ class Broker:
         self._look_ahead()
 
     def _deliver(self, recipients: tuple[ClientId, ...], lines: list[bytes]) -> None:
-        if lines:
-            chunk = _joined(lines)
-            sessions = self._sessions
-            for client in recipients:
-                sessions[client].outbox.put(chunk)
+        if lines and recipients:
+            on_frames = self._on_frames.intersection(recipients) if self._on_frames else self._on_frames
+            if on_frames:
+                self._put(on_frames, FRAMES.chunk(lines))
+                recipients = tuple(client for client in recipients if client not in on_frames)
+            self._put(recipients, LINES.chunk(lines))
+
+    def _put(self, recipients: Iterable[ClientId], chunk: bytes) -> None:
+        sessions = self._sessions
+        for client in recipients:
+            sessions[client].outbox.put(chunk)
 
     def _write(self, lines: list[bytes]) -> None:
         if lines:
-            self._supervisor.write(_joined(lines))
+            self._supervisor.write(LINES.chunk(lines))
 
     def _do(self, effect: PauseReading | ResumeReading | StartCodex | StopCodex | Log) -> None:
         match effect:
@@ -237,6 +251,8 @@ class Broker:
             self._awaited.remove(waiting)
 
     async def _flush(self) -> None:
+        for session in self._sessions.values():
+            session.say_goodbye()
         with trio.move_on_after(self._limits.flush_seconds):
             for session in tuple(self._sessions.values()):
                 await session.outbox.wait_sent()
@@ -263,7 +279,3 @@ class Broker:
     def _now(self) -> float:
         """Seconds since the epoch by trio's clock, so that time that is made up in a test is made up here too."""
         return self._epoch + trio.current_time()
-
-
-def _joined(lines: list[bytes]) -> bytes:
-    return b"\n".join([*lines, b""])

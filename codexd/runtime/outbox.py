@@ -1,19 +1,19 @@
 """What is queued for one client: it never makes anybody wait, and it is bounded.
 
-Past the limit the queue is cut: the line that has begun is completed, one error line says why, and the client is
-treated as gone. Who does not read harms itself alone.
+Past the limit the queue is cut: the message that has begun is completed, the last one says why (an error line, or a
+WebSocket close), and the client is treated as gone. Who does not read harms itself alone.
 """
 
 import trio
 from msgspec import Struct
 
-from codexd.protocol import messages
-from codexd.protocol.errors import Code
+from codexd.runtime.lines import LINES
+from codexd.runtime.transport import Framing
 from codexd.runtime.write_queue import WriteQueue
 
 MAX_OUTBOX_BYTES = 64 * 1024 * 1024
-CUT_GRACE_SECONDS = 30.0
-"""How long a client that was cut has to read what is left for it."""
+END_GRACE_SECONDS = 30.0
+"""How long a client that was told something last has to read it, and what is left before it."""
 
 
 class OutboxStatistics(Struct, frozen=True):
@@ -28,12 +28,15 @@ class Outbox:
     """The way to one client.
 
     `conversation` is cancelled when nothing more can be said to the client: it does not read, or it is gone.
+    `framing` is what the client speaks; whoever finds out that it is not lines sets it.
     """
 
     def __init__(self, descriptor: int, limit: int, conversation: trio.CancelScope) -> None:
         self._queue = WriteQueue(descriptor)
         self._limit = limit
         self._conversation = conversation
+        self.framing: Framing = LINES
+        self._has_ended = False
         self._is_cut = False
 
     @property
@@ -42,11 +45,11 @@ class Outbox:
         return self._queue.queued_bytes
 
     def put(self, chunk: bytes) -> None:
-        """Queues whole lines, each with its line feed. Never blocks, never reorders.
+        """Queues whole messages in the client's framing. Never blocks, never reorders.
 
         The limit is looked at before the chunk is added: one that is larger than the limit passes when little waits.
         """
-        if self._is_cut:
+        if self._has_ended:
             return
         queue = self._queue
         if queue.queued_bytes > self._limit:
@@ -55,6 +58,12 @@ class Outbox:
             queue.put(chunk)
             if queue.broken:
                 self._conversation.cancel()
+
+    def finish(self, last: bytes) -> None:
+        """Queues what is said last; what is put later is dropped. A client that was told something last keeps that."""
+        if not self._has_ended:
+            self._has_ended = True
+            self._queue.put(last)
 
     async def run(self) -> None:
         """Sends what `put` could not; returns when the client can't be reached any more."""
@@ -66,9 +75,9 @@ class Outbox:
         await self._queue.wait_empty()
 
     async def wait_rest_sent(self) -> None:
-        """Gives a client that was cut its time to read why; any other has had its time."""
-        if self._is_cut:
-            with trio.move_on_after(CUT_GRACE_SECONDS):
+        """Gives a client that was told something last its time to read it; any other has had its time."""
+        if self._has_ended:
+            with trio.move_on_after(END_GRACE_SECONDS):
                 await self._queue.wait_empty()
 
     def statistics(self) -> OutboxStatistics:
@@ -77,10 +86,11 @@ class Outbox:
 
     def _cut(self) -> None:
         self._is_cut = True
-        text = (
-            f"this client was cut off: it did not read, and more than {self._limit} bytes were waiting for it; "
-            "connect again and resume the threads"
+        self._queue.keep_only_begun(self.framing.end_of_begun)
+        self.finish(
+            self.framing.too_slow(
+                f"cut off: this client did not read, and more than {self._limit} bytes were waiting for it; "
+                "connect again and resume the threads"
+            )
         )
-        self._queue.keep_only_begun_line()
-        self._queue.put(messages.error(b"null", Code.TOO_SLOW, text) + b"\n")
         self._conversation.cancel()

@@ -1,4 +1,4 @@
-"""One client: its bytes become lines, and its end is seen, whichever way it comes."""
+"""One client: its first bytes say what it speaks, the rest becomes lines, and its end is seen, whichever way it comes."""
 
 import socket
 from collections.abc import Sequence
@@ -6,16 +6,21 @@ from typing import Protocol
 
 import trio
 
-from codexd.protocol.framing import LineSplitter, TooLong
+from codexd.protocol.framing import TooLong
 from codexd.routing.effects import ClientId
 from codexd.runtime.budget import LineBudget
+from codexd.runtime.lines import Lines
 from codexd.runtime.outbox import Outbox
+from codexd.runtime.transport import WEBSOCKET_BEGINNING, Transport, is_undecided
 
-RECEIVE_BYTES = 64 * 1024
 LINES_PER_TURN = 256
 """So many lines of a burst are handed in at once, then the other clients have their turn: short lines cost the most."""
 LINGER_SECONDS = 5.0
-"""How long a client that has only closed its sending side may wait for the answers that are under way."""
+"""How long a client that has only closed its sending side may wait for the answers that are under way.
+
+And how long one that was told the end may take to end, too.
+"""
+DISCARDED_BYTES = 1 << 20
 
 
 class Desk(Protocol):
@@ -23,6 +28,9 @@ class Desk(Protocol):
 
     def join(self, session: "Session") -> None:
         """The client is there; called once, first."""
+
+    def speaks_frames(self, client: ClientId) -> None:
+        """The client speaks WebSocket, and is to be sent frames; called before anything is received from it."""
 
     def receive(self, client: ClientId, lines: Sequence[bytes | TooLong]) -> None:
         """Some lines of a burst, in order; never none."""
@@ -53,7 +61,9 @@ class Session:
         self.client = client
         self.pid = pid
         self._connection = connection
-        self._splitter = LineSplitter(max_message_bytes)
+        self._max_message_bytes = max_message_bytes
+        self._beginning: bytes | None = b""
+        self._transport: Transport = Lines(max_message_bytes)
         self._budget = budget
         self._resumed: trio.Event | None = None
         self._conversation = trio.CancelScope()
@@ -69,6 +79,11 @@ class Session:
         self._resumed.set()
         self._resumed = None
 
+    def say_goodbye(self) -> None:
+        """Tells the client that codexd ends, where its transport has a word for it; what is queued is sent before."""
+        if last := self._transport.going_away():
+            self.outbox.finish(last)
+
     async def run(self, desk: Desk) -> None:
         """Serves the client until it leaves, is cut off, or codexd ends. Closes the connection."""
         try:
@@ -76,6 +91,8 @@ class Session:
                 nursery.start_soon(self.outbox.run, name=f"outbox of client {self.client}")
                 await self._converse(desk)
                 await self.outbox.wait_rest_sent()
+                if self._transport.farewell is not None:
+                    await self._hear_out()
                 nursery.cancel_scope.cancel()
         finally:
             self._connection.close()
@@ -91,44 +108,75 @@ class Session:
             desk.leave(self.client)
 
     async def _read(self, desk: Desk) -> None:
-        """Reads to the end; half a line that stands there is nobody's. One `recv` for each scheduling turn."""
+        """Reads to the end; half a message that stands there is nobody's. One `recv` for each scheduling turn."""
         while True:
             await trio.lowlevel.wait_readable(self._connection)
             await self._wait_resumed()
             try:
-                chunk = self._connection.recv(RECEIVE_BYTES)
+                chunk = self._connection.recv(self._transport.receive_bytes)
             except BlockingIOError:
                 continue
             except ConnectionError:  # it left without having read what it was sent
                 return
             if not chunk:
                 return
-            lines = self._lines(chunk)
+            lines = self._lines(chunk if self._beginning is None else self._after_beginning(chunk, desk))
             for at in range(0, len(lines), LINES_PER_TURN):
                 if at:
                     await trio.lowlevel.checkpoint()
                     await self._wait_resumed()
                 desk.receive(self.client, lines[at : at + LINES_PER_TURN])
+            if self._transport.farewell is not None:
+                self.outbox.finish(self._transport.farewell)
+                return
 
     async def _wait_resumed(self) -> None:
         """Waits while the client is paused; else no checkpoint, which each message would have to wait for."""
         if self._resumed is not None:
             await self._resumed.wait()
 
+    def _after_beginning(self, chunk: bytes, desk: Desk) -> bytes:
+        """Takes the first bytes; when they say what the client speaks, all that has come is handed on."""
+        assert self._beginning is not None, "it is asked for until it is known"
+        self._beginning += chunk
+        if is_undecided(self._beginning):
+            return b""
+        begun, self._beginning = self._beginning, None
+        if begun.startswith(WEBSOCKET_BEGINNING):
+            # Late: only those who speak WebSocket need the library.
+            from codexd.runtime.websocket import WebSocket
+
+            self._transport = WebSocket(self._max_message_bytes, self.outbox.put)
+            self.outbox.framing = self._transport.framing
+            desk.speaks_frames(self.client)
+        return begun
+
     def _lines(self, chunk: bytes) -> list[bytes | TooLong]:
-        lines = self._splitter.feed(chunk)
-        if not self._budget.hold(self.client, self._splitter.buffered_bytes):
-            given_up = self._splitter.give_up()
-            assert given_up is not None, "only an unfinished line weighs anything"
+        lines = self._transport.feed(chunk)
+        if not self._budget.hold(self.client, self._transport.buffered_bytes):
+            given_up = self._transport.give_up()
+            assert given_up is not None, "only an unfinished message weighs anything"
             lines.append(given_up)
         return lines
 
     async def _linger(self, desk: Desk) -> None:
         """`printf ... | nc -U` closes its sending side at once and waits for answers all the same."""
-        if self._still_listens():
+        if self._transport.lingers and self._still_listens():
             with trio.move_on_after(LINGER_SECONDS):
                 await desk.wait_answered(self.client)
                 await self.outbox.wait_sent()
+
+    async def _hear_out(self) -> None:
+        """Throws away what still comes: who is in the middle of sending would meet a broken pipe before our last word."""
+        with trio.move_on_after(LINGER_SECONDS):
+            try:
+                self._connection.shutdown(socket.SHUT_WR)
+                while True:
+                    await trio.lowlevel.wait_readable(self._connection)
+                    if not self._connection.recv(DISCARDED_BYTES):
+                        return
+            except OSError:  # it is gone
+                return
 
     def _still_listens(self) -> bool:
         """Whether the peer has closed only one side: the kernel refuses even an empty message to one that is gone."""

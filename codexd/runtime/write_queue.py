@@ -6,6 +6,7 @@ queued for two hundred clients is one object.
 
 import os
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
 
 import trio
@@ -71,8 +72,11 @@ class WriteQueue:
         """Waits until the kernel has taken everything, or nobody is there to read it."""
         await self._empty.wait()
 
-    def keep_only_begun_line(self) -> None:
-        """Drops the queue but for the rest of a line of which the kernel has taken a part already."""
+    def keep_only_begun(self, end_of_begun: Callable[[bytes, int], int]) -> None:
+        """Drops the queue but for the rest of a message of which the kernel has taken a part already.
+
+        `end_of_begun` says where in a chunk the message ends that has begun before a place in it.
+        """
         begun = self._queue[0] if self._queue else b""
         self._queue.clear()
         self.queued_bytes = 0
@@ -80,7 +84,7 @@ class WriteQueue:
             whole = begun.obj
             assert isinstance(whole, bytes), "views are made of chunks"
             at = len(whole) - len(begun)
-            end = at if whole[at - 1 : at] == b"\n" else whole.index(b"\n", at) + 1
+            end = end_of_begun(whole, at)
             if end > at:
                 self._queue.append(begun[: end - at])
                 self.queued_bytes = end - at

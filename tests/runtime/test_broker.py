@@ -11,12 +11,13 @@ import psutil
 import pytest
 import trio
 import trio.lowlevel
+from websockets.frames import Close
 
 from codexd.routing.effects import Log, StartCodex, StopCodex, ToClients, ToCodex
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker, Limits
 from codexd.runtime.codex import CodexUnavailable
-from tests.fakes import PATIENCE_SECONDS, FarEnd, fake_codex
+from tests.fakes import PATIENCE_SECONDS, FarEnd, FarWebSocket, fake_codex
 
 pytestmark = pytest.mark.usefixtures("subreaper")
 
@@ -255,6 +256,45 @@ async def test_burst_is_one_chunk_for_each_client_and_one_write_to_codex():
     assert clients[2].outbox.chunks == [b"a\nb\nc\n", b"d\n", b"e\n"]
     assert clients[1].outbox.chunks[0] is clients[2].outbox.chunks[0]
     assert codex.log == [b"x\ny\n"]
+
+
+async def test_burst_is_framed_once_for_all_who_speak_websocket():
+    """They share their bytes as the others share theirs; who has left is forgotten, and nothing is made for nobody."""
+    identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
+    broker = Broker(identity, fake_codex, Limits())
+    clients = {number: RecordingSession() for number in range(1, 5)}
+    vars(broker).update(_sessions=clients)
+    broker.speaks_frames(2)
+    broker.speaks_frames(4)
+    broker._carry_out([ToClients((1, 2, 3, 4), b"a"), ToClients((1, 2, 3, 4), b"b"), ToClients((1, 3), b"c")])
+    broker._carry_out([ToClients((2,), b"d")])
+    for number in (1, 3):
+        assert clients[number].outbox.chunks == [b"a\nb\n", b"c\n"]
+    for number in (2, 4):
+        assert clients[number].outbox.chunks[0] == b"\x81\x01a\x81\x01b"
+    assert clients[2].outbox.chunks[1:] == [b"\x81\x01d"]
+    for first, second in ((1, 3), (2, 4)):
+        assert clients[first].outbox.chunks[0] is clients[second].outbox.chunks[0]
+
+
+async def test_clients_of_both_transports_share_one_codex(serve):
+    """Each is answered in what it speaks; both hear of what concerns both; both are told of the end in their way."""
+    place = await serve()
+    lines, frames = await place.client(), FarWebSocket(place.connect())
+    assert (await frames.shake_hands()).status_code == 101
+    assert "result" in await frames.request(0, "initialize", INTRODUCTION)
+    assert await frames.request(7, "echo", {"of": "frames"}) == {"id": 7, "result": {"of": "frames"}}
+    assert await lines.request(7, "echo", {"of": "lines"}) == {"id": 7, "result": {"of": "lines"}}
+    told = notification("account/updated", number=1)
+    await lines.send(request(8, "fake/write", {"pieces": [told]}))
+    while (message := await frames.message()) != json.loads(bytes.fromhex(told)):
+        assert message["method"] != "account/updated"
+    await frames.send(b'{"id":9,"method":"a\nb"}')
+    assert (await frames.message())["error"]["code"] == -32700
+    place.broker.stop()
+    assert await frames.closed() == Close(1001, "codexd is stopping")
+    while await lines.receive():
+        pass
 
 
 async def test_codex_is_written_to_before_it_is_ended_or_replaced():

@@ -5,7 +5,8 @@ import json
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from codexd.runtime.outbox import CUT_GRACE_SECONDS, Outbox, OutboxStatistics
+from codexd.runtime.frames import FRAMES
+from codexd.runtime.outbox import END_GRACE_SECONDS, Outbox, OutboxStatistics
 
 LIMIT = 100_000
 LINE = b'{"method":"m","params":{"text":"' + b"x" * 1000 + b'"}}\n'
@@ -101,7 +102,7 @@ async def test_cut_client_that_still_does_not_read_is_given_up_after_its_time(
     outbox.put(LINE)
     before = trio.current_time()
     await outbox.wait_rest_sent()
-    assert trio.current_time() - before == CUT_GRACE_SECONDS == 30
+    assert trio.current_time() - before == END_GRACE_SECONDS == 30
     nursery.cancel_scope.cancel()
 
 
@@ -137,3 +138,35 @@ async def test_client_that_goes_while_lines_wait_ends_the_conversation(connect, 
     await wait_all_tasks_blocked()
     assert conversation.cancel_called
     assert outbox.queued_bytes == 0
+
+
+async def test_what_is_said_last_is_last(connect, autojump_clock, nursery):
+    """It stands behind what was queued; later chunks are dropped, a cut too; and there is time to read it."""
+    ours, far = connect()
+    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    nursery.start_soon(outbox.run)
+    taken = fill(outbox)
+    outbox.finish(b"last\n")
+    outbox.finish(b"later\n")
+    outbox.put(LINE)
+    assert not outbox.statistics().is_cut
+    nursery.start_soon(_close_when_sent, outbox, ours)
+    assert await far.rest() == LINE * taken + b"last\n"
+
+
+async def test_who_speaks_frames_is_cut_between_two_of_them(connect, nursery):
+    """The frame that has begun is completed, and a close with 1013 stands where a line would have."""
+    ours, far = connect()
+    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    outbox.framing = FRAMES
+    nursery.start_soon(outbox.run)
+    large = FRAMES.chunk([b"x" * (20 * LIMIT)])
+    outbox.put(large + FRAMES.chunk([b"never sent"]))
+    for _ in range(2):
+        outbox.put(FRAMES.chunk([b"nor this"]))
+    nursery.start_soon(_close_when_sent, outbox, ours)
+    sent = await far.rest()
+    assert sent.startswith(large)
+    close = sent.removeprefix(large)
+    assert (close[0], len(close) - 2, close[2:4]) == (0x88, close[1], (1013).to_bytes(2, "big"))
+    assert str(LIMIT) in close[4:].decode()

@@ -5,11 +5,12 @@ import json
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
+from websockets.frames import Close, Frame, Opcode
 
 from codexd.protocol.framing import HEAD_BYTES, TooLong
 from codexd.runtime.budget import FREE_BYTES, LineBudget
 from codexd.runtime.session import LINES_PER_TURN, LINGER_SECONDS, Session
-from tests.fakes import RecordingDesk
+from tests.fakes import PATIENCE_SECONDS, FarWebSocket, RecordingDesk
 
 MEGABYTE = 1024 * 1024
 OUTBOX_LIMIT = 256 * 1024
@@ -262,3 +263,168 @@ async def test_end_of_codexd_takes_every_client_off(connect, desk):
         nursery.cancel_scope.cancel()
     assert [kind for kind, *_ in desk.log] == ["join", "leave"]
     assert await far.rest() == b""
+
+
+@pytest.fixture
+def join_on_frames(join):
+    """Makes a client with a running session that speaks WebSocket; returns the session and the client's end."""
+
+    async def make(*args, **how):
+        session, far = join(*args, **how)
+        client = FarWebSocket(far)
+        answer = await client.shake_hands()
+        assert answer.status_code == 101
+        return session, client
+
+    return make
+
+
+def what(desk):
+    """The kinds of what the desk was handed, in order."""
+    return [kind for kind, *_ in desk.log]
+
+
+async def test_websocket_client_is_known_by_its_first_bytes(join, desk):
+    """Byte by byte or at once: it is upgraded, said to speak frames before it is heard, and heard as lines."""
+    session, far = join()
+    for byte in b"GET ":
+        assert what(desk)[1:] == []
+        await far.send(bytes([byte]))
+        await wait_all_tasks_blocked()
+    assert what(desk) == ["join", "frames"]
+    assert session.outbox.framing.chunk([b"x"]) == b"\x81\x01x"
+
+
+async def test_websocket_client_joins_speaks_and_leaves(join_on_frames, desk):
+    """Every message once, in order; its close is answered, and it has left."""
+    session, client = await join_on_frames()
+    await client.send(b'{"id":1}', b'{"id":2}')
+    await wait_all_tasks_blocked()
+    session.outbox.put(session.outbox.framing.chunk([b"answer"]))
+    await client.send_frames(Frame(Opcode.PING, b"p"), Frame(Opcode.CLOSE, b""))
+    assert await client.text() == b"answer"
+    assert await client.frame() == Frame(Opcode.PONG, b"p")
+    assert await client.closed() == Close(1005, "")
+    assert [entry[:2] for entry in desk.log] == [("join", 1), ("frames", 1), ("receive", 1), ("leave", 1)]
+    assert desk.lines(1) == [b'{"id":1}', b'{"id":2}']
+
+
+async def test_websocket_client_that_is_gone_with_its_close_is_not_waited_for(
+    autojump_clock, join_on_frames, desk
+):
+    """The native TUI closes and does not wait for an answer."""
+    session, client = await join_on_frames()
+    session.outbox.put(session.outbox.framing.chunk([bytes(OUTBOX_LIMIT)] * 4))
+    await client.send_frames(Frame(Opcode.CLOSE, b""))
+    await client.far.close()
+    await trio.sleep(1)
+    assert desk.log[-1] == ("leave", 1, 0.0)
+    assert session._connection.fileno() == -1
+
+
+async def test_websocket_client_that_only_closes_its_sending_side_has_left(
+    autojump_clock, join_on_frames, desk
+):
+    """There is a close for it: without one nobody waits for answers."""
+    _, client = await join_on_frames()
+    desk.in_flight = 1
+    await client.far.finish_sending()
+    assert await client.far.rest() == b""
+    assert desk.log[-1] == ("leave", 1, 0.0)
+
+
+@pytest.mark.parametrize("origin", [None, "https://example.org"])
+async def test_what_is_no_websocket_request_is_answered_and_closed(join, desk, origin):
+    """A browser, and whoever takes the socket for an HTTP server, get an HTTP error and the end."""
+    _, far = join()
+    await far.send(
+        b"GET /healthz HTTP/1.1\r\n" + (b"Origin: %s\r\n\r\n" % origin.encode() if origin else b"\r\n")
+    )
+    assert (await far.rest()).startswith(b"HTTP/1.1 4")
+    assert what(desk) == ["join", "frames", "leave"]
+
+
+async def test_websocket_message_that_is_too_long_is_answered_before_the_close(join_on_frames, desk):
+    """The desk learns of it first, and what it answers is sent before the end is said."""
+    session, client = await join_on_frames(max_message_bytes=1000)
+    desk.when_receiving = lambda: session.outbox.put(session.outbox.framing.chunk([b"too long"]))
+    await client.send(b"x" * 1001)
+    assert await client.text() == b"too long"
+    assert (await client.closed()).code == 1009
+    assert desk.lines(1) == [TooLong(b"")]
+    assert what(desk)[-1] == "leave"
+
+
+async def test_websocket_messages_count_in_the_shared_limit(join_on_frames, desk):
+    """Fragments and half a frame weigh as much as half a line; who goes over the limit is told and closed."""
+    budget = LineBudget(4 * FREE_BYTES)
+    _, first = await join_on_frames(1, budget=budget)
+    _, second = await join_on_frames(2, budget=budget)
+    await first.send_frames(Frame(Opcode.TEXT, b"a" * (2 * FREE_BYTES), fin=False))
+    await wait_all_tasks_blocked()
+    assert budget.held_bytes == 2 * FREE_BYTES
+    await second.send_frames(Frame(Opcode.TEXT, b"b" * (3 * FREE_BYTES), fin=False))
+    assert (await second.closed()).code == 1009
+    assert desk.lines(2) == [TooLong(b"")]
+    assert budget.held_bytes == 2 * FREE_BYTES
+    await first.send_frames(Frame(Opcode.CONT, b"a"))
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == [b"a" * (2 * FREE_BYTES + 1)]
+    assert budget.held_bytes == 0
+
+
+async def test_websocket_client_that_does_not_read_is_closed_with_the_reason(
+    autojump_clock, join_on_frames, desk
+):
+    """It has left at once; it may still read whole messages, and a close that says why."""
+    session, client = await join_on_frames()
+    message = b"x" * 1000
+    while not session.outbox.statistics().is_cut:
+        session.outbox.put(session.outbox.framing.chunk([message, message]))
+    await trio.sleep(10)
+    assert desk.log[-1] == ("leave", 1, 0.0)
+    frame = await client.frame()
+    while frame.opcode is Opcode.TEXT:
+        assert frame.data == message
+        frame = await client.frame()
+    close = Close.parse(bytes(frame.data))
+    assert close.code == 1013
+    assert close.reason.endswith("connect again and resume the threads")
+    assert await client.far.rest() == b""
+
+
+async def test_end_of_codexd_is_said_to_websocket_clients_alone(join, join_on_frames):
+    """In a close behind what is queued; to who speaks lines, the end of the stream says it."""
+    session, client = await join_on_frames(1)
+    session.outbox.put(session.outbox.framing.chunk([b"queued"]))
+    session.say_goodbye()
+    session.outbox.put(session.outbox.framing.chunk([b"too late"]))
+    assert await client.text() == b"queued"
+    assert Close.parse(bytes((await client.frame()).data)) == Close(1001, "codexd is stopping")
+    other, far = join(2)
+    other.say_goodbye()
+    other.outbox.put(b"line\n")
+    assert await far.line() == b"line"
+
+
+async def test_who_is_in_the_middle_of_sending_hears_why_it_is_ended(join_on_frames, desk, nursery):
+    """A client that sends on and on is read to its end, so that it gets to the close; what it sends is nobody's."""
+    _, client = await join_on_frames(max_message_bytes=1000)
+    nursery.start_soon(client.send, bytes(10 * MEGABYTE))
+    with trio.fail_after(PATIENCE_SECONDS):
+        assert (await client.closed()).code == 1009
+    assert desk.lines(1) == [TooLong(b"")]
+
+
+async def test_who_does_not_end_though_it_was_told_is_let_go_after_its_time(
+    autojump_clock, join_on_frames, desk
+):
+    """It is off at once; its connection is closed five seconds later."""
+    session, client = await join_on_frames()
+    await client.send_frames(Frame(Opcode.CLOSE, b""))
+    assert (await client.frame()).opcode is Opcode.CLOSE
+    await trio.sleep(LINGER_SECONDS - 0.5)
+    assert session._connection.fileno() != -1
+    await trio.sleep(1)
+    assert session._connection.fileno() == -1
+    assert desk.log[-1] == ("leave", 1, 0.0)

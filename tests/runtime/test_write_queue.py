@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from codexd.runtime.lines import LINES
 from codexd.runtime.write_queue import CHUNKS_PER_WRITE, WriteQueue
 
 MEGABYTE = bytes(1024 * 1024)
@@ -118,7 +119,7 @@ async def test_keeping_only_the_begun_line(connect):
     line = MEGABYTE + b"\n"
     queue.put(line + b"never sent\n")
     queue.put(b"nor this\n")
-    queue.keep_only_begun_line()
+    queue.keep_only_begun(LINES.end_of_begun)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(queue.run)
         nursery.start_soon(_close_when_empty, queue, ours)
@@ -137,9 +138,9 @@ async def test_keeping_nothing_when_no_line_has_begun(connect):
     queue = WriteQueue(other.fileno())
     queue.put(whole_lines)
     assert queue.queued_bytes > 0
-    queue.keep_only_begun_line()
+    queue.keep_only_begun(LINES.end_of_begun)
     assert (queue.queued_bytes, len(queue)) == (0, 0)
-    queue.keep_only_begun_line()
+    queue.keep_only_begun(LINES.end_of_begun)
     await queue.wait_empty()
 
 
@@ -150,7 +151,7 @@ async def test_writer_that_woke_for_nothing_sends_nothing(connect, nursery):
     nursery.start_soon(queue.run)
     queue.put(b"\n" * (1024 * 1024))
     await wait_all_tasks_blocked()
-    queue.keep_only_begun_line()
+    queue.keep_only_begun(LINES.end_of_begun)
     assert len(queue) == 0
     with trio.move_on_after(0):
         await far.line()
