@@ -133,7 +133,7 @@ class Answers:
         if described.turns and described.turns[-1].status == "inProgress":
             thread.turn = described.turns[-1].id
         if not call.abandoned:
-            state.threads.subscribe(thread, client)
+            self._dispatch.follow(thread, client)
         self._notifications.deliver_held(thread.id)
         self._notifications.open_adopted()
         if call.method != "thread/start":

@@ -219,6 +219,7 @@ class CodexLife:
         for client, method, body in state.handles.codex_died():
             self._notify((client,), method, body)
         state.threads.drop_held()
+        state.deserted.clear()
         for thread in state.threads.all():
             self._keep_or_lose(thread)
         for parked in state.threads.parked_threads():

@@ -65,26 +65,57 @@ class Dispatch:
         self._state.handles.asked(call)
         self._state.tell_codex(line)
 
+    def follow(self, thread: Thread, client: ClientId) -> None:
+        """The client follows the thread from now on; nobody lets go of it any more."""
+        self._state.threads.subscribe(thread, client)
+        self._state.deserted.cancel(thread.id)
+
     def release(self, thread: Thread) -> None:
         """Lets Codex unload a thread that nobody follows and in which nothing happens, and its sub-agents' threads."""
-        for candidate in [thread, *self._state.threads.descendants(thread)]:
+        for candidate in self._family(thread):
             if not candidate.releasing and self._may_release(candidate):
                 candidate.releasing = True
                 self.ask(Purpose.RELEASE, "thread/unsubscribe", {"threadId": candidate.id}, candidate.id)
 
     def release_if_deserted(self, thread_id: str) -> None:
-        """Something ended in this thread: if nobody follows it, it may go now, with the whole family."""
+        """Something ended in this thread: if nobody follows it, it goes after the delay, with the whole family."""
         root = self._state.threads.root(thread_id)
-        if root is not None and not root.subscribers:
+        if root is None or root.subscribers:
+            return
+        if not self._state.deserted.delay:
             self.release(root)
+        elif not root.releasing and self._may_release(root):
+            self._state.deserted.add(root.id, self._state.now)
+
+    def release_due(self) -> None:
+        """Time has passed: what was deserted for so long goes, unless something happens there now."""
+        for thread_id in self._state.deserted.take_due(self._state.now):
+            root = self._state.threads.root(thread_id)
+            assert root is not None, "what is forgotten is due no more"
+            if root.id == thread_id:  # else its parent has become known since, and the parent's clock counts
+                self.release(root)
+
+    def turn_ended(self, thread: Thread) -> None:
+        """A turn is over: a deserted thread's clock starts anew."""
+        root = self._state.threads.root(thread.id)
+        assert root is not None, "the thread is known"
+        self._state.deserted.cancel(root.id)
+        self.release_if_deserted(root.id)
 
     def forget(self, thread: Thread, *, lost: bool = False) -> None:
-        """The thread is gone, or `lost` for good. Its sub-agents' threads stay loaded, and may be nobody's now."""
+        """The thread is gone, or `lost` for good.
+
+        Its sub-agents' threads stay loaded, and may be nobody's now; its parent's may only have waited for it.
+        """
         threads = self._state.threads
         left_behind = threads.descendants(thread)
+        self._state.deserted.cancel(thread.id)
         (threads.lose if lost else threads.forget)(thread)
         for child in left_behind:
+            self._state.deserted.cancel(child.id)
             self.release_if_deserted(child.id)
+        if thread.parent is not None:
+            self.release_if_deserted(thread.parent)
 
     def close(self, client: ClientId, opener: str, handle: str) -> None:
         """Ends what a client that has left had opened."""
@@ -96,13 +127,25 @@ class Dispatch:
             self._state.flow.offer(call, first=True)
 
     def _may_release(self, thread: Thread) -> bool:
+        threads = self._state.threads
+        root = threads.root(thread.id)
+        assert root is not None, "the thread is known"
         return (
             thread.attached
-            and thread.turn is None
-            and not self._state.threads.recipients(thread.id)
-            and not self._state.server_requests.undecided(thread.id)
-            and not self._state.requests.is_asked_of(thread.id)
+            and not threads.recipients(thread.id)
+            and not any(self._is_busy(relative) for relative in self._family(root))
         )
+
+    def _is_busy(self, thread: Thread) -> bool:
+        return (
+            thread.turn is not None
+            or bool(self._state.server_requests.undecided(thread.id))
+            or self._state.requests.is_asked_of(thread.id)
+        )
+
+    def _family(self, thread: Thread) -> list[Thread]:
+        """The thread and the sub-agents below it."""
+        return [thread, *self._state.threads.descendants(thread)]
 
     def _decide(self, call: Call) -> None:
         state = self._state
@@ -150,7 +193,7 @@ class Dispatch:
             self.send(call)
         elif thread is not None and client in thread.subscribers:
             state.threads.unsubscribe(thread, client)
-            for left in [thread, *state.threads.descendants(thread)]:
+            for left in self._family(thread):
                 if client not in state.threads.recipients(left.id):
                     state.server_requests.leave(client, left.id)
             state.tell((client,), messages.result(call.request.id, {"status": "unsubscribed"}))

@@ -59,7 +59,7 @@ class FromClients:
         """The connection is gone: what it opened is closed; its turns and what it was asked go on."""
         state = self._state
         state.clients.remove(client_id)
-        state.flow.drop(client_id)
+        never_sent = state.flow.drop(client_id)
         state.paused.discard(client_id)
         state.threads.drop_parked(client_id)
         for call in state.requests.abandon(client_id):
@@ -74,6 +74,9 @@ class FromClients:
             assert thread is not None, "it has a subscriber"
             state.threads.unsubscribe(thread, client_id)
             self._dispatch.release_if_deserted(followed)
+        for call in never_sent:  # one that Codex had refused may have kept a thread that nobody follows
+            if call.thread is not None:
+                self._dispatch.release_if_deserted(call.thread)
 
     def _answer_error(self, client: ClientId, error: ProtocolError) -> None:
         self._state.tell((client,), messages.error(error.raw_id, error.code, error.message))

@@ -103,7 +103,7 @@ class Notifications:
             thread.turn, thread.ended_turn = None, found[1].id
         self._pass_on(notification)
         if thread is not None:
-            self._dispatch.release_if_deserted(thread.id)
+            self._dispatch.turn_ended(thread)
 
     def _thread_ended(self, notification: Notification) -> None:
         self._pass_on(notification)

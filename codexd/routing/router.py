@@ -16,7 +16,7 @@ Rules
 
 Theory of operation
     `State` holds the tables; each table has its rules at the top of its file (`flow`, `requests`, `clients`,
-    `threads`, `server_requests`, `handles`, `lifecycle`). The deciders change them: `FromClients` and
+    `threads`, `deserted`, `server_requests`, `handles`, `lifecycle`). The deciders change them: `FromClients` and
     `FromCodex` take one line each (the latter's are for `Answers`, `Notifications` or `Decisions`), `CodexLife`
     carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be handed over. After each input the
     queues are pumped, once.
@@ -119,6 +119,7 @@ class Router:
         self._state.now = now
         self._state.flow.retry_due(now)
         self._life.tick()
+        self._dispatch.release_due()
         return self._pumped()
 
     def stop(self, now: float) -> list[Effect]:
@@ -129,10 +130,9 @@ class Router:
 
     def deadline(self) -> float | None:
         """When `tick` is to be called, if nothing comes before."""
-        life, flow = self._state.life.deadline, self._state.flow.deadline
-        if life is None or flow is None:
-            return flow if life is None else life
-        return min(life, flow)
+        state = self._state
+        deadlines = (state.life.deadline, state.flow.deadline, state.deserted.deadline)
+        return min((each for each in deadlines if each is not None), default=None)
 
     def ready(self) -> bool:
         """Whether Codex takes requests."""

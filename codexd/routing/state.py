@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 from codexd.protocol import messages
 from codexd.protocol.messages import Notification, Request
 from codexd.routing.clients import Clients
+from codexd.routing.deserted import Deserted
 from codexd.routing.effects import ClientId, Effect, Log, ToClients, ToCodex
 from codexd.routing.flow import Flow
 from codexd.routing.handles import Handles
@@ -17,7 +18,10 @@ from codexd.routing.threads import Threads
 
 
 class Identity(Struct, frozen=True):
-    """What the daemon says of itself, to Codex and in `codexd/status`. `started_at` in seconds since the epoch."""
+    """What the daemon says of itself, to Codex and in `codexd/status`. `started_at` in seconds since the epoch.
+
+    `thread_unload_delay`: how many seconds a thread stays loaded that nobody follows.
+    """
 
     pid: int
     version: str
@@ -26,6 +30,7 @@ class Identity(Struct, frozen=True):
     started_at: float
     client_name: str = "codexd"
     request_attestation: bool = False
+    thread_unload_delay: float = 60.0
 
 
 class State:
@@ -38,6 +43,7 @@ class State:
         self.requests = Requests()
         self.flow = Flow()
         self.threads = Threads()
+        self.deserted = Deserted(identity.thread_unload_delay)
         self.server_requests = ServerRequests(identity.started_at)
         self.handles = Handles()
         self.paused: set[ClientId] = set()

@@ -141,7 +141,8 @@ class Threads:
 
     def descendants(self, thread: Thread) -> list[Thread]:
         """The sub-agents below a thread."""
-        return [t for t in self._threads.values() if t is not thread and thread in self._line(t.id)]
+        candidates = [t for t in self._threads.values() if t.parent is not None and t is not thread]
+        return [t for t in candidates if thread in self._line(t.id)]
 
     def _line(self, thread: str) -> list[Thread]:
         """The thread and its ancestors, as far as they are known."""

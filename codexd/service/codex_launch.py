@@ -11,7 +11,7 @@ from codexd.runtime.processes import MARK_VARIABLE
 from codexd.service import locks
 from codexd.service.discovery import STAND_IN_QUESTION, Codex, Finder
 from codexd.service.errors import UsageError
-from codexd.service.settings import Settings
+from codexd.service.settings import CODEX_UNLOAD_DELAY, Settings
 
 _NOT_FOR_CODEX = {"INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", *STAND_IN_QUESTION}
 """What a service manager says of codexd's own process, and codexd's question to its stand-in."""
@@ -44,8 +44,15 @@ class Launcher:
 
 
 def command(codex: Codex, settings: Settings) -> list[str]:
-    """The command line of `codex app-server` on stdin and stdout."""
-    overrides = [part for assignment in settings.codex_config for part in ("-c", assignment)]
+    """The command line of `codex app-server` on stdin and stdout.
+
+    codexd is Codex's only subscriber and keeps the delay itself, so Codex is to unload at once what codexd leaves. With
+    0 it does so in milliseconds, frees the writer lock before it says `thread/closed`, and still keeps a thread in
+    which a turn runs or an approval waits, and a new one as long as codexd follows it; `-c` counts more than
+    `config.toml` (all tried on 0.163 and 0.169).
+    """
+    assignments = (f"{CODEX_UNLOAD_DELAY}=0", *settings.codex_config)
+    overrides = [part for assignment in assignments for part in ("-c", assignment)]
     return [str(codex.binary), *overrides, "app-server"]
 
 

@@ -184,6 +184,7 @@ class Daemon:
             started_at=time.time(),
             client_name=settings.client_name,
             request_attestation=settings.request_attestation,
+            thread_unload_delay=settings.thread_unload_delay_seconds,
         )
 
     def _limits(self) -> Limits:

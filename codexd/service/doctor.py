@@ -68,7 +68,7 @@ def _settings_rows(settings: Settings) -> list[tuple[str, Any, str]]:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [each.value if isinstance(each, Choice) else each for each in value]
-    return value if isinstance(value, bool | int) else str(value)
+    return value if isinstance(value, bool | int | float) else str(value)
 
 
 def _in_words(instance: Instance, findings: list[Finding], surroundings: dict[str, Any]) -> str:

@@ -16,6 +16,8 @@ from codexd.service.errors import UsageError
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT = "default"
+CODEX_UNLOAD_DELAY = "thread_unload_delay_secs"
+"""Codex's own setting: for how many seconds it keeps a thread loaded that nobody is subscribed to."""
 
 
 class Choice(NamedTuple):
@@ -38,6 +40,8 @@ class Settings(NamedTuple):
     log_dir: Path
     client_name: str
     request_attestation: bool
+    thread_unload_delay_seconds: float
+    """How long a thread stays loaded that nobody follows and in which nothing happens; 0: not at all."""
     max_message_bytes: int
     max_outbox_bytes: int
     max_buffered_bytes: int
@@ -73,6 +77,11 @@ def _assignments(value: object) -> tuple[str, ...]:
         raise _Unwanted(wanted)
     if not all(isinstance(each, str) and each.find("=") > 0 for each in value):
         raise _Unwanted(wanted)
+    if any(each.partition("=")[0].strip() == CODEX_UNLOAD_DELAY for each in value):
+        raise _Unwanted(
+            f"without {CODEX_UNLOAD_DELAY}, which codexd sets; `thread_unload_delay_seconds` in codexd's "
+            "config file says how long a thread stays loaded"
+        )
     return tuple(value)
 
 
@@ -85,6 +94,12 @@ def _truth(value: object) -> bool:
 def _size(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
         raise _Unwanted("a number of bytes above 0")
+    return value
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise _Unwanted("a number of seconds, 0 or more")
     return value
 
 
@@ -110,6 +125,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "log_dir": _path,
     "client_name": _client_name,
     "request_attestation": _truth,
+    "thread_unload_delay_seconds": _seconds,
     "max_message_bytes": _size,
     "max_outbox_bytes": _size,
     "max_buffered_bytes": _size,
@@ -184,6 +200,7 @@ def _defaults() -> dict[str, Any]:
         "log_dir": None,
         "client_name": "codexd",
         "request_attestation": False,
+        "thread_unload_delay_seconds": 60.0,
         "log_level": "info",
     } | _SIZES
 

@@ -107,25 +107,6 @@ def test_events_before_the_answer_that_names_their_thread_reach_the_asker(world:
     assert not [m for m in _methods(other, fork) if m in ("warning", "mcpServer/startupStatus/updated")]
 
 
-def test_unsubscribing_ends_what_one_client_hears_and_the_last_one_lets_the_thread_go(world: World) -> None:
-    """Local followers come and go; only the last one's leaving unsubscribes codexd, and then Codex unloads."""
-    (world.codex_home / "config.toml").write_text(
-        "thread_unload_delay_secs = 0\n" + (world.codex_home / "config.toml").read_text()
-    )
-    world.start_daemon()
-    a, b = world.client("a"), world.client("b")
-    thread = a.start_thread()
-    a.wait_turn(a.start_turn(thread, "hello"))
-    b.call("thread/resume", {"threadId": thread})
-    assert a.call("thread/unsubscribe", {"threadId": thread}) == {"status": "unsubscribed"}
-    assert a.call("thread/unsubscribe", {"threadId": thread}) == {"status": "notSubscribed"}
-    mark = a.mark()
-    b.wait_turn(b.start_turn(thread, "only for b"))
-    a.call("thread/loaded/list")
-    assert not [m for m in a.messages[mark:] if m.get("method", "").startswith(("turn/", "item/"))]
-    assert b.call("thread/unsubscribe", {"threadId": thread}) == {"status": "unsubscribed"}
-
-
 def test_a_busy_thread_returns_the_running_turn(world: World) -> None:
     """`turn/start` on a busy thread starts nothing new: the answer names the turn that runs."""
     world.start_daemon()

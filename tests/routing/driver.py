@@ -16,7 +16,14 @@ from codexd.routing.router import Identity, Router
 START = 1_700_000_000.0
 FIRST_SERVER_REQUEST = int(START * 1_000_000) + 1
 """codexd's id for the first thing that Codex asks."""
-IDENTITY = Identity(pid=77, version="0.1.0", socket="/run/s", codex_home="/home/u/.codex", started_at=START)
+IDENTITY = Identity(
+    pid=77,
+    version="0.1.0",
+    socket="/run/s",
+    codex_home="/home/u/.codex",
+    started_at=START,
+    thread_unload_delay=0,
+)
 GREETING = {
     "userAgent": "codexd/0.163.0 (Debian 12.0.0; x86_64) xterm (codexd; 0.1.0)",
     "codexHome": "/home/u/.codex",

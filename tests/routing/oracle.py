@@ -33,8 +33,8 @@ from tests.routing.sim_words import Envelope, Written, Wrong, read_envelope, rea
 class Oracle:
     """One for each Router."""
 
-    def __init__(self, used_ids: set[int]) -> None:
-        self.books = Books(used_ids)
+    def __init__(self, used_ids: set[int], unload_delay: float) -> None:
+        self.books = Books(used_ids, unload_delay)
         self.clients = ClientSide(self.books)
         self.codex = CodexSide(self.books)
         self.death = DeathSide(self.books)
@@ -76,7 +76,13 @@ class Oracle:
         books.ends.clear()
         books.flows.clear()
         books.may_start = books.dying = False
+        books.threads.mark_use(books.now)
         self._nobody_is_kept_waiting()
+
+    def time_is(self, now: float) -> None:
+        """Time has passed; what is in use was so until now."""
+        self.books.now = now
+        self.books.threads.mark_use(now)
 
     def compare(self, router: Router) -> None:
         """What the Router says of itself must be what was counted here."""

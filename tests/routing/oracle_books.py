@@ -54,7 +54,8 @@ class Expected(Struct, eq=False):
 class Books:
     """Everything that the oracle keeps; filled from what was sent and received alone."""
 
-    def __init__(self, used_ids: set[int]) -> None:
+    def __init__(self, used_ids: set[int], unload_delay: float) -> None:
+        self.unload_delay = unload_delay
         self.requests = RequestBook()
         self.threads = ThreadBook()
         self.asks = AskBook(used_ids)

@@ -11,7 +11,8 @@ class ThreadView(Struct, eq=False):
     """One thread. `known`: codexd has been told whose it is, and that it is subscribed to it.
 
     Of a sub-agent's thread codexd must ask whose it is: `searched` while it has no answer, `named` while it must wait
-    for the answer about the parent. `backlog`: what the thread has said until then.
+    for the answer about the parent. `backlog`: what the thread has said until then. `in_use_at`: when it last had a
+    follower or a turn.
     """
 
     id: str
@@ -26,6 +27,7 @@ class ThreadView(Struct, eq=False):
     resuming: bool = False
     resume_sent: bool = False
     backlog: deque[Said] = field(default_factory=deque)
+    in_use_at: float = 0.0
 
 
 class ThreadBook:
@@ -70,6 +72,19 @@ class ThreadBook:
     def descendants(self, thread: str) -> list[ThreadView]:
         """The threads below it that codexd knows."""
         return [view for view in self._views.values() if view.known and self._is_below(view, thread)]
+
+    def family(self, thread: str) -> list[ThreadView]:
+        """All that codexd knows of the family that the thread belongs to, the one at the top first."""
+        top = self._views[thread]
+        while (above := self._known(top.parent)) is not None:
+            top = above
+        return [top, *self.descendants(top.id)]
+
+    def mark_use(self, now: float) -> None:
+        """Takes down which threads are in use."""
+        for view in self._views.values():
+            if view.turn is not None or self.followers(view.id):
+                view.in_use_at = now
 
     def adoptable(self) -> list[ThreadView]:
         """The sub-agents' threads that codexd must know now: nothing is to be heard any more of whose they are."""

@@ -85,12 +85,20 @@ class WrittenSide:
         if books.threads.followers(thread):
             raise Wrong(f"{thread} was released although somebody follows it")
         view = books.threads.get(thread)
-        if view is None or not view.known or view.turn is not None:
-            raise Wrong(f"{thread} was released although it is not known, or a turn runs")
-        if books.asks.undecided(thread):
-            raise Wrong(f"{thread} was released although something waits for a decision")
-        if books.requests.is_under_way(_KEEPS, thread):
-            raise Wrong(f"{thread} was released although somebody resumes it or starts a turn")
+        if view is None or not view.known:
+            raise Wrong(f"{thread} was released although it is not known")
+        for relative in books.threads.family(thread):
+            if relative.turn is not None:
+                raise Wrong(f"{thread} was released although a turn runs in {relative.id}")
+            if books.asks.undecided(relative.id):
+                raise Wrong(f"{thread} was released although something waits for a decision in {relative.id}")
+            if books.requests.is_under_way(_KEEPS, relative.id):
+                raise Wrong(f"{thread} was released although somebody is about to use {relative.id}")
+            unfollowed = not books.threads.followers(relative.id)
+            if unfollowed and books.now < relative.in_use_at + books.unload_delay:
+                raise Wrong(
+                    f"{thread} was released {books.now - relative.in_use_at} s after {relative.id} was in use"
+                )
 
     def _watch_again(self, params: Params) -> None:
         if params.handle not in self._books.handles.open.values():

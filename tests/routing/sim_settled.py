@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.routing.oracle_books import Life
+from tests.routing.oracle_threads import ThreadView
 from tests.routing.sim_codex import NEVER_ANSWERED, SimulatedCodex
 from tests.routing.sim_words import Wrong
 
@@ -47,9 +48,15 @@ def _check_threads(world: World, codex: SimulatedCodex) -> None:
         view = books.threads.get(thread)
         if view is None or not view.known:
             raise Wrong(f"codexd does not know any more that it is subscribed to {thread}")
-        in_use = view.turn is not None or books.asks.undecided(thread) or books.requests.is_asked_of(thread)
+        in_use = any(_is_in_use(world, relative) for relative in books.threads.family(thread))
         if not books.threads.followers(thread) and not in_use:
             raise Wrong(f"nobody follows {thread}, nothing happens in it, and it is never released")
+
+
+def _is_in_use(world: World, view: ThreadView) -> bool:
+    books = world.oracle.books
+    asked = books.asks.undecided(view.id) or books.requests.is_asked_of(view.id)
+    return view.turn is not None or bool(asked)
 
 
 def _check_handles(world: World, codex: SimulatedCodex) -> None:

@@ -22,6 +22,7 @@ from tests.routing.sim_words import Wrong
 
 CLIENTS = 9
 REMEMBERED = 50
+UNLOAD_DELAYS = (0.0, 0.5, 60.0)
 
 
 class World:
@@ -34,13 +35,21 @@ class World:
         self.clients: dict[int, SimulatedClient] = {}
         self.codex: SimulatedCodex | None = None
         self.trace: deque[tuple[str, object, Sequence[Effect]]] = deque(maxlen=REMEMBERED)
-        self.oracle = Oracle(used_ids)
+        unload_delay = self.rng.choice(UNLOAD_DELAYS)
+        self.oracle = Oracle(used_ids, unload_delay)
         self.stopped = False
         self._disk = Disk()
         self._late: list[int] = []
         self._clients_so_far = 0
         self.weather = weather(self.rng)
-        identity = Identity(pid=1, version="0", socket="s", codex_home="h", started_at=now)
+        identity = Identity(
+            pid=1,
+            version="0",
+            socket="s",
+            codex_home="h",
+            started_at=now,
+            thread_unload_delay=unload_delay,
+        )
         self.router = Router(identity, lambda _: 0)
         self.acts = ClientActions(self)
         self._actions: dict[str, Callable[[], None]] = {
@@ -76,7 +85,7 @@ class World:
     def input(self, what: str, about: object, call: Callable[[], list[Effect]]) -> None:
         """One input: what comes out is judged and carried out."""
         self.steps += 1
-        self.oracle.books.now = self.now
+        self.oracle.time_is(self.now)
         effects = call()
         self.trace.append((what, about, effects))
         for effect in effects:
@@ -196,7 +205,7 @@ class World:
         codex.dead = True
         self.codex = None
         self._late.append(codex.incarnation)
-        self.oracle.books.now = self.now
+        self.oracle.time_is(self.now)
         self.oracle.death.exits(reason)
         self.input("exited", reason, lambda: self.router.codex_exited(codex.incarnation, reason, self.now))
 
@@ -214,13 +223,14 @@ class World:
 
     def tick(self) -> None:
         """Time has passed."""
-        self.oracle.books.now = self.now
+        self.oracle.time_is(self.now)
         self.oracle.death.time_passes()
         self.input("tick", self.now, lambda: self.router.tick(self.now))
 
     def _late_report(self) -> None:
         """Something of an incarnation that is over: nothing may follow."""
         self.now += self.rng.expovariate(1 / self.weather.pause)
+        self.oracle.time_is(self.now)
         if self._late:
             old = self.rng.choice(self._late)
             line = b'{"method":"skills/changed","params":{}}'

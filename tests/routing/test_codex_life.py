@@ -31,6 +31,7 @@ DOWN = (
     f"Codex died 5 times within a minute and is left down ({REASON}); "
     "`codexd start` or the next `codexctl send` tries again, `codexd logs` shows what it said"
 )
+MARKER = codex(id=34, method="thread/loaded/list", params={"limit": 1})
 GONE = "no rollout found for thread id T"
 
 
@@ -705,3 +706,14 @@ def test_a_paused_client_is_read_again_when_codexd_ends() -> None:
     effects = [driver.sends(client, id=n, method="x", params={}) for n in range(256)]
     assert effects[-1] == [PauseReading(client)]
     assert ResumeReading(client) in driver.stops()
+
+
+def test_a_notification_that_waits_is_dropped_when_codexd_ends() -> None:
+    """It has no id, so there is nobody to be told."""
+    driver = Driver().ready()
+    client = driver.client()
+    for n in range(32):
+        driver.sends(client, id=n, method="x", params={})
+    assert MARKER in driver.sends(client, method="future/notification", params={})
+    answered = [effect for effect in driver.stops() if isinstance(effect, ToClients)]
+    assert len(answered) == 32

@@ -223,20 +223,20 @@ def test_the_source_of_a_fork_goes_when_its_follower_has_left() -> None:
 
 
 def test_a_thread_goes_with_its_sub_agents() -> None:
-    """All but those in which something happens; these follow when they are done."""
+    """All at once, and none while something happens in one of them: its parent may have to do with it yet."""
     driver, number = following()
     for child in ("C", "D"):
         driver.says(method="item/started", params={"threadId": child})
         driver.says(id=number, result={"thread": {"id": child, "parentThreadId": "T"}})
         number += 1
     driver.says(method="turn/started", params={"threadId": "C", "turn": {"id": "v"}})
-    assert driver.asked(driver.leaves(1)) == [
+    assert driver.leaves(1) == []
+    assert driver.asked(finish(driver, "C", "v")) == [
         (number, "thread/unsubscribe", T),
-        (number + 1, "thread/unsubscribe", {"threadId": "D"}),
+        (number + 1, "thread/unsubscribe", {"threadId": "C"}),
+        (number + 2, "thread/unsubscribe", {"threadId": "D"}),
     ]
-    assert [driver.says(id=n, result=UNSUBSCRIBED) for n in (number, number + 1)] == [[], []]
-    assert driver.asked(finish(driver, "C", "v")) == [(number + 2, "thread/unsubscribe", {"threadId": "C"})]
-    assert driver.says(id=number + 2, result=UNSUBSCRIBED) == []
+    assert [driver.says(id=number + n, result=UNSUBSCRIBED) for n in range(3)] == [[], [], []]
     assert driver.status()["threads"] == 0
 
 

@@ -80,6 +80,21 @@ MUTATIONS = {
         "            and thread.turn is None\n",
         "",
     ),
+    "a new follower does not stop the clock": (
+        "dispatch.py",
+        "        self._state.deserted.cancel(thread.id)\n\n    def release(",
+        "\n    def release(",
+    ),
+    "a deserted thread is never due": (
+        "router.py",
+        "        self._dispatch.release_due()\n",
+        "",
+    ),
+    "a sub-agent is let go of while its family is busy": (
+        "dispatch.py",
+        "            and not any(self._is_busy(relative) for relative in self._family(root))\n",
+        "            and not self._is_busy(thread)\n",
+    ),
     "somebody who has left is answered": (
         "answers.py",
         "        if not call.abandoned:\n            self._state.tell((call.owner,), self._state.handles",

@@ -23,7 +23,10 @@ def test_the_command_and_its_surroundings(place: Place) -> None:
     }
     settings = place.instance(codex_config=["a=b", "c.d=e"], cwd="/srv").settings
     launch = Launcher(settings, environ).launch()
-    assert launch.argv == [str(path), "-c", "a=b", "-c", "c.d=e", "app-server"]
+    assert launch.argv == [
+        *(str(path), "-c", "thread_unload_delay_secs=0"),
+        *("-c", "a=b", "-c", "c.d=e", "app-server"),
+    ]
     assert (launch.cwd, launch.version) == ("/srv", "0.163.0")
     mark = launch.env.pop(MARK_VARIABLE)
     assert launch.env == place.environ | {"API_KEY": "k", "CODEX_HOME": str(place.codex_home)}

@@ -27,6 +27,7 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
         "log_dir": {"value": str(place.log.parent), "source": "default"},
         "client_name": {"value": "codexd", "source": "default"},
         "request_attestation": {"value": True, "source": str(config)},
+        "thread_unload_delay_seconds": {"value": 60.0, "source": "default"},
         "max_message_bytes": {"value": 134217728, "source": "default"},
         "max_outbox_bytes": {"value": 67108864, "source": "default"},
         "max_buffered_bytes": {"value": 268435456, "source": "default"},

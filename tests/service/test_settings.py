@@ -32,6 +32,7 @@ def test_defaults(place: Place) -> None:
         log_dir=place.log.parent,
         client_name="codexd",
         request_attestation=False,
+        thread_unload_delay_seconds=60.0,
         max_message_bytes=128 * 1024 * 1024,
         max_outbox_bytes=64 * 1024 * 1024,
         max_buffered_bytes=256 * 1024 * 1024,
@@ -61,6 +62,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         log_dir = "~/logs"
         client_name = "my editor"
         request_attestation = true
+        thread_unload_delay_seconds = 2.5
         max_message_bytes = 1000
         max_outbox_bytes = 2000
         max_buffered_bytes = 3000
@@ -77,6 +79,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         place.home / "logs",
         "my editor",
         True,
+        2.5,
         1000,
         2000,
         3000,
@@ -146,6 +149,17 @@ def test_another_codex_home_has_another_socket(place: Place) -> None:
         ('codex_config = ["a"]', "codex_config is ['a']; it has to be a list of \"KEY=VALUE\""),
         ('codex_config = ["=a"]', "codex_config is ['=a']; it has to be a list of \"KEY=VALUE\""),
         ("codex_config = [1]", 'codex_config is [1]; it has to be a list of "KEY=VALUE"'),
+        (
+            'codex_config = ["thread_unload_delay_secs = 5"]',
+            "it has to be without thread_unload_delay_secs, which codexd sets; `thread_unload_delay_seconds` in",
+        ),
+        (
+            "thread_unload_delay_seconds = -1",
+            "thread_unload_delay_seconds is -1; it has to be a number of seconds, 0 or more",
+        ),
+        ("thread_unload_delay_seconds = true", "is True; it has to be a number of seconds, 0 or more"),
+        ("thread_unload_delay_seconds = nan", "is nan; it has to be a number of seconds, 0 or more"),
+        ("thread_unload_delay_seconds = inf", "is inf; it has to be a number of seconds, 0 or more"),
         ("request_attestation = 1", "request_attestation is 1; it has to be true or false"),
         ('max_message_bytes = "1"', "max_message_bytes is '1'; it has to be a number of bytes above 0"),
         ("max_message_bytes = 0", "max_message_bytes is 0; it has to be a number of bytes above 0"),
