@@ -73,6 +73,8 @@ def repeatable(parsed: argparse.Namespace) -> tuple[str, ...]:
             is_command = flag == "--codex" and "/" not in value
             repeated.append(f"{flag}={value if is_command else os.path.abspath(os.path.expanduser(value))}")
     repeated += [f"--codex-config={assignment}" for assignment in getattr(parsed, "codex_config", None) or ()]
+    if getattr(parsed, "control_socket", None):
+        repeated.append("--control-socket")
     return (*repeated, "--demo") if _is_demo(parsed) else tuple(repeated)
 
 
@@ -94,6 +96,12 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         metavar="KEY=VALUE",
         action="append",
         help="handed to Codex as -c KEY=VALUE; repeatable",
+    )
+    how.add_argument(
+        "--control-socket",
+        action="store_true",
+        default=None,
+        help="listen at Codex's own control socket, too: plain `codex` then attaches",
     )
     parser = _Parser(
         prog="codexd",

@@ -23,7 +23,8 @@ from codexd.protocol import messages
 from codexd.protocol.errors import Code, CodexdError
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker, Limits
-from codexd.service import locks, log_file, settings as settings_module, sockets
+from codexd.runtime.transport import WEBSOCKET_BEGINNING
+from codexd.service import control_socket, locks, log_file, settings as settings_module, sockets
 from codexd.service.codex_launch import Launcher, check_directories
 from codexd.service.instance import how_to_talk
 from codexd.service.settings import Settings
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 4.5
 """When the broker has not ended by then it is cut off: the promise is five seconds from the signal."""
+
+_FIRST_BYTES = 64 * 1024
 
 
 def run(flags: Mapping[str, Any], arguments: tuple[str, ...], detached: bool, demo: bool) -> None:
@@ -65,7 +68,6 @@ def turn_away(listener: socket.socket, sentence: str) -> None:
 
     Unanswered they would make systemd start codexd again at once, until it gives up on the socket for good.
     """
-    line = messages.error(b"null", Code.CODEX_UNAVAILABLE, sentence, {"reason": "codexdUnavailable"})
     listener.setblocking(False)
     while True:
         try:
@@ -75,9 +77,29 @@ def turn_away(listener: socket.socket, sentence: str) -> None:
         with client:
             client.setblocking(False)
             try:
-                client.send(line + b"\n")
+                client.send(_refusal(_first_bytes(client), sentence))
             except (BrokenPipeError, ConnectionResetError):
                 logger.debug("a client left before it could be told")
+
+
+def _first_bytes(client: socket.socket) -> bytes:
+    """What it has said so far; left unread, it would reset the connection under the answer."""
+    try:
+        return client.recv(_FIRST_BYTES)
+    except BlockingIOError:
+        return b""
+
+
+def _refusal(first_bytes: bytes, sentence: str) -> bytes:
+    """The sentence in what the client speaks."""
+    if not first_bytes.startswith(WEBSOCKET_BEGINNING):
+        reason = {"reason": "codexdUnavailable"}
+        return messages.error(b"null", Code.CODEX_UNAVAILABLE, sentence, reason) + b"\n"
+    body = sentence.encode() + b"\n"
+    return (
+        b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    )
 
 
 class Ending:
@@ -171,8 +193,12 @@ class Daemon:
             model.write_config(settings.codex_home)
         if handed:
             stack.enter_context(locks.held(locks.socket_lock(path), holder))
-            return handed
-        return [stack.enter_context(sockets.listening(path, holder))]
+            listeners = handed
+        else:
+            listeners = [stack.enter_context(sockets.listening(path, holder))]
+        if settings.control_socket:
+            listeners.append(stack.enter_context(control_socket.listening(settings.codex_home)))
+        return listeners
 
     def _identity(self, socket_path: str) -> Identity:
         settings = self._settings

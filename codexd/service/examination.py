@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
-from codexd.service import install, locks, log_file, sockets
+from codexd.service import control_socket, install, locks, log_file, sockets
 from codexd.service.ask import Asker, Refused
 from codexd.service.codex_launch import check_directories, codex_environment
 from codexd.service.discovery import Finder
@@ -193,10 +193,27 @@ def _service(instance: Instance) -> Iterator[Finding]:
 
 
 def _control_socket(instance: Instance) -> Iterator[Finding]:
-    path = instance.settings.codex_home / "app-server-control" / "app-server-control.sock"
-    # Codex's own server puts a link there, to a socket in a directory of its own.
-    found, pid = sockets.occupant(path.resolve())
-    if found is Occupant.LIVE:
+    """Codex's own socket: codexd's where that is wanted, else that of a server which owns the threads it has open."""
+    wanted = instance.settings.control_socket
+    path = control_socket.path_in(instance.settings.codex_home)
+    name = "control socket"
+    try:
+        control_socket.check_length(path)
+    except sockets.SocketRefused as error:
+        if wanted:
+            yield Finding(name, BROKEN, str(error))
+        return
+    found, pid = control_socket.occupant(path)
+    runner = instance.runner()
+    if found is Occupant.LIVE and runner is not None and pid == runner.pid:
+        yield Finding(name, OK, f"{path}: codexd listens, and plain `codex` attaches to it")
+    elif wanted and found in (Occupant.NOTHING, Occupant.STALE):
+        yield Finding(
+            name, OK if runner is None else NOTE, f"{path}: free", "" if runner is None else "codexd restart"
+        )
+    elif wanted:
+        yield Finding(name, BROKEN, control_socket.refusal(path, found, pid))
+    elif found is Occupant.LIVE:
         yield Finding(
             "shared Codex",
             NOTE,

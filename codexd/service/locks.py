@@ -82,15 +82,15 @@ def held(path: Path, owner: Holder) -> Iterator[None]:
 
 
 @contextmanager
-def waited_for(path: Path, seconds: float) -> Iterator[None]:
-    """Holds the lock, waiting for it as long as `seconds`; its file stays empty.
+def waited_for(path: Path, seconds: float, others: str = "another command of codexd") -> Iterator[None]:
+    """Holds the lock, waiting for it as long as `seconds`; its file stays empty. `others`: who else takes it.
 
     Raises:
         CannotServe: somebody else held it all the time, or the file cannot be locked at all.
     """
     descriptor = _locked(path, seconds)
     if descriptor is None:
-        raise CannotServe(f"another command of codexd is still at work: it holds {path}")
+        raise CannotServe(f"{others} is still at work: it holds {path}")
     try:
         yield
     finally:

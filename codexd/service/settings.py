@@ -38,6 +38,8 @@ class Settings(NamedTuple):
     codex_config: tuple[str, ...]
     cwd: Path
     log_dir: Path
+    control_socket: bool
+    """Whether codexd listens at Codex's own control socket, too."""
     client_name: str
     request_attestation: bool
     thread_unload_delay_seconds: float
@@ -123,6 +125,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "codex_config": _assignments,
     "cwd": _path,
     "log_dir": _path,
+    "control_socket": _truth,
     "client_name": _client_name,
     "request_attestation": _truth,
     "thread_unload_delay_seconds": _seconds,
@@ -198,6 +201,7 @@ def _defaults() -> dict[str, Any]:
         "codex_config": (),
         "cwd": os.path.expanduser("~"),
         "log_dir": None,
+        "control_socket": False,
         "client_name": "codexd",
         "request_attestation": False,
         "thread_unload_delay_seconds": 60.0,

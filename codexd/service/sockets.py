@@ -114,14 +114,25 @@ def listening(path: Path, holder: Holder) -> Iterator[socket.socket]:
     make_private_directory(path.parent)
     with held(socket_lock(path), holder):
         _make_room(path)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            _bind(listener, path)
-            own = path.lstat()
-            try:
-                listener.listen(BACKLOG)
-                yield listener
-            finally:
-                _remove_own(path, own)
+        with bound(path) as listener:
+            yield listener
+
+
+@contextmanager
+def bound(path: Path) -> Iterator[socket.socket]:
+    """A listening socket at a path where nothing is, mode 0600; removed at the end if it is still this very socket.
+
+    Raises:
+        SocketRefused: it cannot be made; the message says why.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        _bind(listener, path)
+        own = path.lstat()
+        try:
+            listener.listen(BACKLOG)
+            yield listener
+        finally:
+            _remove_own(path, own)
 
 
 def _make_room(path: Path) -> None:

@@ -36,7 +36,15 @@ def test_options_that_another_codexd_is_given_again(place: Place, monkeypatch: p
     """The options are the same wherever they are given again: paths are absolute, one string holds each."""
     monkeypatch.chdir(place.home)
     argv = ["--socket", "s", "--codex", "bin/codex", "--codex-home=~/h", "--cwd", ".", "--log-dir", "/l"]
-    argv += ["--config", "c.toml", "--codex-config", "a=b c", "--codex-config=d=e", "--demo"]
+    argv += [
+        "--config",
+        "c.toml",
+        "--codex-config",
+        "a=b c",
+        "--codex-config=d=e",
+        "--control-socket",
+        "--demo",
+    ]
     again = repeatable(parse(["start", *argv]))
     assert again == (
         f"--socket={place.home}/s",
@@ -47,6 +55,7 @@ def test_options_that_another_codexd_is_given_again(place: Place, monkeypatch: p
         "--log-dir=/l",
         "--codex-config=a=b c",
         "--codex-config=d=e",
+        "--control-socket",
         "--demo",
     )
     monkeypatch.chdir("/")
@@ -57,8 +66,15 @@ def test_options_that_another_codexd_is_given_again(place: Place, monkeypatch: p
 
 def test_which_options_say_which_codexd(place: Place) -> None:
     """Socket, CODEX_HOME and demo say which codexd is meant; everything else, how it is to be."""
-    given = ["--socket=/s", "--codex-home=/h", "--demo", "--codex=/c", "--codex-config=socket=/s"]
-    assert beyond_identity(given) == ["--codex=/c", "--codex-config=socket=/s"]
+    given = [
+        "--socket=/s",
+        "--codex-home=/h",
+        "--demo",
+        "--codex=/c",
+        "--codex-config=socket=/s",
+        "--control-socket",
+    ]
+    assert beyond_identity(given) == ["--codex=/c", "--codex-config=socket=/s", "--control-socket"]
 
 
 def test_the_demo_has_a_home_of_its_own(place: Place) -> None:

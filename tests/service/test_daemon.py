@@ -13,6 +13,7 @@ import pytest
 import trio
 
 from codexd.service import locks
+from codexd.service.control_socket import path_in
 from codexd.service.daemon import STOP_SECONDS, Ending, turn_away
 from tests.service.place import PATIENCE_SECONDS, Place, handed_over
 
@@ -266,6 +267,44 @@ def test_a_socket_of_the_service_manager_is_taken_over(place: Place, heard: sock
         assert place.socket.exists()
 
 
+@pytest.mark.parametrize("how", ["flag", "setting"])
+def test_codexs_own_socket_is_served_too(place: Place, heard: socket.socket, how: str) -> None:
+    """The same codexd answers on both, whoever made the first one; at the end the second is gone."""
+    place.codex()
+    control = path_in(place.codex_home)
+    if how == "flag":
+        process = place.start("run", "--control-socket")
+    else:
+        config = place.root / "config" / "codexd" / "config.toml"
+        config.parent.mkdir(parents=True)
+        config.write_text("control_socket = true\n")
+        place.socket.parent.mkdir(0o700)
+        with place.listener() as listener:
+            process = place.start(**handed_over(place.command("run"), listener.fileno()))
+    assert next_said(heard)["READY"] == "1"
+    for path in (place.socket, control):
+        assert place.ask("codexd/status", path)["result"]["codexd"]["pid"] == process.pid
+    assert place.end(process) == 0
+    assert not os.path.lexists(control)
+
+
+def test_codexs_own_socket_is_not_taken_from_a_server_that_answers(place: Place) -> None:
+    """codexd does not come up half: it ends with the sentence, and leaves nothing."""
+    place.codex()
+    control = path_in(place.codex_home)
+    control.parent.mkdir(0o700)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(control))
+        server.listen()
+        done = place.run("run", "--control-socket")
+    assert done.returncode == 3
+    assert done.stderr.startswith(
+        f"codexd: another server (pid {os.getpid()}) listens at Codex's control socket {control}; "
+    )
+    assert control.is_socket()
+    assert nothing_is_left(place)
+
+
 def test_clients_of_the_service_manager_are_told_why_nobody_serves_them(place: Place) -> None:
     """Left unanswered, a client on systemd's socket makes it start codexd again and again until it gives up for good."""
     place.socket.parent.mkdir()
@@ -282,6 +321,18 @@ def test_clients_of_the_service_manager_are_told_why_nobody_serves_them(place: P
                 assert answer["id"] is None
                 assert answer["error"]["code"] == -32050
                 assert err == f"codexd: {answer['error']['message']}\n"
+
+
+def test_turning_away_a_client_that_speaks_websocket(place: Place) -> None:
+    """It is told in HTTP, which is what it waits for."""
+    place.socket.parent.mkdir()
+    with place.listener() as listener, place.connect() as client, client.makefile("rb") as answers:
+        client.sendall(b"GET /rpc HTTP/1.1\r\n\r\n")
+        turn_away(listener, "no Codex")
+        assert answers.read() == (
+            b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+            b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: 9\r\n\r\nno Codex\n"
+        )
 
 
 def test_turning_away_a_client_that_has_left(place: Place) -> None:

@@ -25,6 +25,7 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
         "codex_config": {"value": ["a=b", "c=d"], "source": str(config)},
         "cwd": {"value": "/", "source": "--cwd"},
         "log_dir": {"value": str(place.log.parent), "source": "default"},
+        "control_socket": {"value": False, "source": "default"},
         "client_name": {"value": "codexd", "source": "default"},
         "request_attestation": {"value": True, "source": str(config)},
         "thread_unload_delay_seconds": {"value": 60.0, "source": "default"},

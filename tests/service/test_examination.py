@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from codexd.service import examination, install, locks
+from codexd.service import control_socket, examination, install, locks
 from codexd.service.examination import BROKEN, NOTE, OK, Finding, environment_of_codex, examine
 from codexd.service.locks import Holder
 from tests.service.place import Place
@@ -223,6 +223,47 @@ def test_a_shared_codex_beside_us(place: Place) -> None:
     assert shared.state == NOTE
     assert f"listens at {control} (pid {os.getpid()})" in shared.text
     assert findings(place, "shared Codex") == []
+
+
+def test_the_control_socket(place: Place) -> None:
+    """Where codexd is to listen at Codex's own socket it is said whether it does, and what keeps it from that."""
+    place.codex()
+    control = control_socket.path_in(place.codex_home)
+    config = place.root / "config" / "codexd" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("control_socket = true\n")
+    assert findings(place, "control socket") == [Finding("control socket", OK, f"{control}: free")]
+    process = place.start("run")
+    place.wait_until_listening(process, control)
+    assert findings(place, "control socket") == [
+        Finding("control socket", OK, f"{control}: codexd listens, and plain `codex` attaches to it")
+    ]
+    control.unlink()
+    assert findings(place, "control socket") == [
+        Finding("control socket", NOTE, f"{control}: free", "codexd restart")
+    ]
+    place.end(process)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(control))
+        server.listen()
+        (found,) = findings(place, "control socket")
+    assert (found.state, found.text.split(";")[0]) == (
+        BROKEN,
+        f"another server (pid {os.getpid()}) listens at Codex's control socket {control}",
+    )
+
+
+def test_a_control_socket_that_cannot_be(place: Place) -> None:
+    """A path that is too long for a socket concerns only who wants one there."""
+    home = place.home / ("x" * 80)
+    home.mkdir()
+    assert not [found for found in examine(place.instance(codex_home=str(home))) if "control" in found.name]
+    (found,) = [
+        found
+        for found in examine(place.instance(codex_home=str(home), control_socket=True))
+        if found.name == "control socket"
+    ]
+    assert (found.state, "choose a CODEX_HOME with a shorter path" in found.text) == (BROKEN, True)
 
 
 def test_a_program_behind_a_shim(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

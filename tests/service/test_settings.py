@@ -30,6 +30,7 @@ def test_defaults(place: Place) -> None:
         codex_config=(),
         cwd=place.home,
         log_dir=place.log.parent,
+        control_socket=False,
         client_name="codexd",
         request_attestation=False,
         thread_unload_delay_seconds=60.0,
@@ -63,6 +64,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         client_name = "my editor"
         request_attestation = true
         thread_unload_delay_seconds = 2.5
+        control_socket = true
         max_message_bytes = 1000
         max_outbox_bytes = 2000
         max_buffered_bytes = 3000
@@ -77,6 +79,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         ("model=a", "b.c=d=e"),
         Path("/srv"),
         place.home / "logs",
+        True,
         "my editor",
         True,
         2.5,
@@ -160,6 +163,7 @@ def test_another_codex_home_has_another_socket(place: Place) -> None:
         ("thread_unload_delay_seconds = true", "is True; it has to be a number of seconds, 0 or more"),
         ("thread_unload_delay_seconds = nan", "is nan; it has to be a number of seconds, 0 or more"),
         ("thread_unload_delay_seconds = inf", "is inf; it has to be a number of seconds, 0 or more"),
+        ("control_socket = 'yes'", "control_socket is 'yes'; it has to be true or false"),
         ("request_attestation = 1", "request_attestation is 1; it has to be true or false"),
         ('max_message_bytes = "1"', "max_message_bytes is '1'; it has to be a number of bytes above 0"),
         ("max_message_bytes = 0", "max_message_bytes is 0; it has to be a number of bytes above 0"),
