@@ -67,7 +67,9 @@ def nearest(word: str, known: Sequence[str]) -> str:
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Reads a command line; exits with 2 and a sentence on stderr when it is none."""
     arguments, left = _parser().parse_known_args(argv)
-    if left and hasattr(arguments, "prompt") and not any(word.startswith("-") for word in left):
+    if hasattr(arguments, "codex_options"):
+        arguments.codex_options = left
+    elif left and hasattr(arguments, "prompt") and not any(word.startswith("-") for word in left):
         arguments.prompt += left  # argparse takes words only up to the next option
     elif left:
         arguments.parser.unknown(left)
@@ -96,6 +98,13 @@ def _parser() -> Parser:
     _verb(verbs, "interrupt", "interrupt:interrupt", "interrupt the turn that runs on a thread", _interrupt)
     _verb(verbs, "status", "status:status", "how codexd and Codex are")
     _verb(verbs, "clients", "status:clients", "who is connected to codexd")
+    _verb(
+        verbs,
+        "app-server",
+        "app_server:run",
+        "be `codex app-server`: stdin and stdout become a client",
+        _app_server,
+    )
     _verb(verbs, "rpc", "rpc:rpc", "make any request of Codex's app-server or of codexd", _rpc)
     return parser
 
@@ -165,6 +174,11 @@ def _interrupt(interrupt: Parser) -> None:
     interrupt.add_argument(
         "thread", nargs="?", metavar="THREAD", help="default: the latest of this directory"
     )
+
+
+def _app_server(app_server: Parser) -> None:
+    """Takes Codex's options, those that are unknown here included."""
+    app_server.set_defaults(codex_options=[])
 
 
 def _rpc(rpc: Parser) -> None:

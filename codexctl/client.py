@@ -12,7 +12,6 @@ queued leaves in one write at the next `flush`, `wait` or `receive`. Whatever ar
 """
 
 import json
-import os
 import select
 import socket
 import sys
@@ -23,10 +22,10 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, NamedTuple, Self
 
-from codexctl.unix_socket import NO_SIGPIPE, connected
+from codexctl.reach import check_home, reach
+from codexctl.unix_socket import NO_SIGPIPE
 from codexd.protocol.errors import Code, CodexdError, Unavailable
 from codexd.protocol.framing import LineSplitter
-from codexd.protocol.socket_path import codex_home, socket_path
 
 RequestId = int | str
 READ_BYTES = 256 * 1024
@@ -121,17 +120,8 @@ class Client:
     @classmethod
     def open(cls, path: str | None = None, *, start: bool = True) -> Self:
         """Connects without a handshake, which is all that the `codexd/*` methods need. Raises as `connect` does."""
-        where = socket_path(os.environ, os.getuid(), path)
-        connection = connected(where)
-        if connection is None and start:
-            from codexctl.start import start_codexd
-
-            start_codexd(path)
-            connection = connected(where)
-        if connection is None:
-            raise Unavailable(f"no codexd listens at {where}; `codexd start` starts one")
-        named = bool(path or os.environ.get("CODEXD_SOCKET")) and not os.environ.get("CODEX_HOME")
-        return cls(connection, where, named=named)
+        reached = reach(path, start=start)
+        return cls(reached.connection, reached.path, named=reached.named)
 
     def send_initialize(
         self,
@@ -156,13 +146,7 @@ class Client:
 
     def check_home(self, served: str | None) -> None:
         """Raises `Unavailable` when the codexd at hand serves another CODEX_HOME than the one that is meant."""
-        meant = codex_home(os.environ)
-        if served is None or self._named or os.path.realpath(served) == meant:
-            return
-        raise Unavailable(
-            f"the codexd at {self.path} serves CODEX_HOME {served}, and yours is {meant}; "
-            "name its socket with --socket PATH and leave CODEX_HOME unset to use it all the same"
-        )
+        check_home(self.path, served, named=self._named)
 
     def close(self) -> None:
         """Hangs up. Turns and questions go on without this client."""

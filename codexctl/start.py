@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 
+from codexd.protocol import stand_in
 from codexd.protocol.errors import Unavailable
 
 
@@ -29,8 +30,8 @@ def start_codexd(socket: str | None) -> None:
 
 
 def codexd_command() -> list[str]:
-    """`codexd` beside this `codexctl`, or beside this Python, else the module."""
-    ours = [sys.argv[0]] if os.path.basename(sys.argv[0]) == "codexctl" else []
+    """`codexd` beside this `codexctl` or `codexd-codex`, or beside this Python, else the module."""
+    ours = [sys.argv[0]] if os.path.basename(sys.argv[0]) in ("codexctl", stand_in.NAME) else []
     for program in (*ours, sys.executable):
         beside = os.path.join(os.path.dirname(os.path.abspath(program)), "codexd")
         if os.path.isfile(beside) and os.access(beside, os.X_OK):

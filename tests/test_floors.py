@@ -50,7 +50,7 @@ FLOORS = {
     "codexctl.render": Floor(("codexd", "codexctl", "codexd.protocol"), frozenset(), late=("rich",)),
     "codexctl": Floor(("codexd", "codexctl", "codexd.protocol"), frozenset()),
 }
-STANDARD_LIBRARY_ALONE = ("socket_path", "errors", "framing", "extension")
+STANDARD_LIBRARY_ALONE = ("socket_path", "errors", "framing", "extension", "stand_in")
 """The modules of floor 0 that every `codexctl` pays for."""
 
 

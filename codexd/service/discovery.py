@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from codexd.protocol import stand_in
 from codexd.protocol.errors import Unavailable
 from codexd.service.npm import native_binary, wrapper_script
 from codexd.service.settings import Choice
@@ -24,10 +25,7 @@ logger = logging.getLogger(__name__)
 
 OLDEST = (0, 151)
 """Older ones lack methods that the clients of today need (the official SDK asks for the same)."""
-STAND_IN = "codexd-codex"
-"""The name of codexd's stand-in for `codex`, and the first word that it prints when CODEXD_SHIM=1 and it is asked for
-its version."""
-STAND_IN_QUESTION = {"CODEXD_SHIM": "1"}
+STAND_IN_QUESTION = {stand_in.QUESTION: "1"}
 _VERSION_SECONDS = 10.0
 _DEATH_SECONDS = 1.0
 _VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
@@ -68,7 +66,7 @@ class Finder:
             if _is_stand_in_beside_us(binary):
                 continue
             answer = self._ask_version(binary, source)
-            if answer.split(" ")[0] == STAND_IN:
+            if answer.split(" ")[0] == stand_in.NAME:
                 continue
             return Codex(binary, _checked_version(answer, binary, source), candidate, source)
         raise Unavailable(f"no Codex found: {_GET_ONE}, or say where it is with --codex PATH or CODEX_PATH")
@@ -173,7 +171,7 @@ def _checked_version(answer: str, binary: Path, source: str) -> str:
 
 
 def _is_stand_in_beside_us(binary: Path) -> bool:
-    own = shutil.which(STAND_IN, path=_scripts_directory())
+    own = shutil.which(stand_in.NAME, path=_scripts_directory())
     return own is not None and os.path.samefile(own, binary)
 
 

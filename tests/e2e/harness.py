@@ -26,6 +26,8 @@ from tests.e2e.harness_terminal import Terminal
 # What could lead a program of the world out of it.
 _FOREIGN = ("XDG_", "CODEX", "OPENAI_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "NO_COLOR", "TMUX")
 
+MODULES = {"codexd": "codexd.service.main", "codexctl": "codexctl.main", "codexd-codex": "codexctl.stand_in"}
+
 # Run first by the leader of a new session: takes stdin as its controlling terminal, then becomes the program.
 _TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 
@@ -76,9 +78,9 @@ class World:
     # Programs
 
     def command(self, program: str) -> list[str]:
-        """The argv of ``codexd`` or ``codexctl`` as installed beside this Python, else as a module."""
+        """The argv of a program of ours as installed beside this Python, else as a module."""
         installed = Path(sys.executable).parent / program
-        module = {"codexd": "codexd.service.main", "codexctl": "codexctl.main"}[program]
+        module = MODULES[program]
         return [str(installed)] if installed.exists() else [sys.executable, "-m", module]
 
     def spawn(

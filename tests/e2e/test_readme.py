@@ -39,5 +39,5 @@ def _verbs_in_readme(program: str) -> set[str]:
 def test_the_tables_name_every_verb_and_no_other(world: World, program: str) -> None:
     """What is in the table is offered, and what is offered is in the table."""
     usage = world.run(program, "no-such-verb").stderr + world.run(program, "--help").stdout
-    offered = set(re.findall(r"^    ([a-z]+)(?: {2,}\S|$)", usage, re.MULTILINE))
+    offered = set(re.findall(r"^    ([a-z-]+)(?: {2,}\S|$)", usage, re.MULTILINE))
     assert _verbs_in_readme(program) == offered

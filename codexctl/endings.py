@@ -1,0 +1,40 @@
+"""From whatever ended a program to a sentence on stderr and an exit code."""
+
+import sys
+from collections.abc import Callable
+
+from codexctl.exits import Exit, Failure
+from codexd.protocol.errors import Code, CodexdError, Unavailable
+from codexd.protocol.socket_path import SocketPathTooLong
+
+
+def ended(program: str, run: Callable[[], Exit]) -> Exit:
+    """Runs it, and says in the program's name what went wrong."""
+    try:
+        return run()
+    except CodexdError as error:
+        return _say(program, error, _code(error))
+    except SocketPathTooLong as error:
+        return _say(program, error, Exit.USAGE)
+    except UnicodeEncodeError:
+        return _say(program, "an argument is not valid UTF-8", Exit.USAGE)
+    except TimeoutError:
+        return _say(program, "the time limit has passed", Exit.TIMED_OUT)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+
+
+def _code(error: CodexdError) -> Exit:
+    if isinstance(error, Failure):
+        return error.code
+    if isinstance(error, Unavailable):
+        return Exit.UNAVAILABLE
+    from codexctl.client import RpcError  # late: who raises it has it, all others save its 6 ms
+
+    assert isinstance(error, RpcError), "there are no others"
+    return Exit.UNAVAILABLE if error.code == Code.CODEX_UNAVAILABLE else Exit.FAILED
+
+
+def _say(program: str, what: object, code: Exit) -> Exit:
+    print(f"{program}: {what}", file=sys.stderr)
+    return code

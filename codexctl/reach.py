@@ -1,0 +1,47 @@
+"""Reaching codexd: at which socket, started where nobody listens, and whether it is the one that is meant."""
+
+import os
+import socket
+from typing import NamedTuple
+
+from codexctl.unix_socket import connected
+from codexd.protocol.errors import Unavailable
+from codexd.protocol.socket_path import codex_home, socket_path
+
+
+class Reached(NamedTuple):
+    """A connection to the codexd at `path`. `named`: the user chose this very socket, so any CODEX_HOME is right."""
+
+    connection: socket.socket
+    path: str
+    named: bool
+
+
+def reach(path: str | None, *, start: bool) -> Reached:
+    """Connects; starts codexd where none listens, unless `start` is false. `path`: as given with `--socket`.
+
+    Raises:
+        Unavailable: there is none, or it cannot be started or reached.
+    """
+    where = socket_path(os.environ, os.getuid(), path)
+    connection = connected(where)
+    if connection is None and start:
+        from codexctl.start import start_codexd
+
+        start_codexd(path)
+        connection = connected(where)
+    if connection is None:
+        raise Unavailable(f"no codexd listens at {where}; `codexd start` starts one")
+    named = bool(path or os.environ.get("CODEXD_SOCKET")) and not os.environ.get("CODEX_HOME")
+    return Reached(connection, where, named)
+
+
+def check_home(path: str, served: str | None, *, named: bool) -> None:
+    """Raises `Unavailable` when the codexd at `path` serves another CODEX_HOME than the one that is meant."""
+    meant = codex_home(os.environ)
+    if served is None or named or os.path.realpath(served) == meant:
+        return
+    raise Unavailable(
+        f"the codexd at {path} serves CODEX_HOME {served}, and yours is {meant}; "
+        "name its socket with --socket PATH and leave CODEX_HOME unset to use it all the same"
+    )

@@ -1,0 +1,54 @@
+import subprocess
+import sys
+
+import pytest
+
+from codexctl.app_server_line import AppServer, read
+
+PLAIN = AppServer({}, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "read_as"),
+    [
+        ("app-server", PLAIN),
+        ("app-server --listen stdio://", PLAIN),
+        ("app-server --listen=stdio://", PLAIN),
+        ("app-server --stdio", PLAIN),
+        ("--config model=o3 --config a.b=1 app-server --listen stdio://", AppServer({"model": "o3", "a.b": 1}, ())),
+        ("-c model=o3 app-server -c a=1", AppServer({"model": "o3", "a": 1}, ())),
+        ("-cmodel=o3 app-server -c=a=1 --config=b=2", AppServer({"model": "o3", "a": 1, "b": 2}, ())),
+        ("--enable x app-server --disable=y", AppServer({"features.x": True, "features.y": False}, ())),
+        ("-m gpt -s read-only -C /tmp --search --oss -agpt app-server", PLAIN),
+        ("app-server --analytics-default-enabled", AppServer({}, ("--analytics-default-enabled",))),
+        ("--strict-config app-server --new-flag -x", AppServer({}, ("--strict-config", "--new-flag", "-x"))),
+        ("app-server --new=value --code-mode-host http://x", AppServer({}, ("--new", "--code-mode-host"))),
+        ("-c log_dir=/x app-server", AppServer({"log_dir": "/x"}, ("-c log_dir",))),
+    ],
+)  # fmt: skip
+def test_what_a_client_can_stand_in_for(line, read_as):
+    """The command lines of the SDK, the editors, and what a newer one may add."""
+    assert read(line.split()) == read_as
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "", "--version", "-V", "exec hello", "login", "-c model=o3 exec app-server", "resume", "mcp-server",
+        "app-server generate-json-schema --out /tmp", "app-server daemon version", "app-server proxy --sock /x",
+        "app-server --listen unix:///x", "app-server --listen ws://127.0.0.1:1", "app-server --listen off",
+        "app-server --listen stdio:// --stdio", "app-server --listen", "app-server -c", "app-server --help", "-h app-server",
+        "app-server -c model", "-c =x app-server", "-p work app-server", "--remote unix:///x app-server",
+        "-- app-server", "app-server --", "--worktree app-server", "-i picture app-server", "app-server app-server",
+        "--new-option value app-server", "-",
+    ],
+)  # fmt: skip
+def test_what_is_for_the_real_codex(line):
+    """Its subcommands, its other transports, and what it refuses: it says best why."""
+    assert read(line.split()) is None
+
+
+def test_toml_is_read_only_where_there_is_some():
+    """Most clients give no override, and it would be a third of their start."""
+    program = "import sys; from codexctl.app_server_line import read; read(['app-server']); print('tomllib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"

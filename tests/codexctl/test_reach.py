@@ -1,0 +1,43 @@
+import pytest
+
+from codexctl.reach import check_home, reach
+from codexd.protocol.errors import Unavailable
+
+
+def test_it_reaches_who_listens(codexd, monkeypatch):
+    """At the default socket; one that is named by hand may serve any CODEX_HOME, unless that is named too."""
+    with reach(None, start=False).connection as connection:
+        assert connection.getpeername() == str(codexd.path)
+    for path, environ, named in (
+        (None, {}, False),
+        (str(codexd.path), {}, True),
+        (str(codexd.path), {"CODEX_HOME": "/x"}, False),
+    ):
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        reached = reach(path, start=False)
+        reached.connection.close()
+        assert (reached.path, reached.named) == (str(codexd.path), named)
+
+
+def test_where_nobody_listens_it_may_start_one(place, monkeypatch):
+    """When it may not, it says where it looked and what would help."""
+    with pytest.raises(Unavailable, match=r"no codexd listens at .*codexd\.sock; `codexd start` starts one"):
+        reach(None, start=False)
+    monkeypatch.setattr("codexctl.start.codexd_command", lambda: ["/bin/false"])
+    with pytest.raises(Unavailable, match="exited with 1"):
+        reach(None, start=True)
+    monkeypatch.setattr("codexctl.start.codexd_command", lambda: ["/bin/true"])
+    with pytest.raises(Unavailable, match="no codexd listens at"):
+        reach(None, start=True)
+
+
+def test_another_codex_home_is_refused(place):
+    """Threads and accounts are those of a CODEX_HOME; who named the socket wants it as it is."""
+    own = str(place / ".codex")
+    for served, named in ((own, False), (None, False), ("/other", True)):
+        check_home("/the.sock", served, named=named)
+    with pytest.raises(
+        Unavailable, match=rf"^the codexd at /the\.sock serves CODEX_HOME /other, and yours is {own}; "
+    ):
+        check_home("/the.sock", "/other", named=False)
