@@ -17,12 +17,14 @@ from websockets.http11 import Response
 from websockets.uri import parse_uri
 
 from codexd.protocol.framing import LineSplitter, TooLong
+from codexd.protocol.gates import Gates
 from codexd.runtime.codex import Launch
 from codexd.runtime.processes import MARK_VARIABLE
 from codexd.runtime.session import Session
 
 PATIENCE_SECONDS = 30.0
 """How long tests with real processes wait for what must happen; nothing is asserted about it."""
+NO_SCHEMA_FILE = Path("/nonexistent/schema.json")
 MARK = f"test-{os.getpid()}"
 
 
@@ -30,7 +32,7 @@ def fake_codex(mark: str = MARK, **manners: Any) -> Launch:
     """How to start `fake_codex.py` with these manners."""
     program = Path(__file__).with_name("fake_codex.py")
     argv = [sys.executable, "-I", "-S", str(program), json.dumps(manners)]
-    return Launch(argv, {**os.environ, MARK_VARIABLE: mark}, "/", "0.0.1")
+    return Launch(argv, {**os.environ, MARK_VARIABLE: mark}, "/", "0.0.1", NO_SCHEMA_FILE)
 
 
 class FarEnd:
@@ -223,11 +225,17 @@ class RecordingReports:
         self.pids: dict[int, int] = {}
         self.lines: list[tuple[int, bytes]] = []
         self.exits: list[tuple[int, str]] = []
+        self.learnt: list[tuple[int, Gates | str]] = []
         self._changed = trio.Event()
 
     def codex_spawned(self, incarnation: int, pid: int) -> None:
         """Writes it down."""
         self.pids[incarnation] = pid
+        self._has_changed()
+
+    def codex_learnt(self, incarnation: int, gates: Gates | str) -> None:
+        """Writes it down."""
+        self.learnt.append((incarnation, gates))
         self._has_changed()
 
     def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:

@@ -67,10 +67,71 @@ HANDLE_OF_REQUEST = {
 }
 """Requests whose params hold an id that the client chose, valid among that client's own only."""
 
+APPROVAL_POLICY = "approvalPolicy"
+"""The member of params whose value may be a `GRANULAR` policy: experimental, although the schema has it as stable."""
+GRANULAR = "granular"
+
+LOGIN = "account/login/start"
+TOKEN_LOGIN = "chatgptAuthTokens"
+"""The `type` of a login whose tokens the client itself refreshes."""
+GATED_LOGINS = frozenset({TOKEN_LOGIN, "amazonBedrock", "amazonBedrockAccessKeys"})
+"""The experimental values of `type` of `LOGIN`; the schema has them as stable."""
+
+GATED_NOTIFICATIONS = frozenset({
+    "autoApprovalReview/strictReviewRequired",
+    "mcpServer/event/stream/notification",
+    "process/exited",
+    "process/outputDelta",
+    "project/changed",
+    "thread/environment/connected",
+    "thread/environment/disconnected",
+    "thread/project/updated",
+    "thread/queue/changed",
+    "thread/readState/changed",
+    "thread/realtime/closed",
+    "thread/realtime/error",
+    "thread/realtime/item/completed",
+    "thread/realtime/item/started",
+    "thread/realtime/item/transcript/delta",
+    "thread/realtime/itemAdded",
+    "thread/realtime/outputAudio/delta",
+    "thread/realtime/sdp",
+    "thread/realtime/started",
+    "thread/realtime/transcript/delta",
+    "thread/realtime/transcript/done",
+    "thread/settings/updated",
+    "turn/moderationMetadata",
+})  # fmt: skip
+"""Notifications for clients with `experimentalApi` alone. The schema does not mark them."""
+
+STRIPPED = {"item/commandExecution/requestApproval": "additionalPermissions"}
+"""Members of requests of Codex that only clients with `experimentalApi` get to see."""
+
+REQUEST_ID_IN_PARAMS = {
+    "thread/sample/cancel": frozenset({"thread/sample"}),
+    "userVerification/cancel": frozenset(
+        {
+            "userVerification/status",
+            "userVerification/enroll",
+            "userVerification/delete",
+            "userVerification/verify",
+        }
+    ),
+}
+"""Requests whose `params.requestId` is the id of a request of the same client under way, and which requests those are.
+
+An unknown one does nothing, and is answered with `{}` (measured)."""
+
+CWD_OF_PROCESS = {"thread/start": "cwd", "command/exec": "cwd"}
+"""Requests for which Codex takes its own working directory when this member of their params is left out."""
+CWDS_OF_PROCESS = {"skills/list": "cwds", "hooks/list": "cwds"}
+"""The same, with a list of directories, an empty one too."""
+TAKES_CONFIG = frozenset({"thread/start", "thread/resume", "thread/fork"})
+"""Requests whose `params.config` overrides the configuration, as `-c` does for a process."""
+
 CAUSED_BY = {
     "deprecationNotice": frozenset({"thread/resume", "thread/fork", "thread/read"}),
     "configWarning": frozenset({"thread/start"}),
-    "windowsSandbox/setupCompleted": frozenset({"windowsSandbox/setupStart"}),
 }
 """Notifications without an address, and the requests that cause them: the oldest such asker gets them."""
 
@@ -86,7 +147,35 @@ STARTS_TURN = frozenset({"turn/start", "review/start", "thread/queue/start"})
 ENDS_THREAD = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 """Notifications after which a thread has no subscribers and no pending requests."""
 
-NEVER_RESOLVED = frozenset({"item/tool/call", "currentTime/read"})
+TOOL_CALL = "item/tool/call"
+"""A dynamic tool: for the client that declared it, in `DECLARES_TOOLS` of its `thread/start`."""
+DECLARES_TOOLS = "dynamicTools"
+ATTESTATION = "attestation/generate"
+TOKEN_REFRESH = "account/chatgptAuthTokens/refresh"
+
+ASKED_OF_ONE = frozenset({ATTESTATION, "currentTime/read"})
+"""Requests of Codex that one client is asked.
+
+Codex refuses to ask `currentTime/read` at all unless exactly one connection follows the thread.
+"""
+HUMAN_COMMAND = b'"humanCommand"'
+"""The `kind` of a command approval that only a client with `requiredHumanApproval` may be asked."""
+USER_VERIFICATION = b'"openai/userVerification"'
+"""The `mode` of an elicitation that belongs to one client."""
+
+ANSWER_SECONDS = {ATTESTATION: 0.1, TOKEN_REFRESH: 10.0, "currentTime/read": 10.0}
+"""How long Codex waits for an answer to these; later ones are for nothing. It waits for any other for ever."""
+
+GATEWAY_LOGIN = "account/gatewayOAuth/login"
+GATEWAY_CHANGED = "account/gatewayOAuth/changed"
+AUTH_URL = "authUrl"
+"""In `GATEWAY_CHANGED`, for the client alone that asked for the login."""
+
+WINDOWS_SETUP = "windowsSandbox/setupStart"
+WINDOWS_SETUP_DONE = "windowsSandbox/setupCompleted"
+"""Comes after the answer to `WINDOWS_SETUP`, and names nothing."""
+
+NEVER_RESOLVED = frozenset({TOOL_CALL, "currentTime/read"})
 """Requests of a thread whose end Codex does not announce with `serverRequest/resolved`: they end with their turn."""
 
 GOAL_SNAPSHOT = frozenset({"thread/goal/updated", "thread/goal/cleared"})
@@ -131,7 +220,7 @@ SAFE_TO_RETRY = frozenset({
 
 def scope_of(method: str, has_thread: bool) -> Scope:
     """Who gets this notification; `has_thread` says whether its params name a thread."""
-    if method in HANDLE_OF_NOTIFICATION or method in CAUSED_BY:
+    if method in HANDLE_OF_NOTIFICATION or method in CAUSED_BY or method == WINDOWS_SETUP_DONE:
         return Scope.CONNECTION
     if has_thread and method not in EVERYONE_ALTHOUGH_OF_A_THREAD:
         return Scope.SUBSCRIBERS

@@ -6,8 +6,9 @@ state of Codex. Clients that do not ask for them never see them.
 
 STATUS = "codexd/status"
 """`{}` → `{codexd: {pid, version, startedAt, socket, codexHome}, codex: {pid, version, state, restarts, startedAt,
-reason}, clients, threads, pendingApprovals, inFlight, queued}`; times in seconds since the epoch; what there is none of
-is null. `reason` says why there is no Codex, and the way out when it was left down."""
+reason, schemaProblem}, clients, threads, pendingApprovals, inFlight, queued}`; times in seconds since the epoch; what there is none of
+is null. `reason` says why there is no Codex, and the way out when it was left down; `schemaProblem`, why Codex's schema
+can't be had: experimental methods are then held back from nobody."""
 CLIENTS_LIST = "codexd/clients/list"
 """`{}` → `{clients: [{id, name, version, pid, connectedAt, threads, inFlight, outboxBytes, lagging}]}`; `name` and
 `version` are null until the client has initialized."""

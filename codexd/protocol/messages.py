@@ -200,11 +200,24 @@ def members_of(raw: Raw | UnsetType) -> dict[str, Raw]:
         return {}
 
 
+def without(message: Request, member: str) -> Request:
+    """The request without one member of its `params`."""
+    start, end = members.spans(message.line, members.decode(message.line))["params"]
+    params = {name: value for name, value in members_of(message.params).items() if name != member}
+    left = parse_codex(message.line[:start] + encode(params) + message.line[end:])
+    assert isinstance(left, Request), "only its params were changed"
+    return left
+
+
 def rewritten(message: Notification | Request, changes: dict[str, Any]) -> bytes:
-    """The message's line with some members of `params` replaced or added; `params` must be an object.
+    """The message's line with some members of `params` replaced or added; `params` is an object, null, or not there.
 
     Everything else in the line stays as it is.
     """
-    start, end = members.spans(message.line, members.decode(message.line))["params"]
-    params: dict[str, Any] = {**members_of(message.params), **changes}
-    return message.line[:start] + encode(params) + message.line[end:]
+    line = message.line
+    params = encode({**members_of(message.params), **changes})
+    if message.params is UNSET:
+        end = line.rindex(b"}")
+        return line[:end] + b',"params":' + params + line[end:]
+    start, end = members.spans(line, members.decode(line))["params"]
+    return line[:start] + params + line[end:]

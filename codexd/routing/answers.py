@@ -3,10 +3,11 @@
 import logging
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import STARTS_TURN, SUBSCRIBING
+from codexd.protocol.catalogue import DECLARES_TOOLS, STARTS_TURN, SUBSCRIBING
 from codexd.protocol.errors import OVERLOADED_MESSAGE, Code
 from codexd.protocol.messages import ErrorResponse, Response
-from codexd.routing import params
+from codexd.routing import introduction, params
+from codexd.routing.clients import Handshake
 from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
@@ -15,6 +16,8 @@ from codexd.routing.notifications import Notifications
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.state import State
 
+ALREADY_INITIALIZED = "Already initialized"
+"""Codex's words for an `initialize` that it can read."""
 _CLOSING = "is closing; retry thread/resume"
 """In the error of a resume that comes while Codex unloads the thread (measured); it is just asked again."""
 
@@ -96,6 +99,7 @@ class Answers:
         if call.method in SUBSCRIBING:
             self._attached(call, answer, line)
             return
+        state.origins.succeeded(call)
         if call.method in STARTS_TURN:
             self._turn_begun(call, answer)
         if not call.abandoned:
@@ -113,9 +117,23 @@ class Answers:
             thread.turn = turn.id
 
     def _error(self, call: Call, answer: ErrorResponse) -> None:
+        state = self._state
         assert call.owner is not None, "it has no purpose of codexd's"
-        if not call.abandoned:
-            self._state.tell((call.owner,), self._state.handles.untagged_error(call, answer))
+        state.origins.failed(call)
+        if call.abandoned:
+            return
+        if self._is_codexds_own_affair(call, answer):
+            why = introduction.problem(call.request.params)
+            state.refuse(call.owner, call.request, Code.INVALID_REQUEST, why)
+        else:
+            state.tell((call.owner,), state.handles.untagged_error(call, answer))
+
+    def _is_codexds_own_affair(self, call: Call, answer: ErrorResponse) -> bool:
+        """Whether Codex refuses a client's first `initialize` only because codexd has made one before."""
+        if call.method != "initialize" or call.owner is None:
+            return False
+        first = self._state.clients[call.owner].handshake is Handshake.NONE
+        return first and params.error_body(answer.error)[1] == ALREADY_INITIALIZED
 
     def _attached(self, call: Call, answer: Response, line: bytes) -> None:
         """The answer names the thread: what came for it before goes to the asker in front of the answer."""
@@ -134,6 +152,8 @@ class Answers:
             thread.turn = described.turns[-1].id
         if not call.abandoned:
             self._dispatch.follow(thread, client)
+            if bytes(messages.members_of(call.request.params).get(DECLARES_TOOLS, b"null")) != b"null":
+                thread.tools_of = client
         self._notifications.deliver_held(thread.id)
         self._notifications.open_adopted()
         if call.method != "thread/start":

@@ -10,12 +10,13 @@ from enum import Enum, auto
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 from codexd.protocol import messages
-from codexd.protocol.errors import InvalidMessage
+from codexd.protocol.catalogue import GATED_NOTIFICATIONS
 from codexd.protocol.messages import Request
 from codexd.routing.effects import ClientId
+from codexd.routing.introduction import Introduction
 
 
 class Handshake(Enum):
@@ -35,31 +36,10 @@ class Client(Struct, eq=False):
     handshake: Handshake = Handshake.NONE
     initialize: Request | None = None
     greeted_by: int = 0
-    name: str | None = None
-    version: str | None = None
-    opted_out: frozenset[str] = frozenset()
-    knows_codexd: bool = False
+    introduction: Introduction = Introduction()
 
 
-class _ClientInfo(Struct):
-    name: str
-    version: str
-    title: str | None = None
-
-
-class _Capabilities(Struct, rename="camel"):
-    opt_out_notification_methods: list[str] | None = None
-    codexd: dict[str, Raw] | None = None
-
-
-class _InitializeParams(Struct, rename="camel"):
-    client_info: _ClientInfo
-    capabilities: _Capabilities | None = None
-
-
-_initialize_params = msgspec.json.Decoder(_InitializeParams)
 _user_agent = msgspec.json.Decoder(dict[str, Any])
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 _SUFFIX = re.compile(r"\([^()]*; [^()]*\)$")
 
 
@@ -69,7 +49,7 @@ class Clients:
     def __init__(self) -> None:
         self._clients: dict[ClientId, Client] = {}
         self._everyone: tuple[ClientId, ...] | None = None
-        self._opted_out: dict[str, set[ClientId]] = {}
+        self._unwanted: dict[str, set[ClientId]] = {}
 
     def __getitem__(self, client: ClientId) -> Client:
         return self._clients[client]
@@ -91,32 +71,16 @@ class Clients:
     def remove(self, client: ClientId) -> Client:
         """The connection is gone."""
         gone = self._clients.pop(client)
-        for clients in self._opted_out.values():
+        for clients in self._unwanted.values():
             clients.discard(client)
         self._everyone = None
         return gone
 
-    def ask_initialize(self, client: Client, request: Request) -> None:
-        """Takes down what the client says of itself; raises `InvalidMessage`, worded as Codex does where it has words."""
-        if client.handshake is not Handshake.NONE:
-            raise InvalidMessage("Already initialized", request.id)
-        try:
-            params = _initialize_params.decode(
-                request.params if not isinstance(request.params, UnsetType) else b"null"
-            )
-        except msgspec.DecodeError as error:
-            raise InvalidMessage(f"Invalid request: {error}", request.id) from None
-        if not _HEADER_VALUE.fullmatch(params.client_info.name):
-            raise InvalidMessage(
-                f"Invalid clientInfo.name: '{params.client_info.name}'. Must be a valid HTTP header value.",
-                request.id,
-            )
+    def ask_initialize(self, client: Client, request: Request, introduction: Introduction) -> None:
+        """Takes down what the client says of itself; it is answered when Codex's own answer is there."""
         client.handshake = Handshake.ASKED
         client.initialize = request
-        client.name, client.version = params.client_info.name, params.client_info.version
-        capabilities = params.capabilities or _Capabilities()
-        client.opted_out = frozenset(capabilities.opt_out_notification_methods or ())
-        client.knows_codexd = capabilities.codexd is not None
+        client.introduction = introduction
 
     def finish_initialize(self, client: Client, codex_answer: Raw, incarnation: int) -> bytes:
         """The client's answer to `initialize`, made from Codex's own: its name and version stand in `userAgent`."""
@@ -124,14 +88,15 @@ class Clients:
         request, client.initialize = client.initialize, None
         client.handshake = Handshake.DONE
         client.greeted_by = incarnation
-        for method in client.opted_out:
-            self._opted_out.setdefault(method, set()).add(client.id)
+        said = client.introduction
+        for method in said.opted_out if said.experimental else said.opted_out | GATED_NOTIFICATIONS:
+            self._unwanted.setdefault(method, set()).add(client.id)
         self._everyone = None
         answer = _user_agent.decode(codex_answer)
         agent = answer.get("userAgent")
         if isinstance(agent, str):
-            suffix = f"({client.name}; {client.version})"
-            answer["userAgent"] = _SUFFIX.sub(lambda _: suffix, agent)
+            suffix = f"{said.name}; {said.version}".strip()
+            answer["userAgent"] = _SUFFIX.sub(lambda _: f"({suffix})", agent)
         return messages.result(request.id, answer)
 
     def refuse_initialize(self, client: Client) -> Request:
@@ -154,15 +119,16 @@ class Clients:
         )
 
     def wanting(self, method: str, clients: tuple[ClientId, ...]) -> tuple[ClientId, ...]:
-        """Those of the clients that have not opted out of this notification."""
-        unwilling = self._opted_out.get(method)
+        """Those of the clients that get this notification: not opted out of, nor experimental without having asked for it."""
+        unwilling = self._unwanted.get(method)
         if not unwilling:
             return clients
         return tuple(client for client in clients if client not in unwilling)
 
     def knowing_codexd(self) -> tuple[ClientId, ...]:
         """The initialized clients that asked for codexd's own notifications."""
-        return tuple(c.id for c in self._clients.values() if c.knows_codexd and c.handshake is Handshake.DONE)
+        known = (c for c in self._clients.values() if c.introduction.codexd is not None)
+        return tuple(client.id for client in known if client.handshake is Handshake.DONE)
 
     def waiting_for_codex(self) -> Iterable[Client]:
         """The clients whose `initialize` is not answered yet."""

@@ -16,6 +16,7 @@ from msgspec import Raw
 from codexd.protocol import extension, messages
 from codexd.protocol.catalogue import SAFE_TO_RETRY
 from codexd.protocol.errors import Code
+from codexd.protocol.gates import Gates
 from codexd.protocol.messages import ErrorResponse, Response
 from codexd.routing import params
 from codexd.routing.clients import Client
@@ -45,6 +46,7 @@ class CodexLife:
     def start(self) -> None:
         """Begins the next incarnation."""
         self._verdict = None
+        self._state.gates = None
         self._state.want(StartCodex(self._state.life.start(self._state.now)))
 
     def try_again(self) -> None:
@@ -69,6 +71,13 @@ class CodexLife:
         client_info = {"name": identity.client_name, "title": "codexd", "version": identity.version}
         introduction = {"clientInfo": client_info, "capabilities": capabilities}
         self._dispatch.send(own_call(Purpose.INITIALIZE, "initialize", introduction))
+
+    def learnt(self, incarnation: int, gates: Gates | str) -> None:
+        """What the schema of this Codex says; a sentence if it says nothing: then nothing is held back from anybody."""
+        if self._state.life.is_current(incarnation):
+            self._state.gates = gates
+            if isinstance(gates, str):
+                self._state.log(f"{gates}; experimental methods are not held back", logging.WARNING)
 
     def initialized(self, answer: Response | ErrorResponse) -> None:
         """Codex answered the introduction: who waited for it gets its own answer, and the threads come back.
@@ -216,6 +225,7 @@ class CodexLife:
         for thread in state.threads.all():
             self._end_turn(thread, reason)
         state.server_requests.end_all()
+        state.origins.codex_died()
         for client, method, body in state.handles.codex_died():
             self._notify((client,), method, body)
         state.threads.drop_held()

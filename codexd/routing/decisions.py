@@ -4,8 +4,8 @@ from codexd.protocol import messages
 from codexd.protocol.errors import Code
 from codexd.protocol.messages import Notification, Request
 from codexd.routing import params
+from codexd.routing.asking import Asking
 from codexd.routing.dispatch import Dispatch
-from codexd.routing.effects import ClientId
 from codexd.routing.requests import Purpose
 from codexd.routing.server_requests import Pending
 from codexd.routing.state import State
@@ -14,30 +14,23 @@ from codexd.routing.state import State
 class Decisions:
     """The way of one request of Codex: taken up, offered, decided, resolved."""
 
-    def __init__(self, state: State, dispatch: Dispatch) -> None:
+    def __init__(self, state: State, dispatch: Dispatch, asking: Asking) -> None:
         self._state = state
         self._dispatch = dispatch
+        self._asking = asking
 
     def take_up(self, request: Request) -> None:
-        """Codex asks. Those who follow the thread are asked, or everybody when it is about no thread."""
+        """Codex asks."""
         state = self._state
         thread, turn = params.thread_and_turn(request.params)
         pending = state.server_requests.add(request, thread, turn, state.now)
         if pending is None:
             return
-        if thread is None:
-            self._ask(pending, state.clients.initialized())
-            if not pending.asked:
-                self.answer_for_nobody(pending)
-            return
-        if state.threads.get(thread) is None:
+        if thread is not None and state.threads.get(thread) is None:
             self.find_parent(thread)
-        self._ask(pending, state.threads.recipients(thread))
-
-    def offer(self, thread: str, clients: tuple[ClientId, ...]) -> None:
-        """These clients follow the thread from now on: what waits for a decision there is offered to them, once."""
-        for pending in self._state.server_requests.undecided(thread):
-            self._ask(pending, clients)
+        self._asking.ask(pending)
+        if thread is None and not pending.asked:
+            self.answer_for_nobody(pending)
 
     def decide(self, pending: Pending, line: bytes) -> None:
         """This line is Codex's answer."""
@@ -47,7 +40,7 @@ class Decisions:
             self._dispatch.release_if_deserted(pending.thread)
 
     def answer_for_nobody(self, pending: Pending) -> None:
-        """A request that no thread can keep, and nobody is left who could answer it."""
+        """A request that no thread can keep, or that Codex does not wait for any longer."""
         message = f"no client of codexd can answer {pending.request.method}"
         self.decide(
             pending,
@@ -73,6 +66,7 @@ class Decisions:
             wanted = {"threadId": thread, "includeTurns": False}
             self._dispatch.ask(Purpose.FIND_PARENT, "thread/read", wanted, thread)
 
-    def _ask(self, pending: Pending, clients: tuple[ClientId, ...]) -> None:
-        new = self._state.server_requests.ask(pending, clients)
-        self._state.tell(new, messages.with_id(pending.request, b"%d" % pending.id))
+    def give_up_due(self) -> None:
+        """Codex does not wait for these any longer."""
+        for pending in self._state.server_requests.due(self._state.now):
+            self.answer_for_nobody(pending)

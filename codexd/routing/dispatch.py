@@ -7,10 +7,12 @@ way back after a death, or may have found a new follower. So what depends on it 
 from typing import Any
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import MARKER, RESUMING
+from codexd.protocol.catalogue import MARKER, REQUEST_ID_IN_PARAMS, RESUMING
 from codexd.protocol.errors import Code
+from codexd.protocol.gates import Gates
 from codexd.protocol.messages import Request
 from codexd.routing import lifecycle
+from codexd.routing.asking import Asking
 from codexd.routing.effects import ClientId, ResumeReading
 from codexd.routing.flow import QUEUE_REQUESTS
 from codexd.routing.handles import closing
@@ -22,13 +24,14 @@ from codexd.routing.threads import Thread
 class Dispatch:
     """Sends what may be sent, in the clients' turns, and says no to what can't be."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, asking: Asking) -> None:
         self._state = state
+        self._asking = asking
 
     def pump(self) -> None:
         """Hands to Codex what the window allows. Called after everything that may have changed that."""
         state = self._state
-        if state.life.state is lifecycle.State.READY:
+        if state.life.state is lifecycle.State.READY and state.gates is not None:
             self._send_what_the_window_allows()
         for client in [paused for paused in state.paused if self._is_low(paused)]:
             state.paused.remove(client)
@@ -63,6 +66,7 @@ class Dispatch:
         number, line = self._state.requests.send(call)
         self._state.flow.sent(number, call.owner)
         self._state.handles.asked(call)
+        self._state.origins.sent(call)
         self._state.tell_codex(line)
 
     def follow(self, thread: Thread, client: ClientId) -> None:
@@ -153,6 +157,9 @@ class Dispatch:
         if call.owner is None:
             if self._is_still_wanted(call, thread):
                 self.send(call)
+        elif (reason := self._gated(call)) is not None:
+            message = f"{reason} requires experimentalApi capability"
+            state.refuse(call.owner, call.request, Code.INVALID_REQUEST, message)
         elif call.thread is not None and state.threads.is_lost(call.thread):
             state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *thread_lost(call.thread))
         elif call.thread is not None and self._must_wait(call, thread):
@@ -160,7 +167,31 @@ class Dispatch:
         elif call.method == "thread/unsubscribe" and call.thread is not None:
             self._unsubscribe(call, call.thread, thread)
         else:
+            self._translate_id_in_params(call)
             self.send(call)
+
+    def _translate_id_in_params(self, call: Call) -> None:
+        """The id of another request in the params becomes what Codex knows that request by, or an id that it never saw."""
+        asked = REQUEST_ID_IN_PARAMS.get(call.method)
+        named = messages.members_of(call.request.params).get("requestId") if asked else None
+        if asked is None or named is None or call.tries:
+            return
+        number = self._state.requests.number_of(call.owner, bytes(named), asked)
+        changed = messages.parse(messages.rewritten(call.request, {"requestId": number}))
+        assert isinstance(changed, Request), "only a member of its params was changed"
+        call.request = changed
+
+    def _gated(self, call: Call) -> str | None:
+        """What in the request its asker has not the capability for."""
+        gates, owner = self._state.gates, call.owner
+        assert owner is not None, "a client has sent it"
+        if (
+            not isinstance(gates, Gates)
+            or self._state.clients[owner].introduction.experimental
+            or not call.wants_answer
+        ):
+            return None
+        return gates.reason(call.method, call.request.params)
 
     def _is_still_wanted(self, call: Call, thread: Thread | None) -> bool:
         """Whether what codexd itself is to ask makes sense now that its turn has come."""
@@ -196,6 +227,7 @@ class Dispatch:
             for left in self._family(thread):
                 if client not in state.threads.recipients(left.id):
                     state.server_requests.leave(client, left.id)
+            self._asking.offer_again()
             state.tell((client,), messages.result(call.request.id, {"status": "unsubscribed"}))
             self.release_if_deserted(thread_id)
         else:

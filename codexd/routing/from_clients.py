@@ -1,13 +1,17 @@
 """What clients send: handshake, requests for Codex, decisions, and codexd's own methods."""
 
+import msgspec
+
 from codexd.protocol import extension, messages
 from codexd.protocol.errors import Code, InvalidMessage, ProtocolError
 from codexd.protocol.members import leading_id
 from codexd.protocol.messages import ErrorResponse, Notification, Request, Response
-from codexd.routing import lifecycle
+from codexd.routing import introduction, lifecycle
+from codexd.routing.asking import Asking
 from codexd.routing.clients import Client, Handshake
 from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
+from codexd.routing.defaults import with_defaults
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId, PauseReading
 from codexd.routing.own_methods import OwnMethods
@@ -20,13 +24,20 @@ class FromClients:
     """Decides what becomes of each line of each client."""
 
     def __init__(
-        self, state: State, dispatch: Dispatch, decisions: Decisions, life: CodexLife, own_methods: OwnMethods
+        self,
+        state: State,
+        dispatch: Dispatch,
+        decisions: Decisions,
+        life: CodexLife,
+        own_methods: OwnMethods,
+        asking: Asking,
     ) -> None:
         self._state = state
         self._dispatch = dispatch
         self._decisions = decisions
         self._life = life
         self._own_methods = own_methods
+        self._asking = asking
 
     def connect(self, client: ClientId, pid: int | None) -> None:
         """A connection was accepted."""
@@ -77,24 +88,47 @@ class FromClients:
         for call in never_sent:  # one that Codex had refused may have kept a thread that nobody follows
             if call.thread is not None:
                 self._dispatch.release_if_deserted(call.thread)
+        self._asking.offer_again()
 
     def _answer_error(self, client: ClientId, error: ProtocolError) -> None:
         self._state.tell((client,), messages.error(error.raw_id, error.code, error.message))
 
     def _request(self, client: Client, request: Request) -> None:
-        state = self._state
         if request.method.startswith(extension.PREFIX):
             self._own_methods.answer(client, request)
         elif request.method == "initialize":
-            state.clients.ask_initialize(client, request)
-            self._life.greet(client)
+            self._initialize(client, request)
         elif client.handshake is Handshake.NONE:
             raise InvalidMessage("Not initialized", request.id)
-        elif (reason := self._life.refusal()) is not None:
-            state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *reason)
         else:
-            rewritten, handle = state.handles.rewrite(client.id, request)
-            self._queue(Call(client.id, rewritten, thread_id(request.params), handle))
+            self._hand_over(client, request)
+
+    def _initialize(self, client: Client, request: Request) -> None:
+        """A first one that can be read is answered from what Codex said to codexd. Any other is Codex's to refuse."""
+        first = client.handshake is Handshake.NONE
+        try:
+            said = introduction.read(request.params) if first else None
+        except msgspec.DecodeError:
+            said = None
+        if said is None:
+            self._hand_over(client, request)
+        elif not said.has_valid_name:
+            sentence = f"Invalid clientInfo.name: '{said.name}'. Must be a valid HTTP header value."
+            raise InvalidMessage(sentence, request.id)
+        else:
+            self._state.clients.ask_initialize(client, request, said)
+            self._life.greet(client)
+
+    def _hand_over(self, client: Client, request: Request) -> None:
+        """To Codex, if there is hope of one."""
+        state = self._state
+        refusal = self._life.refusal()
+        if refusal is not None:
+            state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *refusal)
+            return
+        request = with_defaults(request, client.introduction.codexd)
+        rewritten, handle = state.handles.rewrite(client.id, request)
+        self._queue(Call(client.id, rewritten, thread_id(request.params), handle))
 
     def _queue(self, call: Call) -> None:
         state, client = self._state, call.owner

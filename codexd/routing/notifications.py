@@ -2,18 +2,23 @@
 
 from collections.abc import Callable
 
+from codexd.protocol import messages
 from codexd.protocol.catalogue import (
+    AUTH_URL,
     CAUSED_BY,
     ENDS_THREAD,
+    GATEWAY_CHANGED,
     GOAL_SNAPSHOT,
     HANDLE_OF_NOTIFICATION,
     RESUMING,
     USAGE,
+    WINDOWS_SETUP_DONE,
     Scope,
     scope_of,
 )
 from codexd.protocol.messages import Notification
 from codexd.routing import params
+from codexd.routing.asking import Asking
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.state import State
@@ -23,16 +28,19 @@ from codexd.routing.threads import NOBODY, Thread
 class Notifications:
     """Decides who gets a notification. What a thread's own say of its state is taken down on the way."""
 
-    def __init__(self, state: State, dispatch: Dispatch, decisions: Decisions) -> None:
+    def __init__(self, state: State, dispatch: Dispatch, decisions: Decisions, asking: Asking) -> None:
         self._state = state
         self._dispatch = dispatch
         self._decisions = decisions
+        self._asking = asking
         self._special: dict[str, Callable[[Notification], None]] = {
             "turn/started": self._turn_started,
             "turn/completed": self._turn_completed,
             "serverRequest/resolved": decisions.resolve,
             "remoteControl/status/changed": self._remote_status,
             USAGE: self._usage,
+            GATEWAY_CHANGED: self._gateway_changed,
+            WINDOWS_SETUP_DONE: self._windows_setup_done,
             **dict.fromkeys(ENDS_THREAD, self._thread_ended),
             **dict.fromkeys(GOAL_SNAPSHOT, self._goal),
             **dict.fromkeys(HANDLE_OF_NOTIFICATION, self._of_handle),
@@ -69,7 +77,7 @@ class Notifications:
     def offer_family(self, thread: Thread) -> None:
         """The thread is known now: what waits there and below is offered to those who follow it by that."""
         for followed in [thread, *self._state.threads.descendants(thread)]:
-            self._decisions.offer(followed.id, self._state.threads.recipients(followed.id))
+            self._asking.offer(followed.id)
 
     def _pass_on(self, notification: Notification) -> None:
         state = self._state
@@ -153,6 +161,23 @@ class Notifications:
             state.tell(state.clients.wanting(notification.method, clients), notification.line)
             return
         state.tell(state.clients.wanting(notification.method, state.clients.initialized()), notification.line)
+
+    def _gateway_changed(self, notification: Notification) -> None:
+        """Everybody hears of it; where to log in is for the client that asked."""
+        state = self._state
+        clients = state.clients.wanting(notification.method, state.clients.initialized())
+        if bytes(messages.members_of(notification.params).get(AUTH_URL, b"null")) == b"null":
+            state.tell(clients, notification.line)
+            return
+        asker = tuple(client for client in clients if client == state.origins.gateway_login)
+        state.tell(asker, notification.line)
+        others = tuple(client for client in clients if client not in asker)
+        state.tell(others, messages.rewritten(notification, {AUTH_URL: None}))
+
+    def _windows_setup_done(self, notification: Notification) -> None:
+        client = self._state.origins.take_windows_setup()
+        if client is not None and client in self._state.clients:
+            self._state.tell(self._state.clients.wanting(notification.method, (client,)), notification.line)
 
     def _startup(self, notification: Notification) -> None:
         """What follows on `initialize`: each client gets it behind its own, and not again from a later Codex."""

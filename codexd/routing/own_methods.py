@@ -74,6 +74,7 @@ class OwnMethods:
                 restarts=life.restarts,
                 started_at=life.started_at,
                 reason=self._life.down_sentence() if life.is_left_down else life.reason,
+                schema_problem=state.gates if isinstance(state.gates, str) else None,
             ),
             clients=len(state.clients),
             threads=len(state.threads),
@@ -93,8 +94,8 @@ class OwnMethods:
         return [
             ClientInfo(
                 id=client.id,
-                name=client.name,
-                version=client.version,
+                name=client.introduction.name,
+                version=client.introduction.version,
                 pid=client.pid,
                 connected_at=client.connected_at,
                 threads=self._state.threads.of_client(client.id),

@@ -14,7 +14,10 @@ class CodexdStatus(Struct, rename="camel"):
 
 
 class CodexStatus(Struct, rename="camel"):
-    """The child. `reason` says why it is not ready; `restarts` counts the starts after the first one."""
+    """The child. `reason` says why it is not ready; `restarts` counts the starts after the first one.
+
+    `schema_problem`: why its schema can't be had, so that experimental methods are held back from nobody.
+    """
 
     pid: int | None
     version: str | None
@@ -22,6 +25,7 @@ class CodexStatus(Struct, rename="camel"):
     restarts: int
     started_at: float | None
     reason: str | None = None
+    schema_problem: str | None = None
 
 
 class Status(Struct, rename="camel"):

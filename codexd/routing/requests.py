@@ -104,6 +104,14 @@ class Requests:
         """The client's call under way that was sent first among those of these methods."""
         return next((call for call in self.of_methods(methods) if call.owner is not None), None)
 
+    def number_of(self, owner: ClientId | None, raw_id: bytes, methods: frozenset[str]) -> int:
+        """The number of the newest call of these methods that the owner has under way as `raw_id`; else an unused one."""
+        for number, call in reversed(self._under_way.items()):
+            if call.owner == owner and call.request.id == raw_id and call.method in methods:
+                return number
+        self._next += 1
+        return self._next
+
     def of_methods(self, methods: frozenset[str]) -> Iterator[Call]:
         """The calls under way of these methods, in the order of sending."""
         return (call for call in self._under_way.values() if call.method in methods)

@@ -33,7 +33,9 @@ What could not be put in a table
 
 from collections.abc import Callable
 
+from codexd.protocol.gates import Gates
 from codexd.routing.answers import Answers
+from codexd.routing.asking import Asking
 from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
@@ -57,12 +59,16 @@ class Router:
 
     def __init__(self, identity: Identity, outbox_bytes: Callable[[ClientId], int]) -> None:
         self._state = State(identity)
-        self._dispatch = Dispatch(self._state)
-        decisions = Decisions(self._state, self._dispatch)
+        asking = Asking(self._state)
+        self._dispatch = Dispatch(self._state, asking)
+        decisions = Decisions(self._state, self._dispatch, asking)
         self._life = CodexLife(self._state, self._dispatch)
         self._own_methods = OwnMethods(self._state, decisions, self._life, outbox_bytes)
-        self._clients = FromClients(self._state, self._dispatch, decisions, self._life, self._own_methods)
-        notifications = Notifications(self._state, self._dispatch, decisions)
+        self._clients = FromClients(
+            self._state, self._dispatch, decisions, self._life, self._own_methods, asking
+        )
+        self._decisions = decisions
+        notifications = Notifications(self._state, self._dispatch, decisions, asking)
         answers = Answers(self._state, self._dispatch, decisions, self._life, notifications)
         self._codex = FromCodex(self._state, decisions, notifications, answers)
 
@@ -102,6 +108,15 @@ class Router:
         self._life.spawned(incarnation, pid)
         return self._state.take_effects()
 
+    def codex_learnt(self, incarnation: int, gates: Gates | str, now: float) -> list[Effect]:
+        """What the schema of this Codex says of what is experimental, or a sentence that says why it says nothing.
+
+        Called once after each `codex_spawned`, unless it dies before; requests wait for it.
+        """
+        self._state.now = now
+        self._life.learnt(incarnation, gates)
+        return self._pumped()
+
     def codex_receive(self, incarnation: int, line: bytes, now: float) -> list[Effect]:
         """One line from Codex's stdout, without its line feed."""
         self._state.now = now
@@ -118,6 +133,7 @@ class Router:
         """Time has passed: does what is due. Called at `deadline`; any other time does no harm."""
         self._state.now = now
         self._state.flow.retry_due(now)
+        self._decisions.give_up_due()
         self._life.tick()
         self._dispatch.release_due()
         return self._pumped()
@@ -131,8 +147,8 @@ class Router:
     def deadline(self) -> float | None:
         """When `tick` is to be called, if nothing comes before."""
         state = self._state
-        deadlines = (state.life.deadline, state.flow.deadline, state.deserted.deadline)
-        return min((each for each in deadlines if each is not None), default=None)
+        parts = (state.life, state.flow, state.deserted, state.server_requests)
+        return min((part.deadline for part in parts if part.deadline is not None), default=None)
 
     def ready(self) -> bool:
         """Whether Codex takes requests."""

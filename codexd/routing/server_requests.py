@@ -13,7 +13,7 @@ Rule 5. Decided is not over: Codex tells all subscribers that it is resolved, by
 
 from msgspec import Struct, field
 
-from codexd.protocol.catalogue import NEVER_RESOLVED
+from codexd.protocol.catalogue import ANSWER_SECONDS, NEVER_RESOLVED
 from codexd.protocol.messages import Request
 from codexd.routing.effects import ClientId
 
@@ -22,7 +22,7 @@ class Pending(Struct, eq=False):
     """One request of Codex. `id` is codexd's, `request.id` is Codex's own.
 
     `asked`: the clients that it was offered to and that are still there. `abstained`: those of them that answered
-    with an error.
+    with an error. `expires_at`: Codex waits no longer than that.
     """
 
     id: int
@@ -30,6 +30,7 @@ class Pending(Struct, eq=False):
     thread: str | None
     turn: str | None
     asked_at: float
+    expires_at: float | None = None
     asked: dict[ClientId, None] = field(default_factory=dict)
     abstained: set[ClientId] = field(default_factory=set)
 
@@ -47,7 +48,9 @@ class ServerRequests:
         if request.id in self._by_codex_id:
             return None
         self._last_id += 1
-        pending = Pending(self._last_id, request, thread, turn, now)
+        seconds = ANSWER_SECONDS.get(request.method)
+        expires_at = now + seconds if seconds is not None else None
+        pending = Pending(self._last_id, request, thread, turn, now, expires_at)
         self._pending[pending.id] = pending
         self._by_codex_id[request.id] = pending
         return pending
@@ -79,6 +82,15 @@ class ServerRequests:
             is_of_turn = pending.thread == thread and pending.turn in (turn, None)
             if is_of_turn and pending.request.method in NEVER_RESOLVED:
                 self.resolve(pending.request.id)
+
+    def due(self, now: float) -> list[Pending]:
+        """What Codex has waited for as long as it waits."""
+        return [p for p in self._pending.values() if p.expires_at is not None and p.expires_at <= now]
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next one is due."""
+        return min((p.expires_at for p in self._pending.values() if p.expires_at is not None), default=None)
 
     def abstain(self, pending: Pending, client: ClientId) -> bool:
         """The client answered with an error; returns whether that is the answer, because nobody else can speak."""

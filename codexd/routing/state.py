@@ -5,6 +5,7 @@ import logging
 from msgspec import Raw, Struct
 
 from codexd.protocol import messages
+from codexd.protocol.gates import Gates
 from codexd.protocol.messages import Notification, Request
 from codexd.routing.clients import Clients
 from codexd.routing.deserted import Deserted
@@ -12,6 +13,7 @@ from codexd.routing.effects import ClientId, Effect, Log, ToClients, ToCodex
 from codexd.routing.flow import Flow
 from codexd.routing.handles import Handles
 from codexd.routing.lifecycle import Lifecycle
+from codexd.routing.origins import Origins
 from codexd.routing.requests import Requests
 from codexd.routing.server_requests import ServerRequests
 from codexd.routing.threads import Threads
@@ -34,7 +36,11 @@ class Identity(Struct, frozen=True):
 
 
 class State:
-    """The tables that the deciders share. Each table is decided upon in one place and looked at in many."""
+    """The tables that the deciders share. Each table is decided upon in one place and looked at in many.
+
+    `gates`: what the schema of the present Codex says of what is experimental; a sentence when it can't be had, `None`
+    until it is known.
+    """
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
@@ -46,9 +52,11 @@ class State:
         self.deserted = Deserted(identity.thread_unload_delay)
         self.server_requests = ServerRequests(identity.started_at)
         self.handles = Handles()
+        self.origins = Origins()
         self.paused: set[ClientId] = set()
         self.codex_answer: Raw | None = None
         self.codex_version: str | None = None
+        self.gates: Gates | str | None = None
         self.startup: list[Notification] = []
         self.startup_is_complete = False
         self.now = identity.started_at

@@ -21,7 +21,7 @@ LOST_THREADS = 10_000
 class Thread(Struct, eq=False):
     """One thread that Codex has loaded for us.
 
-    `turn` is the id of the running turn, `ended_turn` that of the last one. `durable`: it has had a turn and is not
+    `tools_of`: who declared dynamic tools for it. `turn` is the id of the running turn, `ended_turn` that of the last one. `durable`: it has had a turn and is not
     ephemeral, so a later process can resume it. `usage_to`: who asked for the replay that a resume is followed by; the
     usage that comes before the goal snapshot is that client's alone (`NOBODY`: codexd's own resume, the replay is
     dropped). `resuming`: after a death; its requests are parked.
@@ -35,6 +35,7 @@ class Thread(Struct, eq=False):
     ended_turn: str | None = None
     parent: str | None = None
     usage_to: ClientId | None = None
+    tools_of: ClientId | None = None
     resuming: bool = False
     releasing: bool = False
     subscribers: dict[ClientId, None] = field(default_factory=dict)
@@ -138,6 +139,11 @@ class Threads:
         """The thread itself, or the ancestor at the top of its sub-agents' chain."""
         line = self._line(thread)
         return line[-1] if line else None
+
+    def declarer(self, thread: str | None) -> ClientId | None:
+        """Who declared the dynamic tools of a thread, or of the nearest of its ancestors that has some."""
+        line = self._line(thread) if thread is not None else []
+        return next((t.tools_of for t in line if t.tools_of is not None), None)
 
     def descendants(self, thread: Thread) -> list[Thread]:
         """The sub-agents below a thread."""

@@ -19,6 +19,7 @@ from typing import NoReturn
 import trio
 
 from codexd.protocol.framing import MAX_MESSAGE_BYTES, TooLong
+from codexd.protocol.gates import Gates
 from codexd.routing.effects import (
     ClientId,
     Effect,
@@ -158,6 +159,10 @@ class Broker:
     def codex_spawned(self, incarnation: int, pid: int) -> None:
         """Codex runs."""
         self._carry_out(self._router.codex_spawned(incarnation, pid, self._now()))
+
+    def codex_learnt(self, incarnation: int, gates: Gates | str) -> None:
+        """What the schema of this Codex says, or why it says nothing."""
+        self._carry_out(self._router.codex_learnt(incarnation, gates, self._now()))
 
     def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:
         """A burst from Codex."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -41,12 +42,16 @@ class CodexUnavailable(CodexdError):
 
 @dataclass(frozen=True)
 class Launch:
-    """How to start Codex. `argv[0]` is the binary; `env` is complete and holds the mark (`MARK_VARIABLE`)."""
+    """How to start Codex. `argv[0]` is the binary; `env` is complete and holds the mark (`MARK_VARIABLE`).
+
+    `schema_file`: where to keep what its schema says; it is made when it is missing.
+    """
 
     argv: list[str]
     env: dict[str, str]
     cwd: str
     version: str
+    schema_file: Path
 
     @property
     def mark(self) -> str:

@@ -8,8 +8,10 @@ from typing import Protocol
 
 import trio
 
+from codexd.protocol.gates import Gates
 from codexd.runtime import processes
 from codexd.runtime.codex import Codex, CodexUnavailable, Launch
+from codexd.runtime.schema import learn
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +23,9 @@ class CodexReports(Protocol):
 
     def codex_spawned(self, incarnation: int, pid: int) -> None:
         """It runs."""
+
+    def codex_learnt(self, incarnation: int, gates: Gates | str) -> None:
+        """What its schema says of what is experimental, or why that can't be had; called once, if it lives to that."""
 
     def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:
         """The lines of one read of its stdout; never none."""
@@ -90,6 +95,9 @@ class Supervisor:
             await trio.to_thread.run_sync(processes.sweep_leftovers, launch.mark)
             self._has_cleared = True
 
+    async def _learn(self, incarnation: int, launch: Launch) -> None:
+        self._reports.codex_learnt(incarnation, await learn(launch))
+
     async def _attend(self, incarnation: int, codex: Codex, launch: Launch) -> None:
         logger.info("Codex %s runs: pid %d, %s", launch.version, codex.pid, launch.argv[0])
         self._codex = codex
@@ -98,6 +106,7 @@ class Supervisor:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(processes.reap_adopted_as_they_end, codex.pid)
+                nursery.start_soon(self._learn, incarnation, launch)
                 self._reports.codex_spawned(incarnation, codex.pid)
                 reason = await codex.run(partial(self._reports.codex_receive, incarnation))
                 nursery.cancel_scope.cancel()

@@ -26,6 +26,7 @@ class Launcher:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = codex_environment(settings, environ)
+        self._schema_file = locks.home_directory(environ, settings.codex_home) / "schema.json"
         finder = Finder(settings.codex, environ)
         self.find = finder.find
         self.abandon = finder.abandon
@@ -40,7 +41,13 @@ class Launcher:
             codex = self.find()
         except Unavailable as unavailable:
             raise CodexUnavailable(str(unavailable)) from None
-        return Launch(command(codex, self._settings), self._environ, str(self._settings.cwd), codex.version)
+        return Launch(
+            command(codex, self._settings),
+            self._environ,
+            str(self._settings.cwd),
+            codex.version,
+            self._schema_file,
+        )
 
 
 def command(codex: Codex, settings: Settings) -> list[str]:

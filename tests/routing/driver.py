@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from codexd.protocol import messages
+from codexd.protocol.gates import Gate, Gates
 from codexd.protocol.messages import Notification, Request, Response
 from codexd.routing.effects import ClientId, Effect, Log, StartCodex, ToClients, ToCodex
 from codexd.routing.requests import Call, Purpose
@@ -34,6 +35,12 @@ INTRODUCTION: dict[str, Any] = {
     "clientInfo": {"name": "codexd", "title": "codexd", "version": "0.1.0"},
     "capabilities": {"experimentalApi": True, "requiredHumanApproval": True, "requestAttestation": False},
 }
+GATES = Gates(
+    methods=frozenset({"process/spawn", "thread/settings/update", "mock/experimentalMethod"}),
+    members={"thread/start": (Gate(("dynamicTools",), "set"), Gate(("experimentalRawEvents",), "true"))},
+    policies=frozenset({"thread/start", "turn/start"}),
+)
+"""What the schema of the Codex of these tests says of what is experimental: a little of what the real one does."""
 REMOTE_STATUS = {"method": "remoteControl/status/changed", "params": {"status": "disabled"}}
 OVERLOADED = {"code": -32001, "message": "Server overloaded; retry later."}
 
@@ -120,8 +127,13 @@ class Driver:
         return self.keep(self.router.start(self.now))
 
     def spawned(self, pid: int = 4000) -> list[Effect]:
-        """It is there."""
-        return self.keep(self.router.codex_spawned(self.incarnation, pid + self.incarnation, self.now))
+        """It is there, and its schema is known."""
+        effects = self.keep(self.router.codex_spawned(self.incarnation, pid + self.incarnation, self.now))
+        return effects + self.learnt(GATES)
+
+    def learnt(self, gates: Gates | str) -> list[Effect]:
+        """What its schema says."""
+        return self.keep(self.router.codex_learnt(self.incarnation, gates, self.now))
 
     def greets(self, number: int) -> list[Effect]:
         """It answers codexd's `initialize`."""
@@ -145,6 +157,7 @@ class Driver:
         """A new client that has initialized."""
         client = self.connect()
         info = {"name": name, "version": "1"}
+        capabilities = {"experimentalApi": True} | capabilities
         self.sends(
             client, id=0, method="initialize", params={"clientInfo": info, "capabilities": capabilities}
         )

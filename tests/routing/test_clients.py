@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from msgspec import UNSET, Raw
+from msgspec import Raw
 
 from codexd.protocol import messages
-from codexd.protocol.errors import InvalidMessage
 from codexd.protocol.messages import Request
+from codexd.routing import introduction
 from codexd.routing.clients import Client, Clients, Handshake
 from tests.routing.driver import GREETING, line, request, user_agent
 
@@ -18,10 +18,17 @@ def initialize(raw_id: Any = 1, **params: Any) -> Request:
     return request(raw_id, "initialize", params)
 
 
+def ask(clients: Clients, client: Client, raw_id: Any = 1, **params: Any) -> Request:
+    """The client sends its `initialize`, which can be read."""
+    asked = initialize(raw_id, **params)
+    clients.ask_initialize(client, asked, introduction.read(asked.params))
+    return asked
+
+
 def joined(clients: Clients, number: int, incarnation: int = 1, **capabilities: Any) -> Client:
     """A client that has initialized."""
     clients.add(client := Client(number, None, 0.0))
-    clients.ask_initialize(client, initialize(clientInfo=INFO, capabilities=capabilities))
+    ask(clients, client, clientInfo=INFO, capabilities=capabilities)
     clients.finish_initialize(client, Raw(messages.encode(GREETING)), incarnation)
     return client
 
@@ -48,9 +55,8 @@ def test_a_handshake_has_three_steps() -> None:
         (),
         [],
     )
-    asked = initialize("i", clientInfo=INFO | {"title": None})
-    clients.ask_initialize(client, asked)
-    assert (client.handshake, client.name, client.version, client.initialize) == (
+    asked = ask(clients, client, "i", clientInfo=INFO | {"title": None})
+    assert (client.handshake, client.introduction.name, client.introduction.version, client.initialize) == (
         Handshake.ASKED, "editor", "1", asked,
     )  # fmt: skip
     assert (clients.initialized(), list(clients.waiting_for_codex())) == ((), [client])
@@ -74,82 +80,42 @@ def test_each_client_finds_its_own_name_in_the_user_agent(agent: Any, expected: 
     """As it would with a Codex of its own; an answer of a newer Codex that has none there is left as it is."""
     clients = Clients()
     clients.add(client := Client(1, None, 0.0))
-    clients.ask_initialize(client, initialize(clientInfo={"name": "e\\1", "version": "(2)"}))
+    ask(clients, client, clientInfo={"name": "e\\1", "version": "(2)"})
     answer = clients.finish_initialize(client, Raw(messages.encode({"userAgent": agent, "new": [1]})), 1)
     assert answer == line(id=1, result={"userAgent": expected, "new": [1]})
-
-
-def test_initializing_twice_is_refused() -> None:
-    """In Codex's words, whether the first one is answered or not."""
-    clients = Clients()
-    clients.add(client := Client(1, None, 0.0))
-    clients.ask_initialize(client, initialize(clientInfo=INFO))
-    for _ in range(2):
-        with pytest.raises(InvalidMessage, match=r"^Already initialized$") as caught:
-            clients.ask_initialize(client, initialize("again", clientInfo=INFO))
-        assert caught.value.raw_id == b'"again"'
-        if client.initialize is not None:
-            clients.finish_initialize(client, Raw(b"{}"), 1)
-
-
-@pytest.mark.parametrize(
-    "params",
-    [
-        {},
-        {"clientInfo": None},
-        {"clientInfo": {"name": "x"}},
-        {"clientInfo": {"name": 5, "version": "1"}},
-        {"clientInfo": INFO, "capabilities": "all"},
-        {"clientInfo": INFO, "capabilities": {"optOutNotificationMethods": "turn/started"}},
-        {"clientInfo": INFO, "capabilities": {"optOutNotificationMethods": [5]}},
-        {"clientInfo": INFO, "capabilities": {"codexd": True}},
-    ],
-)
-def test_params_of_the_wrong_shape_are_refused(params: dict[str, Any]) -> None:
-    """As Codex refuses them; the client may try again."""
-    clients = Clients()
-    clients.add(client := Client(1, None, 0.0))
-    with pytest.raises(InvalidMessage, match=r"^Invalid request: ") as caught:
-        clients.ask_initialize(client, initialize("i", **params))
-    assert (caught.value.raw_id, client.handshake) == (b'"i"', Handshake.NONE)
-
-
-def test_an_initialize_without_params_is_refused() -> None:
-    """They may be left out of a request, but not of this one."""
-    clients = Clients()
-    bare = messages.parse(b'{"id":1,"method":"initialize"}')
-    assert isinstance(bare, Request)
-    assert bare.params is UNSET
-    with pytest.raises(InvalidMessage, match=r"^Invalid request: "):
-        clients.ask_initialize(Client(1, None, 0.0), bare)
-
-
-@pytest.mark.parametrize("name", ["", "editor 2.0", "é", "😀", "\t", "(x; y)", "\x80"])
-def test_a_name_that_fits_into_a_header_is_taken(name: str) -> None:
-    """As Codex does (measured)."""
-    clients = Clients()
-    clients.add(client := Client(1, None, 0.0))
-    clients.ask_initialize(client, initialize(clientInfo={"name": name, "version": "1"}))
-    assert client.name == name
-
-
-@pytest.mark.parametrize("name", ["a\nb", "\x00", "\x7f", "\x1f"])
-def test_a_name_that_does_not_is_refused_in_codexs_words(name: str) -> None:
-    """Codex would refuse it too (measured)."""
-    with pytest.raises(InvalidMessage) as caught:
-        Clients().ask_initialize(Client(1, None, 0.0), initialize(clientInfo={"name": name, "version": "1"}))
-    assert caught.value.message == f"Invalid clientInfo.name: '{name}'. Must be a valid HTTP header value."
 
 
 def test_a_refused_handshake_may_be_tried_again() -> None:
     """Nobody has to reconnect because Codex was down for a moment."""
     clients = Clients()
     clients.add(client := Client(1, None, 0.0))
-    clients.ask_initialize(client, first := initialize("a", clientInfo=INFO))
+    first = ask(clients, client, "a", clientInfo=INFO)
     assert clients.refuse_initialize(client) is first
     assert (client.handshake, list(clients.waiting_for_codex())) == (Handshake.NONE, [])
-    clients.ask_initialize(client, initialize("b", clientInfo=INFO))
+    ask(clients, client, "b", clientInfo=INFO)
     assert client.handshake is Handshake.ASKED
+
+
+def test_a_client_without_a_version_has_none_in_the_user_agent() -> None:
+    """The blank before it goes, too (measured)."""
+    clients = Clients()
+    clients.add(client := Client(1, None, 0.0))
+    ask(clients, client, clientInfo={"name": "e", "version": ""})
+    answer = clients.finish_initialize(client, Raw(messages.encode({"userAgent": "codexd/1 (c; 2)"})), 1)
+    assert answer == line(id=1, result={"userAgent": "codexd/1 (e;)"})
+
+
+def test_experimental_notifications_are_for_those_who_asked_for_them() -> None:
+    """The others have opted out of them by saying nothing, or no."""
+    clients = Clients()
+    joined(clients, 1)
+    joined(clients, 2, experimentalApi=True)
+    joined(clients, 3, experimentalApi=False)
+    joined(clients, 4, experimentalApi=True, optOutNotificationMethods=["process/exited"])
+    everybody = (1, 2, 3, 4)
+    assert clients.wanting("thread/queue/changed", everybody) == (2, 4)
+    assert clients.wanting("process/exited", everybody) == (2,)
+    assert clients.wanting("thread/started", everybody) is everybody
 
 
 def test_broadcasts_go_to_the_initialized() -> None:
@@ -184,13 +150,9 @@ def test_opting_out_counts_from_the_answer_on() -> None:
     """One that was refused has opted out of nothing."""
     clients = Clients()
     clients.add(client := Client(1, None, 0.0))
-    clients.ask_initialize(
-        client, initialize(clientInfo=INFO, capabilities={"optOutNotificationMethods": ["a"]})
-    )
+    ask(clients, client, clientInfo=INFO, capabilities={"optOutNotificationMethods": ["a"]})
     clients.refuse_initialize(client)
-    clients.ask_initialize(
-        client, initialize(clientInfo=INFO, capabilities={"optOutNotificationMethods": None})
-    )
+    ask(clients, client, clientInfo=INFO, capabilities={"optOutNotificationMethods": None})
     clients.finish_initialize(client, Raw(b"{}"), 1)
     assert clients.wanting("a", (1,)) == (1,)
 
@@ -202,7 +164,7 @@ def test_codexds_own_notifications_are_for_those_who_know_codexd() -> None:
     joined(clients, 2, codexd=None)
     joined(clients, 3, experimentalApi=True)
     clients.add(client := Client(4, None, 0.0))
-    clients.ask_initialize(client, initialize(clientInfo=INFO, capabilities={"codexd": {"seq": True}}))
+    ask(clients, client, clientInfo=INFO, capabilities={"codexd": {"seq": True}})
     assert clients.knowing_codexd() == (1,)
 
 

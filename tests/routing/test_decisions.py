@@ -25,7 +25,7 @@ def asking(*, subscribers: int = 2, others: int = 1) -> Driver:
     "method",
     [
         APPROVAL, "item/fileChange/requestApproval", "item/permissions/requestApproval",
-        "item/tool/requestUserInput", "mcpServer/elicitation/request", "item/tool/call", "currentTime/read",
+        "item/tool/requestUserInput", "mcpServer/elicitation/request", "item/tool/call",
         "something/new",
     ],
 )  # fmt: skip

@@ -1,13 +1,14 @@
 """From the queues to Codex: what is decided when a request's turn comes."""
 
+import logging
 from typing import Any
 
 import pytest
 
 from codexd.routing.dispatch import own_call, thread_lost
-from codexd.routing.effects import PauseReading, ResumeReading
+from codexd.routing.effects import Log, PauseReading, ResumeReading
 from codexd.routing.requests import Purpose
-from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, OVERLOADED, Driver, codex, line, to
+from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, GATES, OVERLOADED, Driver, codex, line, to
 
 T = {"threadId": "T"}
 UNSUBSCRIBED = {"status": "unsubscribed"}
@@ -468,3 +469,110 @@ def test_a_watch_that_is_being_ended_is_not_made_again() -> None:
     driver.wait(0)
     ((number, _, _),) = driver.asked(driver.spawned())
     assert driver.greets(number) == [codex(id=number + 1, method="fs/unwatch", params={"watchId": "1:w"})]
+
+
+PLAIN: dict[str, Any] = {"experimentalApi": False}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "reason"),
+    [
+        ("process/spawn", {"command": ["x"], "processHandle": "h"}, "process/spawn"),
+        ("thread/start", {"dynamicTools": []}, "thread/start.dynamicTools"),
+        ("turn/start", {"threadId": "T", "approvalPolicy": {"granular": {}}}, "askForApproval.granular"),
+    ],
+)
+def test_what_is_experimental_needs_the_capability(method: str, params: Any, reason: str) -> None:
+    """Refused in Codex's words, for this client alone."""
+    driver = Driver().ready()
+    plain, other = driver.client(**PLAIN), driver.client()
+    refused = {"code": -32600, "message": f"{reason} requires experimentalApi capability"}
+    assert driver.sends(plain, id="a", method=method, params=params) == [to(plain, error=refused, id="a")]
+    assert len(driver.asked(driver.sends(other, id="a", method=method, params=params))) == 1
+
+
+def test_without_a_schema_nothing_is_held_back() -> None:
+    """Codex itself can't tell the clients apart; `codexd/status` says so."""
+    driver = Driver()
+    driver.start()
+    driver.keep(driver.router.codex_spawned(driver.incarnation, 1, driver.now))
+    driver.learnt("the schema of Codex 0.1 can't be had: x")
+    assert driver.logged[-1] == Log(
+        logging.WARNING, "the schema of Codex 0.1 can't be had: x; experimental methods are not held back"
+    )
+    driver.greets(1)
+    plain = driver.client(**PLAIN)
+    assert driver.sends(plain, id=1, method="process/spawn", params={"processHandle": "h"}) != []
+    assert driver.status()["codex"]["schemaProblem"] == "the schema of Codex 0.1 can't be had: x"
+
+
+def test_requests_wait_until_it_is_known_what_is_experimental() -> None:
+    """The handshake does not; and what is learnt of an earlier Codex says nothing of this one."""
+    driver = Driver()
+    driver.start()
+    driver.keep(driver.router.codex_spawned(driver.incarnation, 1, driver.now))
+    driver.greets(1)
+    client = driver.connect()
+    assert (
+        driver.sends(client, id=0, method="initialize", params={"clientInfo": {"name": "x", "version": "1"}})
+        != []
+    )
+    assert driver.sends(client, id=1, method="process/spawn", params={}) == []
+    assert driver.sends(client, id=2, method="x", params={}) == []
+    driver.incarnation -= 1
+    assert driver.learnt(GATES) == []
+    driver.incarnation += 1
+    refused = {"code": -32600, "message": "process/spawn requires experimentalApi capability"}
+    assert driver.learnt(GATES) == [to(client, error=refused, id=1), codex(id=2, method="x", params={})]
+
+
+def test_a_notification_of_a_client_is_not_held_back() -> None:
+    """There is nothing to answer it with."""
+    driver = Driver().ready()
+    plain = driver.client(**PLAIN)
+    assert driver.sends(plain, method="process/spawn", params={}) == [
+        codex(method="process/spawn", params={})
+    ]
+
+
+@pytest.mark.parametrize("raw_id", ["a", 1, -5])
+def test_the_id_of_a_request_in_params_is_the_one_that_codex_knows(raw_id: Any) -> None:
+    """The newest of that name under way of the same client; of the same type."""
+    driver = Driver().ready()
+    one, two = driver.clients(2)
+    for client in (one, one, two):
+        driver.sends(client, id=raw_id, method="thread/sample", params={"threadId": "T"})
+    driver.sends(one, id=raw_id, method="x", params={})
+    assert driver.sends(one, id=9, method="thread/sample/cancel", params={"requestId": raw_id}) == [
+        codex(id=6, method="thread/sample/cancel", params={"requestId": 3})
+    ]
+
+
+@pytest.mark.parametrize("named", ["1", 2, None])
+def test_an_unknown_id_in_params_becomes_one_that_codex_never_saw(named: Any) -> None:
+    """Codex does nothing then, and says so to nobody (measured)."""
+    driver = Driver().ready()
+    client = driver.client()
+    driver.sends(client, id=1, method="thread/sample", params={})
+    assert driver.sends(client, id=9, method="thread/sample/cancel", params={"requestId": named}) == [
+        codex(id=4, method="thread/sample/cancel", params={"requestId": 3})
+    ]
+
+
+def test_a_cancelling_request_without_an_id_is_codexs_to_refuse() -> None:
+    """As it is."""
+    driver = Driver().ready()
+    client = driver.client()
+    assert driver.sends(client, id=9, method="thread/sample/cancel", params={}) == [
+        codex(id=2, method="thread/sample/cancel", params={})
+    ]
+
+
+def test_an_id_in_params_is_exchanged_once() -> None:
+    """Another try of the same request names the same."""
+    driver = Driver().ready()
+    client = driver.client()
+    driver.sends(client, id=1, method="thread/sample", params={})
+    driver.sends(client, id=9, method="thread/sample/cancel", params={"requestId": 1})
+    driver.says(error=OVERLOADED, id=3)
+    assert driver.wait(1) == [codex(id=4, method="thread/sample/cancel", params={"requestId": 2})]

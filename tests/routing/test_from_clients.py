@@ -1,5 +1,6 @@
 """What becomes of each line of each client."""
 
+import json
 from typing import Any
 
 import pytest
@@ -98,8 +99,70 @@ def test_a_client_gets_the_handshake_of_a_codex_of_its_own() -> None:
         to(client, **REMOTE_STATUS),
     ]
     assert driver.sends(client, method="initialized") == []
+
+
+def test_a_second_initialize_is_codexs_to_refuse() -> None:
+    """It was initialized by codexd, and says so; or, first, what is wrong with the params."""
+    driver = Driver().ready()
+    client = driver.client()
     assert driver.sends(client, id="again", method="initialize", params=HELLO) == [
-        to(client, error=error(-32600, "Already initialized"), id="again")
+        codex(id=2, method="initialize", params=HELLO)
+    ]
+    refused = error(-32600, "Already initialized")
+    assert driver.says(error=refused, id=2) == [to(client, error=refused, id="again")]
+
+
+def test_an_initialize_that_cannot_be_read_is_codexs_to_refuse() -> None:
+    """In its own words; the client may try again."""
+    driver = Driver().ready()
+    client = driver.connect()
+    assert driver.sends(client, id="i", method="initialize", params={}) == [
+        codex(id=2, method="initialize", params={})
+    ]
+    refused = error(-32600, "Invalid request: missing field `clientInfo`")
+    assert driver.says(error=refused, id=2) == [to(client, error=refused, id="i")]
+    assert driver.sends(client, id="i", method="initialize", params=HELLO) == [
+        to(client, id="i", result=user_agent("editor")),
+        to(client, **REMOTE_STATUS),
+    ]
+
+
+def test_an_initialize_that_only_codexd_cannot_read_is_codexds_to_refuse() -> None:
+    """That Codex is initialized is no news for a client that is not."""
+    driver = Driver().ready()
+    client = driver.connect()
+    params = HELLO | {"capabilities": {"codexd": {"cwd": 5}}}
+    driver.sends(client, id="i", method="initialize", params=params)
+    (effect,) = driver.says(error=error(-32600, "Already initialized"), id=2)
+    assert isinstance(effect, ToClients)
+    assert json.loads(effect.line) == {
+        "error": error(
+            -32600, "Invalid request: Expected `str | null`, got `int` - at `$.capabilities.codexd.cwd`"
+        ),
+        "id": "i",
+    }
+
+
+def test_a_name_that_is_no_header_is_refused() -> None:
+    """In Codex's words, without Codex, which would look at its own initialize first."""
+    driver = Driver().ready()
+    client = driver.connect()
+    params = {"clientInfo": {"name": "a\nb", "version": "1"}}
+    message = "Invalid clientInfo.name: 'a\nb'. Must be a valid HTTP header value."
+    assert driver.sends(client, id="i", method="initialize", params=params) == [
+        to(client, error=error(-32600, message), id="i")
+    ]
+
+
+def test_what_a_stand_in_says_of_its_process_goes_into_its_requests() -> None:
+    """Its directory where the request names none; nobody else's requests change."""
+    driver = Driver().ready()
+    stand_in, other = driver.client(codexd={"cwd": "/w"}), driver.client()
+    assert driver.sends(stand_in, id=1, method="thread/start", params={}) == [
+        codex(id=2, method="thread/start", params={"cwd": "/w"})
+    ]
+    assert driver.sends(other, id=1, method="thread/start", params={}) == [
+        codex(id=3, method="thread/start", params={})
     ]
 
 

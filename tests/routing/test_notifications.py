@@ -231,7 +231,6 @@ def test_what_names_a_handle_goes_to_its_owner(method: str, member: str) -> None
         (NOTICE, "thread/fork"),
         (NOTICE, "thread/read"),
         (WARNING, "thread/start"),
-        ({"method": "windowsSandbox/setupCompleted", "params": {"mode": "x"}}, "windowsSandbox/setupStart"),
     ],
 )
 def test_what_has_no_address_goes_to_who_caused_it(notification: Any, request_method: str) -> None:
@@ -248,6 +247,34 @@ def test_what_has_no_address_goes_to_who_caused_it(notification: Any, request_me
     assert driver.says(**notification) == []
     driver.says(error={"code": 1, "message": ""}, id=6)
     assert driver.says(**notification) == [to(1, 3, **notification)]
+
+
+def test_a_set_up_that_is_complete_is_told_to_who_began_it() -> None:
+    """It comes after the answer and names nobody: the first that began is the first that ends."""
+    driver = house()
+    done = {"method": "windowsSandbox/setupCompleted", "params": {"mode": "x"}}
+    for number, client in ((5, 3), (6, 2), (7, 1)):
+        driver.sends(client, id=1, method="windowsSandbox/setupStart", params={"mode": "x"})
+        driver.says(id=number - 1, result={"started": True})
+    assert driver.says(**done) == [to(3, **done)]
+    driver.leaves(2)
+    assert driver.says(**done) == []
+    assert driver.says(**done) == [to(1, **done)]
+    assert driver.says(**done) == []
+
+
+def test_where_to_log_in_is_told_to_who_asked() -> None:
+    """The others hear that a login is under way, and not where."""
+    driver = house()
+    method = "account/gatewayOAuth/changed"
+    driver.sends(2, id=1, method="account/gatewayOAuth/login", params={"providerId": "p"})
+    changed = {"providerId": "p", "authUrl": "https://x", "status": "s"}
+    assert driver.says(method=method, params=changed) == [
+        to(2, method=method, params=changed),
+        to(1, 3, method=method, params=changed | {"authUrl": None}),
+    ]
+    plain = {"providerId": "p", "authUrl": None, "status": "s"}
+    assert driver.says(method=method, params=plain) == [to(1, 2, 3, method=method, params=plain)]
 
 
 def test_a_cause_that_opted_out_gets_nothing() -> None:

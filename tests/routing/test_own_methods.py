@@ -85,7 +85,7 @@ def test_status_says_how_everything_is() -> None:
             "pid": 77, "version": "0.1.0", "startedAt": START, "socket": "/run/s", "codexHome": "/home/u/.codex",
         },
         "codex": {
-            "pid": 4001, "version": "0.163.0", "state": "ready", "restarts": 0, "startedAt": START, "reason": None,
+            "pid": 4001, "version": "0.163.0", "state": "ready", "restarts": 0, "startedAt": START, "reason": None, "schemaProblem": None,
         },
         "clients": 3, "threads": 1, "pendingApprovals": 1, "inFlight": 33, "queued": 8,
     }  # fmt: skip
@@ -93,6 +93,7 @@ def test_status_says_how_everything_is() -> None:
     assert driver.status()["codex"] == {
         "pid": None, "version": "0.163.0", "state": "waiting", "restarts": 0, "startedAt": None,
         "reason": "Codex was killed by SIGKILL",
+        "schemaProblem": None,
     }  # fmt: skip
 
 

@@ -99,7 +99,7 @@ class Place:
 
     def codex(self, version: str = "0.163.0", name: str = "codex", **manners: object) -> Path:
         """A `codex` that says this version, and is `tests/fake_codex.py` with these manners else."""
-        fake = f"exec {sys.executable} -IS {ROOT / 'tests' / 'fake_codex.py'} '{json.dumps(manners)}'"
+        fake = f"exec {sys.executable} -IS {ROOT / 'tests' / 'fake_codex.py'} '{json.dumps(manners)}' \"$@\""
         return self.program(name, f'[ "$1" = --version ] && echo codex-cli {version} && exit\n{fake}')
 
     def command(self, *arguments: str) -> list[str]:

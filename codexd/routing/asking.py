@@ -1,0 +1,79 @@
+"""Who is asked what Codex asks: those who follow the thread, but for a few kinds that concern one client.
+
+A dynamic tool is the affair of the client that declared it, an attestation of one that can attest, the refresh of a
+token of the one that logged in with it, a human's approval of one that has a human. When such a client has left, the
+others are asked as far as they can stand in for it; when nobody can, a request of a thread waits.
+"""
+
+from codexd.protocol import messages
+from codexd.protocol.catalogue import (
+    ASKED_OF_ONE,
+    ATTESTATION,
+    HUMAN_COMMAND,
+    STRIPPED,
+    TOKEN_REFRESH,
+    TOOL_CALL,
+    USER_VERIFICATION,
+)
+from codexd.routing.effects import ClientId
+from codexd.routing.introduction import Introduction
+from codexd.routing.server_requests import Pending
+from codexd.routing.state import State
+
+
+class Asking:
+    """Asks those who are to be asked and have not been."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def ask(self, pending: Pending) -> None:
+        """Offers it to everybody who may answer it as things are and was not asked yet."""
+        state = self._state
+        new = state.server_requests.ask(pending, self._entitled(pending))
+        line = messages.with_id(pending.request, b"%d" % pending.id)
+        hidden = STRIPPED.get(pending.request.method)
+        if hidden is None or hidden not in messages.members_of(pending.request.params):
+            state.tell(new, line)
+            return
+        seeing = tuple(client for client in new if self._said(client).experimental)
+        state.tell(seeing, line)
+        stripped = messages.with_id(messages.without(pending.request, hidden), b"%d" % pending.id)
+        state.tell(tuple(client for client in new if client not in seeing), stripped)
+
+    def offer(self, thread: str) -> None:
+        """Somebody follows the thread who did not: what waits for a decision there is offered, to each client once."""
+        for pending in self._state.server_requests.undecided(thread):
+            self.ask(pending)
+
+    def offer_again(self) -> None:
+        """Somebody left: what nobody is asked any more is offered to those who can stand in."""
+        for pending in self._state.server_requests.undecided():
+            if not pending.asked and pending.thread is not None:
+                self.ask(pending)
+
+    def _entitled(self, pending: Pending) -> tuple[ClientId, ...]:
+        state, method = self._state, pending.request.method
+        if pending.thread is None:
+            clients = state.clients.initialized()
+        else:
+            clients = state.threads.recipients(pending.thread)
+        said = messages.members_of(pending.request.params)
+        if bytes(said.get("kind", b"")) == HUMAN_COMMAND:
+            return tuple(client for client in clients if self._said(client).answers_for_humans)
+        if method == TOOL_CALL:
+            return self._preferring(state.threads.declarer(pending.thread), clients)
+        if method == TOKEN_REFRESH:
+            return self._preferring(state.origins.token_login, clients)
+        if method == ATTESTATION:
+            clients = tuple(client for client in clients if self._said(client).attests)
+        if method in ASKED_OF_ONE or bytes(said.get("mode", b"")) == USER_VERIFICATION:
+            return () if pending.asked else clients[:1]
+        return clients
+
+    @staticmethod
+    def _preferring(one: ClientId | None, clients: tuple[ClientId, ...]) -> tuple[ClientId, ...]:
+        return (one,) if one in clients else clients
+
+    def _said(self, client: ClientId) -> Introduction:
+        return self._state.clients[client].introduction

@@ -1,0 +1,55 @@
+"""What a client's own process would give to a Codex of its own: its working directory and its configuration.
+
+A stand-in for Codex says them once (`capabilities.codexd`). They go where a request leaves them out, because the one
+Codex behind codexd has a directory and a configuration of its own, which mean nothing to this client.
+"""
+
+from typing import Any
+
+from msgspec import UNSET, Raw, UnsetType
+
+from codexd.protocol import messages
+from codexd.protocol.catalogue import CWD_OF_PROCESS, CWDS_OF_PROCESS, TAKES_CONFIG
+from codexd.protocol.messages import Request, encode
+from codexd.routing.introduction import Codexd
+
+_EMPTY = (b"", b"null")
+
+
+def with_defaults(request: Request, said: Codexd | None) -> Request:
+    """The request as Codex is to get it. One whose params are no object is Codex's to refuse, as it is."""
+    if said is None:
+        return request
+    given = messages.members_of(request.params)
+    changes = _directory(request.method, given, said) | _config(request.method, given, said)
+    if not changes or not _is_object(request.params):
+        return request
+    changed = messages.parse(messages.rewritten(request, changes))
+    assert isinstance(changed, Request), "only members of its params were changed"
+    return changed
+
+
+def _is_object(params: Raw | UnsetType) -> bool:
+    """None at all and null are the same to Codex as an empty one."""
+    return params is UNSET or bytes(params)[:1] in (b"{", b"n")
+
+
+def _directory(method: str, given: dict[str, Raw], said: Codexd) -> dict[str, Any]:
+    if said.cwd is None:
+        return {}
+    one, several = CWD_OF_PROCESS.get(method), CWDS_OF_PROCESS.get(method)
+    if one is not None and bytes(given.get(one, b"")) in _EMPTY:
+        return {one: said.cwd}
+    if several is not None and bytes(given.get(several, b"")) in (*_EMPTY, b"[]") and "threadId" not in given:
+        return {several: [said.cwd]}
+    return {}
+
+
+def _config(method: str, given: dict[str, Raw], said: Codexd) -> dict[str, Any]:
+    """The process's overrides below the request's own."""
+    if not said.config or method not in TAKES_CONFIG:
+        return {}
+    own = given.get("config", UNSET)
+    if own is not UNSET and bytes(own) != b"null" and not bytes(own).startswith(b"{"):
+        return {}
+    return {"config": Raw(encode({**said.config, **messages.members_of(own)}))}

@@ -1,0 +1,129 @@
+"""Learning the gates from the Codex at hand: its schema in both editions, written once for each binary.
+
+Codex takes about 50 ms for an edition when it is warm (measured, 0.169). That runs beside its start, so the first
+handshake does not wait for it; what was learnt is kept in a file, and later starts just read that.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import msgspec
+import trio
+from msgspec import Struct
+
+from codexd.protocol.gates import Gates, NoSchema, read_gates
+from codexd.runtime.codex import Launch, environment
+
+logger = logging.getLogger(__name__)
+
+SCHEMA_SECONDS = 20.0
+"""How long Codex may take for its schema."""
+_FORMAT = 1
+"""Counts up when `Gates` changes its shape or its meaning."""
+
+
+class _Kept(Struct):
+    """The file: what was learnt, and from which binary."""
+
+    key: str
+    gates: Gates
+
+
+async def learn(launch: Launch) -> Gates | str:
+    """The gates of this Codex, or a sentence that says why they can't be had. Cancelled, it leaves nothing behind."""
+    try:
+        key = _key(launch)
+        kept = _read(launch.schema_file)
+        if kept is not None and kept.key == key:
+            return kept.gates
+        directory = Path(tempfile.mkdtemp(prefix="codexd-schema-"))
+        try:
+            gates = await _generated(launch, directory)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(shutil.rmtree, directory)
+    except (OSError, NoSchema) as error:
+        return f"the schema of Codex {launch.version} can't be had: {error}"
+    _keep(launch.schema_file, _Kept(key, gates))
+    return gates
+
+
+def _key(launch: Launch) -> str:
+    """The binary's version and inode; its time too, because an update may use an inode again."""
+    status = Path(launch.argv[0]).stat()
+    return f"{_FORMAT} {launch.version} {status.st_dev}:{status.st_ino}:{status.st_mtime_ns}"
+
+
+def _read(file: Path) -> _Kept | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=_Kept)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        logger.warning("%s is of no use (%s); the schema is read again", file, error)
+        return None
+
+
+def _keep(file: Path, kept: _Kept) -> None:
+    new = file.with_suffix(".new")
+    try:
+        new.write_bytes(msgspec.json.encode(kept))
+        new.replace(file)
+    except OSError as error:
+        logger.info("what was learnt from the schema of Codex is not kept: %s", error)
+
+
+async def _generated(launch: Launch, directory: Path) -> Gates:
+    """Asks for both editions at once."""
+    stable, experimental = directory / "stable", directory / "experimental"
+    with trio.move_on_after(SCHEMA_SECONDS) as limit:
+        async with trio.open_nursery() as nursery:
+            answers = [_Answer(), _Answer()]
+            nursery.start_soon(answers[0].ask, launch, stable)
+            nursery.start_soon(answers[1].ask, launch, experimental, "--experimental")
+    if limit.cancelled_caught:
+        raise NoSchema(f"it took more than {SCHEMA_SECONDS:.0f} seconds")
+    for answer in answers:
+        answer.check()
+    return read_gates(*((edition / "ClientRequest.json").read_bytes() for edition in (stable, experimental)))
+
+
+class _Answer:
+    """How one call of Codex has ended."""
+
+    def __init__(self) -> None:
+        self._status = 0
+        self._said = ""
+
+    async def ask(self, launch: Launch, directory: Path, *options: str) -> None:
+        """Lets Codex write one edition into the directory."""
+        done = await trio.run_process(
+            [*launch.argv, "generate-json-schema", "--out", str(directory), *options],
+            capture_stderr=True,
+            check=False,
+            deliver_cancel=_kill,
+            stdout=subprocess.DEVNULL,
+            process_group=0,
+            env=environment(launch.env),
+            cwd=launch.cwd,
+        )
+        self._status = done.returncode
+        self._said = done.stderr.decode(errors="replace").strip()
+
+    def check(self) -> None:
+        """Raises `NoSchema` when Codex said no."""
+        if self._status != 0:
+            raise NoSchema(f"it exits with {self._status}: {self._said.rpartition(chr(10))[2]}")
+
+
+async def _kill(process: trio.Process) -> None:
+    """The whole group: what was found as `codex` may be a script that starts it."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        logger.debug("it has just ended by itself")

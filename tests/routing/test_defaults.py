@@ -1,0 +1,68 @@
+"""What a client's own process would give to a Codex of its own."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from codexd.protocol import messages
+from codexd.protocol.messages import Request
+from codexd.routing.defaults import with_defaults
+from codexd.routing.introduction import Codexd
+from tests.routing.driver import request
+
+SAID = Codexd(cwd="/w", config={"model": Raw(b'"x"'), "a.b": Raw(b"1")})
+
+
+def given(method: str, params: Any, said: Codexd | None = SAID) -> Any:
+    """The params that Codex gets."""
+    return json.loads(messages.encode(with_defaults(request(1, method, params), said).params))
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "expected"),
+    [
+        ("command/exec", {"command": ["ls"]}, {"command": ["ls"], "cwd": "/w"}),
+        ("command/exec", {"cwd": None}, {"cwd": "/w"}),
+        ("command/exec", {"cwd": "/else"}, {"cwd": "/else"}),
+        ("skills/list", {}, {"cwds": ["/w"]}),
+        ("skills/list", {"cwds": []}, {"cwds": ["/w"]}),
+        ("skills/list", {"cwds": ["/else"]}, {"cwds": ["/else"]}),
+        ("hooks/list", {"threadId": "T"}, {"threadId": "T"}),
+        ("thread/start", {}, {"cwd": "/w", "config": {"model": "x", "a.b": 1}}),
+        ("thread/resume", {"threadId": "T"}, {"threadId": "T", "config": {"model": "x", "a.b": 1}}),
+        ("thread/fork", {"config": {"model": "y", "c": 2}}, {"config": {"model": "y", "a.b": 1, "c": 2}}),
+        ("thread/fork", {"config": None}, {"config": {"model": "x", "a.b": 1}}),
+        ("thread/fork", {"config": 5}, {"config": 5}),
+        ("thread/list", {}, {}),
+        ("turn/start", {"threadId": "T"}, {"threadId": "T"}),
+        ("command/exec", [], []),
+        ("command/exec", "text", "text"),
+    ],
+)
+def test_it_goes_where_the_request_leaves_it_out(method: str, params: Any, expected: Any) -> None:
+    """What the request says itself counts more, and what it can't be said in stays as it is."""
+    assert given(method, params) == expected
+
+
+@pytest.mark.parametrize("said", [None, Codexd(), Codexd(seq=True, config={})])
+def test_a_client_that_says_nothing_changes_nothing(said: Codexd | None) -> None:
+    """Its line stays the same to the byte."""
+    asked = request(1, "thread/start", {})
+    assert with_defaults(asked, said) is asked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"id":1,"method":"command/exec","trace":null} ',
+        b'{"id":1,"method":"command/exec","params":null,"trace":null}',
+    ],
+)
+def test_params_may_be_missing_or_null(text: bytes) -> None:
+    """To Codex that is the same as an empty object; every other member travels along."""
+    asked = messages.parse(text)
+    assert isinstance(asked, Request)
+    changed = json.loads(with_defaults(asked, SAID).line)
+    assert changed == {"id": 1, "method": "command/exec", "params": {"cwd": "/w"}, "trace": None}

@@ -1,0 +1,110 @@
+"""Learning the gates from Codex's schema: once for each binary."""
+
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codexd.protocol.gates import Gates
+from codexd.runtime import schema
+from codexd.runtime.codex import Launch
+from codexd.runtime.processes import MARK_VARIABLE
+from codexd.runtime.schema import learn
+
+WRITER = """
+import json, os, pathlib, sys, time
+manners = json.loads(sys.argv[1])
+assert sys.argv[2:4] == ["generate-json-schema", "--out"], sys.argv
+with open(manners["log"], "a") as log:
+    log.write("asked\\n")
+if "status" in manners:
+    sys.exit("config.toml is broken")
+time.sleep(manners.get("sleep", 0))
+methods = ["a", "b"] if sys.argv[5:] == ["--experimental"] else ["a"]
+directory = pathlib.Path(sys.argv[4])
+directory.mkdir()
+schema = {"definitions": {}, "oneOf": [{"properties": {"method": {"enum": [m]}}} for m in methods]}
+(directory / "ClientRequest.json").write_text(manners.get("text", json.dumps(schema)))
+"""
+LEARNT = Gates(methods=frozenset({"b"}), members={}, policies=frozenset())
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    """A Codex that writes a small schema."""
+    return manners(tmp_path)
+
+
+def manners(place: Path, **more: Any) -> Launch:
+    (place / "writer.py").write_text(WRITER)
+    said = json.dumps({"log": str(place / "log"), **more})
+    argv = [sys.executable, "-I", "-S", str(place / "writer.py"), said]
+    return Launch(argv, {**os.environ, MARK_VARIABLE: "x"}, "/", "0.1.0", place / "schema.json")
+
+
+def times_asked(launch: Launch) -> int:
+    log = launch.schema_file.parent / "log"
+    return log.read_text().count("asked") if log.exists() else 0
+
+
+async def test_what_was_learnt_is_kept(launch: Launch) -> None:
+    """The same binary is asked once: for both editions."""
+    assert await learn(launch) == LEARNT
+    assert await learn(launch) == LEARNT
+    assert times_asked(launch) == 2
+
+
+async def test_another_binary_is_asked_again(launch: Launch) -> None:
+    """Another version, or another file of the same name."""
+    await learn(launch)
+    assert await learn(replace(launch, version="0.2.0")) == LEARNT
+    assert times_asked(launch) == 4
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"key": 5}', "nonsense"])
+async def test_a_file_that_is_broken_is_written_anew(launch: Launch, text: str) -> None:
+    """Nobody has to remove it."""
+    launch.schema_file.write_text(text)
+    assert await learn(launch) == LEARNT
+    assert await learn(launch) == LEARNT
+    assert times_asked(launch) == 2
+
+
+async def test_a_place_where_nothing_can_be_kept_is_no_hindrance(launch: Launch) -> None:
+    """It is asked each time then."""
+    nowhere = replace(launch, schema_file=Path("/nonexistent/schema.json"))
+    assert await learn(nowhere) == LEARNT
+    assert await learn(nowhere) == LEARNT
+
+
+async def test_a_codex_that_refuses_says_why(tmp_path: Path) -> None:
+    """Its last words are in the sentence."""
+    refusing = manners(tmp_path, status=1)
+    assert (
+        await learn(refusing)
+        == "the schema of Codex 0.1.0 can't be had: it exits with 1: config.toml is broken"
+    )
+
+
+async def test_a_codex_that_writes_something_else(tmp_path: Path) -> None:
+    """Is one whose gates are not known."""
+    assert str(await learn(manners(tmp_path, text="{}"))).startswith(
+        "the schema of Codex 0.1.0 can't be had: what Codex wrote as its schema is not understood: "
+    )
+
+
+async def test_a_codex_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up."""
+    monkeypatch.setattr(schema, "SCHEMA_SECONDS", 0.01)
+    sentence = await learn(manners(tmp_path, sleep=60))
+    assert sentence == "the schema of Codex 0.1.0 can't be had: it took more than 0 seconds"
+
+
+async def test_a_codex_that_is_gone(launch: Launch) -> None:
+    """There is nothing to ask."""
+    gone = replace(launch, argv=["/nonexistent/codex"])
+    assert str(await learn(gone)).startswith("the schema of Codex 0.1.0 can't be had: [Errno 2]")
