@@ -1,10 +1,14 @@
 """The oracle's book of what Codex asks: who was asked under which id, who abstained, what is decided."""
 
 from collections import deque
+from math import inf
 
 from msgspec import Struct, field
 
 from tests.routing.sim_words import NEVER_RESOLVED, Said
+
+ANSWER_SECONDS = {"account/chatgptAuthTokens/refresh": 10.0}
+"""How long Codex waits for an answer."""
 
 
 class AskView(Struct, eq=False):
@@ -14,6 +18,7 @@ class AskView(Struct, eq=False):
     id: int | None = None
     asked: dict[int, None] = field(default_factory=dict)
     abstained: set[int] = field(default_factory=set)
+    expires_at: float = inf
     decided: bool = False
     over: bool = False
 
@@ -40,11 +45,12 @@ class AskBook:
     def __iter__(self):
         return iter(list(self._by_codex_id.values()))
 
-    def add(self, said: Said) -> AskView | None:
+    def add(self, said: Said, now: float) -> AskView | None:
         """Codex asks; None when it repeats itself."""
         if said.codex_id in self._by_codex_id:
             return None
         view = self._by_codex_id[said.codex_id] = AskView(said)
+        view.expires_at = now + ANSWER_SECONDS.get(said.method, inf)
         return view
 
     def get(self, codex_id: int) -> AskView | None:

@@ -48,15 +48,10 @@ class ClientSide:
         else:
             books.requests.ask(asked, ready=books.life is Life.READY)
 
-    def initializes(
-        self, asked: Asked, name: str, opted_out: frozenset[str], *, knows: bool, valid: bool
-    ) -> None:
-        """`initialize`; `valid` says whether Codex would take its params."""
+    def initializes(self, asked: Asked, name: str, opted_out: frozenset[str], *, knows: bool) -> None:
+        """A first `initialize`."""
         books = self._books
         view = books.clients[asked.client]
-        if view.initialized or view.initialize is not None or not valid:
-            self._refused(asked, -32600)
-            return
         if books.life in (Life.DOWN, Life.STOPPING):
             self._refused(asked, UNAVAILABLE)
             return

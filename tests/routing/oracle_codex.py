@@ -278,7 +278,7 @@ class CodexSide:
 
     def _request(self, said: Said) -> None:
         books = self._books
-        ask = books.asks.add(said)
+        ask = books.asks.add(said, books.now)
         if ask is None:
             return
         if said.thread is None:
@@ -293,6 +293,15 @@ class CodexSide:
                 self._search(view)
         if clients:
             books.expected.append(self.asking(ask, clients))
+
+    def waits_no_longer(self) -> None:
+        """Time has passed: what Codex has waited for long enough is answered for nobody."""
+        books = self._books
+        for ask in books.asks.undecided():
+            if ask.expires_at <= books.now:
+                books.asks.decide(ask)
+                books.for_codex.append(b'"reason":"noClient"')
+                books.counts["waited for in vain"] += 1
 
     def _introduced(self, said: Said) -> None:
         books = self._books

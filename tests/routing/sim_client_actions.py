@@ -60,7 +60,6 @@ class ClientActions:
             (2, self._decide_for_all),
             (1.5, self._notify),
             (0.5, self._too_long),
-            (0.5, self._initialize),
         ]
         self._weights = [weight for weight, _ in self._choices]
 
@@ -96,15 +95,13 @@ class ClientActions:
         client.asked_to_initialize = True
         opted_out = self._rng.sample(_OPT_OUTS, self._rng.choice((0, 0, 0, 1, 4)))
         knows = self._rng.random() < 0.3
-        capabilities = {"optOutNotificationMethods": opted_out} | ({"codexd": {"seq": True}} if knows else {})
-        valid = self._rng.random() < 0.97
-        written = json.dumps(capabilities if valid else {"optOutNotificationMethods": 5}).encode()
+        capabilities = {"experimentalApi": True, "optOutNotificationMethods": opted_out}
+        written = json.dumps(capabilities | ({"codexd": {"seq": True}} if knows else {})).encode()
         asked, line = self._speech.initialize(client, written)
         name = f"client {client.id}"
         sides = self._world.oracle.clients
-        sides.initializes(asked, name, frozenset(opted_out), knows=knows, valid=valid)
+        sides.initializes(asked, name, frozenset(opted_out), knows=knows)
         self._send(client, "initializes", line)
-        client.asked_to_initialize = valid
 
     def _burst(self, client: SimulatedClient) -> None:
         """As much as a program can write before anybody looks; codexd stops reading in the midst of it."""

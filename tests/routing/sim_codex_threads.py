@@ -21,7 +21,7 @@ _ASKS = (
     "item/tool/requestUserInput",
     "mcpServer/elicitation/request",
     "future/request",
-    *sorted(NEVER_RESOLVED),
+    "item/tool/call",
 )
 _ACTIVE = b',"status":{"type":"active"}'
 

@@ -11,6 +11,7 @@ from random import Random
 
 from codexd.routing.effects import Effect, StartCodex, StopCodex, ToCodex
 from codexd.routing.router import Identity, Router
+from tests.routing.driver import GATES
 from tests.routing.oracle import Oracle
 from tests.routing.oracle_books import Life
 from tests.routing.sim_client_actions import ClientActions
@@ -187,6 +188,7 @@ class World:
             self.oracle.death.spawned()
         pid = 1000 + codex.incarnation
         self.input("spawned", pid, lambda: self.router.codex_spawned(codex.incarnation, pid, self.now))
+        self.input("learnt", pid, lambda: self.router.codex_learnt(codex.incarnation, GATES, self.now))
         if self.rng.random() < self.weather.failing_starts:
             self.rng.choice((self._die, codex.refuse_introduction, codex.fall_silent))()
 
@@ -225,6 +227,7 @@ class World:
         """Time has passed."""
         self.oracle.time_is(self.now)
         self.oracle.death.time_passes()
+        self.oracle.codex.waits_no_longer()
         self.input("tick", self.now, lambda: self.router.tick(self.now))
 
     def _late_report(self) -> None:
