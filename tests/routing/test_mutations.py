@@ -77,8 +77,8 @@ MUTATIONS = {
     ),
     "a thread is let go of in the middle of a turn": (
         "dispatch.py",
-        "            and thread.turn is None\n",
-        "",
+        "            thread.turn is not None\n",
+        "            False\n",
     ),
     "a new follower does not stop the clock": (
         "dispatch.py",
