@@ -104,7 +104,7 @@ async def test_orphans_that_end_meanwhile_are_no_zombies(supervise, reports):
     """A Codex that runs for weeks does not fill the process table through codexd."""
     supervisor = supervise()
     supervisor.start(1)
-    await wait_for(reports, lambda: reports.pids)
+    await wait_for(reports, lambda: reports.learnt)
     program = "import os, time\nif os.fork(): os._exit(0)\nos.setsid()\ntime.sleep(3600)"
     supervisor.write(request("fake/spawn", {"program": program}))
     own_children = psutil.Process().children
