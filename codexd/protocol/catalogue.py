@@ -47,6 +47,11 @@ HANDLE_OF_NOTIFICATION = {
 }
 """Notifications that go to the client that chose the id in this member of their params."""
 
+NEVER_EMPTY = frozenset({"processHandle", "sessionId"})
+"""Handles that Codex refuses when they are empty; an empty `processId` or `watchId` is one like any other (measured)."""
+NEEDS_HANDLE = frozenset({"tty", "streamStdin", "streamStdoutStderr"})
+"""With one of these, `command/exec` without a `processId` is refused (measured)."""
+
 HANDLE_OF_REQUEST = {
     "command/exec": "processId",
     "command/exec/write": "processId",

@@ -13,10 +13,10 @@ import re
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import HANDLE_OF_NOTIFICATION, HANDLE_OF_REQUEST
+from codexd.protocol.catalogue import HANDLE_OF_NOTIFICATION, HANDLE_OF_REQUEST, NEEDS_HANDLE, NEVER_EMPTY
 from codexd.protocol.messages import ErrorResponse, Notification, Request
 from codexd.routing.effects import ClientId
 from codexd.routing.requests import Call
@@ -68,7 +68,7 @@ class Handles:
         params = messages.members_of(request.params)
         raw = params.get(member)
         if raw is None or bytes(raw) == b"null":
-            if request.method != "command/exec" or not params:
+            if request.method != "command/exec" or not params or _needs_handle(params):
                 return request, None
             self._unnamed += 1
             handle = f"unnamed-{self._unnamed}"
@@ -76,6 +76,8 @@ class Handles:
             try:
                 handle = _string.decode(raw)
             except msgspec.DecodeError:
+                return request, None
+            if not handle and member in NEVER_EMPTY:
                 return request, None
         rewritten = messages.parse(messages.rewritten(request, {member: _tagged(client, handle)}))
         assert isinstance(rewritten, Request), "only a member of its params was changed"
@@ -172,6 +174,11 @@ def _natural_end(opened: Open) -> Notice | None:
     if opened.opener == "fuzzyFileSearch/sessionStart":
         return opened.client, "fuzzyFileSearch/sessionCompleted", {"sessionId": opened.handle}
     return None
+
+
+def _needs_handle(params: dict[str, Raw]) -> bool:
+    """Whether Codex refuses such a command without a handle, which is then for Codex to say."""
+    return any(bytes(params.get(member, b"")) == b"true" for member in NEEDS_HANDLE)
 
 
 def _tagged(client: ClientId, handle: str) -> str:
