@@ -42,7 +42,7 @@ STABLE = edition(
     {
         "Start": struct(cwd={"type": ["string", "null"]}, approvalPolicy=POLICY, config=True),
         "List": struct(defer=DEFERRAL),
-        "Deferral": struct(),
+        "Deferral": struct(deep=struct(deeper=struct())),
         "AskForApproval": {"oneOf": []},
     },
 )
@@ -57,7 +57,7 @@ WIDE = edition(
             tools={"type": ["array", "null"]}, raw={"type": "boolean"}, roots={"type": "array"}, any=True,
         ),
         "List": struct(defer=DEFERRAL),
-        "Deferral": struct(commands={"type": "boolean"}),
+        "Deferral": struct(commands={"type": "boolean"}, deep=struct(deeper=struct(deepest={"type": "boolean"}))),
         "AskForApproval": {"oneOf": []},
     },
 )  # fmt: skip
