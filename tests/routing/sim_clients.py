@@ -133,6 +133,8 @@ class Speech:
             template = layout % (ID, method, b'{"s":%d,"processId":"%b"}' % (serial, HANDLE))
             return Asked(serial, client.id, raw_id, "command/exec", template), nameless
         word = self._rng.choice(WORDS)
+        if not word and member in (b"processHandle", b"sessionId"):
+            word = "w"  # Codex refuses an empty one, which is passed to it as it is
         params = b'{"s":%d,"%b":"%b","x":[1.0]}' % (serial, member, HANDLE)
         template = layout % (ID, method, params)
         asked = Asked(serial, client.id, raw_id, method.decode(), template, word=word)
