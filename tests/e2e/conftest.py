@@ -5,16 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import World
+from tests.e2e.harness import World, a_world
 
 
 @pytest.fixture
 def world(codex: Path) -> Iterator[World]:
     """A world of its own; the test fails when something in it outlived codexd."""
-    place = World(codex)
-    left: list[str] = []
-    try:
+    with a_world(codex) as place:
         yield place
-    finally:
-        left = place.close()
-    assert left == [], "processes outlived the end of their world"

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -296,6 +297,18 @@ class World:
             pass  # what is left of it is found, killed and reported next
         finally:
             client.close()
+
+
+@contextmanager
+def a_world(codex: Path) -> Iterator[World]:
+    """A world of its own; AssertionError at the end when something in it outlived codexd."""
+    place = World(codex)
+    left: list[str] = []
+    try:
+        yield place
+    finally:
+        left = place.close()
+    assert left == [], "processes outlived the end of their world"
 
 
 def _describe(process: psutil.Process) -> str:
