@@ -1,0 +1,93 @@
+"""`codexd-codex` where programs expect `codex`: as a client of codexd, as the real one, and never as both."""
+
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.harness import World
+from tests.e2e.harness_client import JsonLinesClient
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def stood_in(world: World) -> World:
+    """A world whose CODEX_PATH is `codexd-codex`, and in whose PATH it is called `codex` and stands before the real one."""
+    (stand_in,) = world.command("codexd-codex")
+    directories = []
+    for name, program in (("first", stand_in), ("second", str(world.codex))):
+        directory = world.root / name
+        directory.mkdir()
+        (directory / "codex").symlink_to(program)
+        directories.append(str(directory))
+    world.env |= {"CODEX_PATH": stand_in, "PATH": ":".join([*directories, world.env["PATH"]])}
+    return world
+
+
+def start(world: World, *words: str, cwd: Path | None = None) -> JsonLinesClient:
+    """A client that has started `codex` from PATH, as its own app-server."""
+    process = world.spawn(
+        ["codex", *words, "app-server"],
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin
+    assert process.stdout
+    return JsonLinesClient(process.stdout, process.stdin)
+
+
+def test_it_starts_a_codexd_that_finds_the_real_codex(stood_in: World) -> None:
+    """And not the stand-in, by whatever name; two clients then share one Codex."""
+    first = start(stood_in)
+    first.initialize("first")
+    second = start(stood_in)
+    second.initialize("second")
+    status = second.call("codexd/status")
+    assert Path(psutil.Process(status["codex"]["pid"]).exe()) == stood_in.codex.resolve()
+    assert status["clients"] == 2
+    for client in (first, second):
+        client.close()
+
+
+def test_everything_else_is_done_by_the_real_codex(stood_in: World) -> None:
+    """Its version, its schema, which the SDK asks for, and no codexd for it."""
+    codex = stood_in.spawn(["codex", "--version"], stdout=subprocess.PIPE)
+    real = subprocess.run([stood_in.codex, "--version"], env=stood_in.env, capture_output=True)
+    assert codex.communicate(timeout=60)[0] == real.stdout
+    schema = stood_in.root / "schema"
+    asked = stood_in.spawn(
+        ["codex", "app-server", "generate-json-schema", "--experimental", "--out", str(schema)]
+    )
+    assert asked.wait(60) == 0
+    assert (schema / "v2" / "TurnStartParams.json").is_file()
+    assert not stood_in.socket_path.exists()
+
+
+def test_its_directory_and_overrides_count_for_its_threads(world: World) -> None:
+    """As if it had a Codex of its own; those of another client do not, and a request's own count more."""
+    world.start_daemon()
+    elsewhere = world.root / "elsewhere"
+    elsewhere.mkdir()
+    (stand_in,) = world.command("codexd-codex")
+    world.env["PATH"] = f"{world.root}:{world.env['PATH']}"
+    (world.root / "codex").symlink_to(stand_in)
+    plain, special = (
+        start(world),
+        start(world, "-c", "model=special", "--enable", "web_search_request", cwd=elsewhere),
+    )
+    for client in (plain, special):
+        client.initialize("test", experimentalApi=True)
+    said = [client.call("thread/start") for client in (plain, special)]
+    assert [(one["cwd"], one["model"]) for one in said] == [
+        (str(world.project), "gpt-5.1-codex"),
+        (str(elsewhere), "special"),
+    ]
+    own = special.call("thread/start", {"cwd": str(world.home), "config": {"model": "own"}})
+    assert (own["cwd"], own["model"]) == (str(world.home), "own")
+    assert special.call("command/exec", {"command": ["pwd"]})["stdout"] == f"{elsewhere}\n"
+    for client in (plain, special):
+        client.close()
