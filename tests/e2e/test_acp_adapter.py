@@ -21,7 +21,8 @@ class Editor:
         process = world.spawn(adapter, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet)
         assert process.stdin
         assert process.stdout
-        self.client = JsonLinesClient(process.stdout, process.stdin)
+        # It would wait two seconds for its Codex when only its stdin ended.
+        self.client = JsonLinesClient(process.stdout, process.stdin, process.terminate)
         self._ids = itertools.count(1)
 
     def ask(self, method: str, **params: object) -> int:
