@@ -21,7 +21,8 @@ CODEX_START = "codexd/codex/start"
 """`{}` → `{}`: tries again when Codex was left down after it died too often; does nothing in any other state."""
 
 CODEX_EXITED = "codexd/codex/exited"
-"""Notification `{pid, reason}` to clients that said `capabilities.codexd` in `initialize`."""
+"""Notification `{pid, reason}` to clients that said `capabilities.codexd` in `initialize`, those of a stand-in apart (they
+said `cwd` or `config`, and no `seq`)."""
 CODEX_READY = "codexd/codex/ready"
 """Notification `{pid}` to the same."""
 

@@ -127,7 +127,7 @@ class Clients:
 
     def knowing_codexd(self) -> tuple[ClientId, ...]:
         """The initialized clients that asked for codexd's own notifications."""
-        known = (c for c in self._clients.values() if c.introduction.codexd is not None)
+        known = (c for c in self._clients.values() if c.introduction.knows_codexd)
         return tuple(client.id for client in known if client.handshake is Handshake.DONE)
 
     def waiting_for_codex(self) -> Iterable[Client]:

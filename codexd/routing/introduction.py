@@ -63,6 +63,12 @@ class Introduction(Struct, frozen=True):
     codexd: Codexd | None = None
 
     @property
+    def knows_codexd(self) -> bool:
+        """Whether it wants codexd's own notifications; the client that a stand-in speaks for has never heard of codexd."""
+        said = self.codexd
+        return said is not None and (said.seq or (said.cwd is None and said.config is None))
+
+    @property
     def has_valid_name(self) -> bool:
         """Whether the name could stand in an HTTP header, which Codex demands."""
         return self.name is not None and _HEADER_VALUE.fullmatch(self.name) is not None

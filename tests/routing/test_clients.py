@@ -163,6 +163,7 @@ def test_codexds_own_notifications_are_for_those_who_know_codexd() -> None:
     joined(clients, 1, codexd={})
     joined(clients, 2, codexd=None)
     joined(clients, 3, experimentalApi=True)
+    joined(clients, 5, codexd={"cwd": "/w"})
     clients.add(client := Client(4, None, 0.0))
     ask(clients, client, clientInfo=INFO, capabilities={"codexd": {"seq": True}})
     assert clients.knowing_codexd() == (1,)

@@ -45,6 +45,24 @@ def test_what_a_client_can_do_is_taken_down() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "knows"),
+    [
+        (None, False),
+        ({}, True),
+        ({"seq": True}, True),
+        ({"cwd": "/w"}, False),
+        ({"config": {}}, False),
+        ({"cwd": "/w", "config": {}, "seq": True}, True),
+    ],
+)
+def test_who_speaks_through_a_stand_in_knows_nothing_of_codexd(
+    said: dict[str, Any] | None, knows: bool
+) -> None:
+    """A stand-in says where its client is, and that is all: the client asked for Codex."""
+    assert read(clientInfo=INFO, capabilities={"codexd": said}).knows_codexd is knows
+
+
 def test_a_humans_approval_needs_the_experimental_api_too() -> None:
     """Without it the capability says nothing, as in Codex."""
     assert not read(clientInfo=INFO, capabilities={"requiredHumanApproval": True}).answers_for_humans
