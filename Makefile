@@ -2,7 +2,7 @@
 #   make demo    see codexd at work with the real Codex and a scripted model; no account needed
 #   make test    all tests, with coverage
 #   make check   format, lint, types
-#   make walk    the core's long random walk (STEPS=1000000)
+#   make walk    the core's long random walk (STEPS='1000000 --seed N'; without a seed another one each time)
 #   make conformance-latest   the comparison with bare Codex (tests/conformance), for the newest Codex that npm has
 #   make bench   codexd beside bare Codex
 # PYTHON=… chooses the Python that .venv is made with.
