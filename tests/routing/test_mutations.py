@@ -97,8 +97,8 @@ MUTATIONS = {
     ),
     "somebody who has left is answered": (
         "answers.py",
-        "        if not call.abandoned:\n            self._state.tell((call.owner,), self._state.handles",
-        "        if True:\n            self._state.tell((call.owner,), self._state.handles",
+        "        if call.abandoned:\n            return\n",
+        "",
     ),
 }
 
