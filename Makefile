@@ -3,12 +3,13 @@
 #   make test    all tests, with coverage
 #   make check   format, lint, types
 #   make walk    the core's long random walk (STEPS='1000000 --seed N'; without a seed another one each time)
-#   make conformance-latest   the comparison with bare Codex (tests/conformance), for the newest Codex that npm has
+#   make conformance          the comparison with bare Codex (tests/conformance), and what was seen of all
+#   make conformance-latest   the same for the newest Codex that npm has
 #   make bench   codexd beside bare Codex
 # PYTHON=… chooses the Python that .venv is made with.
 
 .POSIX:
-.PHONY: setup demo test check walk bench conformance-latest clean
+.PHONY: setup demo test check walk bench conformance conformance-latest clean
 
 STEPS = 1000000
 SETUP = PYTHON='$(PYTHON)' scripts/setup.sh
@@ -39,6 +40,9 @@ walk: setup
 
 bench: setup
 	$(RUN) bench
+
+conformance: setup
+	$(RUN) pytest tests/conformance
 
 conformance-latest: setup
 	scripts/with_newest_codex.sh $(RUN) pytest tests/conformance

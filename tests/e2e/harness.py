@@ -193,14 +193,18 @@ class World:
 
     def bare_codex(self, name: str = "test", *options: str, **capabilities: object) -> JsonLinesClient:
         """A client of a private ``codex app-server`` on stdio: what codexd is measured against."""
+        client = self.bare_connection(*options)
+        client.initialize(name, **capabilities)
+        return client
+
+    def bare_connection(self, *options: str) -> JsonLinesClient:
+        """The same before it has said ``initialize``."""
         argv = [str(self.codex), *options, "app-server"]
         with self.log.open("ab") as log:
             process = self.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         assert process.stdin
         assert process.stdout
-        client = self._client(process.stdout, process.stdin)
-        client.initialize(name, **capabilities)
-        return client
+        return self._client(process.stdout, process.stdin)
 
     def _client(
         self, incoming: IO[bytes], outgoing: IO[bytes], hang_up: Callable[[], None] | None = None

@@ -1,0 +1,15 @@
+"""Every script by its name."""
+
+from tests.conformance.codex_itself import Codex
+from tests.conformance.scripts import files, malformed, processes, reads, threads
+from tests.conformance.steps import Script
+
+FIXED = {script.name: script for module in (reads, files, processes, threads) for script in module.SCRIPTS}
+GENERATED = {"malformed": malformed.malformed}
+"""Those that are made from what the Codex at hand says of itself."""
+NAMES = (*GENERATED, *FIXED)
+
+
+def by_name(name: str, codex: Codex) -> Script:
+    """The script, for this Codex."""
+    return GENERATED[name](codex) if name in GENERATED else FIXED[name]

@@ -1,0 +1,24 @@
+"""A client sees through codexd, beside a noisy one, what it sees of a Codex of its own."""
+
+import pytest
+
+from tests.conformance.all_scripts import NAMES
+from tests.conformance.conftest import Book
+from tests.conformance.not_yet import SCRIPTS as NOT_YET
+from tests.conformance.runs import Run
+from tests.conformance.steps import Script
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_codexd_is_like_codex(book: Book, name: str) -> None:
+    """Every answer, every thread's messages, all the rest, and where the answers stand among them."""
+    assert book.run(name).differences == ""
+
+
+@pytest.mark.parametrize("script", NOT_YET, ids=[script.name for script in NOT_YET])
+@pytest.mark.xfail(reason="a known difference that is not wanted", strict=True)
+def test_what_is_not_yet_like_codex(book: Book, script: Script) -> None:
+    """Known bugs: a script that passes belongs among the others."""
+    assert Run(script, book.codex, bare_runs=1).differences == ""

@@ -1,0 +1,74 @@
+"""The differences between codexd and Codex that are wanted, each with its reason. All others are bugs.
+
+``is_noise``: what Codex tells every connection of other connections' threads; a private Codex has no others.
+"""
+
+from collections.abc import Set
+from typing import Any
+
+from codexd.protocol.catalogue import EVERYONE_ALTHOUGH_OF_A_THREAD
+from tests.conformance.noise import Noise
+from tests.e2e.harness_client import Message
+
+TO_EVERYBODY = frozenset({"account/rateLimits/updated"})
+"""Codex sends it to those who follow the thread whose model told the limits, without saying which thread that was.
+The limits are the account's, so codexd tells everybody."""
+
+EITHER_SIDE = {"turn/start": frozenset({"warning"})}
+"""Answers, and what bare Codex itself sends now before and now behind them, too seldom to be seen in a few runs."""
+
+LISTS = frozenset({"thread/list", "thread/loaded/list", "thread/search"})
+"""Views of all threads, of other clients' too."""
+
+
+def is_noise(message: Message, noise: Noise) -> bool:
+    """Whether the message is about another client's thread; then it must be one that goes to everybody."""
+    if message.get("method") in TO_EVERYBODY or noise.is_noise(message):
+        return True
+    params = message.get("params")
+    if not isinstance(params, dict):
+        return False
+    thread = params.get("threadId") or (params.get("thread") or {}).get("id")
+    if thread not in noise.threads:
+        return False
+    assert message["method"] in EVERYONE_ALTHOUGH_OF_A_THREAD, f"another client's: {message}"
+    return True
+
+
+def reduced(method: str, message: Message, noise: Set[str]) -> Message:
+    """The message without what is wanted to differ."""
+    result = message.get("result")
+    if method in LISTS and isinstance(result, dict):
+        return {**message, "result": _without_noise(result, noise)}
+    if method == "server/diagnostics" and isinstance(result, dict):
+        return {**message, "result": sorted(result)}  # sizes, and counts of everybody's doings
+    if method == "config/read" and isinstance(result, dict):
+        return {**message, "result": {**result, **_without_unload_delay(result)}}
+    return message
+
+
+def _without_unload_delay(result: dict[str, Any]) -> dict[str, Any]:
+    """codexd keeps a deserted thread for a delay of its own, and has Codex unload at once."""
+    name = "thread_unload_delay_secs"
+    shown = {
+        member: {key: value for key, value in result[member].items() if key != name}
+        for member in ("config", "origins")
+    }
+    layers = result.get("layers")
+    return {**shown, "layers": layers and [layer for layer in layers if list(layer["config"]) != [name]]}
+
+
+def _without_noise(result: dict[str, Any], noise: Set[str]) -> dict[str, Any]:
+    """A list without others' threads. A cursor tells a place in the list of all, so only whether there is one stays."""
+    kept = [entry for entry in result["data"] if _id(entry) not in noise]
+    cursors = {name: bool(kept and value) for name, value in result.items() if name.endswith("Cursor")}
+    states = {id: state for id, state in result.get("readStates", {}).items() if id not in noise}
+    return {**result, **cursors, "data": kept, **({"readStates": states} if "readStates" in result else {})}
+
+
+def _id(entry: Any) -> object:
+    match entry:
+        case {"id": id} | {"thread": {"id": id}}:
+            return id
+        case _:
+            return entry
