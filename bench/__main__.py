@@ -1,6 +1,6 @@
 """Measures codexd beside bare Codex, in one run, and prints the ratios.
 
-    python -m bench [--quick] [--json FILE] [fan-out | round-trip | burst | send | memory | idle]...
+    python -m bench [--quick] [--json FILE] [fan-out | round-trip | burst | send | start | memory | idle]...
 
 The real Codex comes from CODEX_PATH or the codex_cli_bin package; its model is the scripted one. The sides take
 turns, and what is compared are medians. Only the ratios mean anything: the figures beside them are this machine's, and
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from bench import burst, fan_out, idle, memory, round_trip, send
+from bench import burst, fan_out, idle, memory, round_trip, send, start
 from bench.processes import MIB
 from bench.results import Row, table
 from bench.world import World
@@ -31,6 +31,7 @@ MEASUREMENTS: dict[str, Callable[[World, bool], list[Row]]] = {
     "round-trip": round_trip.measure,
     "burst": burst.measure,
     "send": send.measure,
+    "start": start.measure,
     "memory": memory.measure,
     "idle": idle.measure,
 }
@@ -47,9 +48,9 @@ def main() -> None:
     rows = []
     with World(codex) as world:
         for name in options.names or MEASUREMENTS:
-            start = time.monotonic()
+            began = time.monotonic()
             rows += MEASUREMENTS[name](world, options.quick)
-            print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
+            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     print(f"\n{table(rows)}\n\nLoad of the machine at the end: {_load()}")
     if options.json:
         document = {"machine": machine, "rows": [row.document() for row in rows]}

@@ -105,9 +105,13 @@ class World:
 
 
 def command(program: str) -> list[str]:
-    """`codexd` or `codexctl` as installed beside this Python, else as a module."""
+    """A program of ours as installed beside this Python, else as a module."""
     installed = Path(sys.executable).parent / program
-    module = {"codexd": "codexd.service.main", "codexctl": "codexctl.main"}[program]
+    module = {
+        "codexd": "codexd.service.main",
+        "codexctl": "codexctl.main",
+        "codexd-codex": "codexctl.stand_in",
+    }[program]
     return [str(installed)] if installed.exists() else [sys.executable, "-m", module]
 
 

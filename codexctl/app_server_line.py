@@ -10,7 +10,6 @@ has no effect; `--profile`, `--remote` and `--worktree` are refused there.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 SUBCOMMAND = "app-server"
 _LONG = {
@@ -33,14 +32,9 @@ _WITH_VALUE = _TERMINALS_WITH_VALUE | {
 }  # fmt: skip
 
 
-class AppServer(NamedTuple):
-    """A client on stdin and stdout. `config` is what `-c`, `--enable` and `--disable` say, by dotted keys.
-
-    `unheard` is what a Codex that is shared cannot honour, as it stood on the command line.
-    """
-
-    config: dict[str, Any]
-    unheard: tuple[str, ...]
+AppServer = tuple[dict[str, object], tuple[str, ...]]
+"""A client on stdin and stdout: what `-c`, `--enable` and `--disable` say, by dotted keys; and what a Codex that is shared
+cannot honour, as it stood on the command line."""
 
 
 class _Options:
@@ -69,14 +63,14 @@ class _Options:
         if self.transports not in ([], ["stdio://"]):
             return None
         if not self.overrides and not self.features:
-            return AppServer({}, tuple(self.unheard))
+            return {}, tuple(self.unheard)
         from codexctl import overrides  # late: TOML takes 15 ms, and most clients say nothing in it
 
         config = overrides.config_of(self.overrides, self.features)
         if config is None:
             return None
         unheard = [f"-c {key}" for key in overrides.of_the_process(config)]
-        return AppServer(config, (*self.unheard, *unheard))
+        return config, (*self.unheard, *unheard)
 
 
 def read(words: Sequence[str]) -> AppServer | None:

@@ -120,8 +120,8 @@ class Client:
     @classmethod
     def open(cls, path: str | None = None, *, start: bool = True) -> Self:
         """Connects without a handshake, which is all that the `codexd/*` methods need. Raises as `connect` does."""
-        reached = reach(path, start=start)
-        return cls(reached.connection, reached.path, named=reached.named)
+        connection, where, named = reach(path, start=start)
+        return cls(connection, where, named=named)
 
     def send_initialize(
         self,

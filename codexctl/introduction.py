@@ -6,7 +6,6 @@ Bare Codex has the directory and the `-c` overrides of whoever started it. A Cod
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 METHOD = b'"initialize"'
 MAX_LINE_BYTES = 1024 * 1024
@@ -19,7 +18,7 @@ class Introduction:
     Every such line is looked for, not the first alone: a client whose `initialize` was refused may try again.
     """
 
-    def __init__(self, about: Mapping[str, Any]) -> None:
+    def __init__(self, about: Mapping[str, object]) -> None:
         self._about = about
         self._held = b""
         self._in_long_line = False
@@ -76,7 +75,7 @@ class Introduction:
         return True
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Codex takes no object that has a member twice."""
     found = dict(pairs)
     if len(found) != len(pairs):

@@ -12,7 +12,6 @@ the delay before a thread is unloaded were compared), but for what `of_the_proce
 import math
 import tomllib
 from collections.abc import Iterable
-from typing import Any
 
 _OLD_NAMES = {"use_legacy_landlock": "features.use_legacy_landlock"}
 _INT64 = range(-(2**63), 2**63)
@@ -24,9 +23,9 @@ _OF_THE_PROCESS = frozenset({
 they have no effect (tried with 0.169: all but `analytics`, `feedback` and the workspace)."""
 
 
-def config_of(overrides: Iterable[str], features: dict[str, bool]) -> dict[str, Any] | None:
+def config_of(overrides: Iterable[str], features: dict[str, bool]) -> dict[str, object] | None:
     """The overrides in the order of the command line, as a `config`; None when Codex would refuse one of them."""
-    config: dict[str, Any] = {}
+    config: dict[str, object] = {}
     for override in overrides:
         key, equals, text = override.partition("=")
         key = key.strip()
@@ -38,25 +37,26 @@ def config_of(overrides: Iterable[str], features: dict[str, bool]) -> dict[str, 
     return config
 
 
-def of_the_process(config: dict[str, Any]) -> list[str]:
+def of_the_process(config: dict[str, object]) -> list[str]:
     """The keys that only a Codex of one's own could honour."""
     return [key for key in config if key.partition(".")[0] in _OF_THE_PROCESS]
 
 
-def _put(config: dict[str, Any], key: str, value: object) -> None:
+def _put(config: dict[str, object], key: str, value: object) -> None:
     for inside in [known for known in config if known == key or known.startswith(f"{key}.")]:
         del config[inside]
     parts = key.split(".")
     for length in range(1, len(parts)):
         outer = ".".join(parts[:length])
-        if isinstance(config.get(outer), dict):
-            config[outer] = _with(config[outer], parts[length:], value)
+        table = config.get(outer)
+        if isinstance(table, dict):
+            config[outer] = _with(table, parts[length:], value)
             return
         config.pop(outer, None)  # it was no table, and has to be one now
     config[key] = value
 
 
-def _with(table: dict[str, Any], path: list[str], value: object) -> dict[str, Any]:
+def _with(table: dict[str, object], path: list[str], value: object) -> dict[str, object]:
     """The table with a value at this path; what is in the way and no table is replaced by one."""
     first, *rest = path
     if rest:

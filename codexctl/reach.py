@@ -2,19 +2,13 @@
 
 import os
 import socket
-from typing import NamedTuple
 
 from codexctl.unix_socket import connected
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.socket_path import codex_home, socket_path
 
-
-class Reached(NamedTuple):
-    """A connection to the codexd at `path`. `named`: the user chose this very socket, so any CODEX_HOME is right."""
-
-    connection: socket.socket
-    path: str
-    named: bool
+Reached = tuple[socket.socket, str, bool]
+"""A connection; the socket it is to; whether the user chose this very socket, so that any CODEX_HOME behind it is right."""
 
 
 def reach(path: str | None, *, start: bool) -> Reached:
@@ -33,7 +27,7 @@ def reach(path: str | None, *, start: bool) -> Reached:
     if connection is None:
         raise Unavailable(f"no codexd listens at {where}; `codexd start` starts one")
     named = bool(path or os.environ.get("CODEXD_SOCKET")) and not os.environ.get("CODEX_HOME")
-    return Reached(connection, where, named)
+    return connection, where, named
 
 
 def check_home(path: str, served: str | None, *, named: bool) -> None:

@@ -6,7 +6,6 @@
 import os
 import sys
 from collections.abc import MutableMapping, Sequence
-from typing import NoReturn
 
 from codexctl import app_server_line, stdio
 from codexctl.endings import ended
@@ -23,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     leave_codex_path(os.environ, sys.argv[0])
     line = app_server_line.read(words)
     if line is None:
-        become_codex(words)
+        return become_codex(words)
     return ended(stand_in.NAME, lambda: stdio.serve(stand_in.NAME, line, None, start=True))
 
 
@@ -37,7 +36,7 @@ def leave_codex_path(environ: MutableMapping[str, str], program: str) -> None:
         del environ["CODEX_PATH"]
 
 
-def become_codex(words: Sequence[str]) -> NoReturn:
+def become_codex(words: Sequence[str]) -> int:
     """Replaces this process; codexd's half of this installation knows where the real Codex is."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -10,7 +10,6 @@ import os
 import socket
 import sys
 import threading
-from typing import Any
 
 from codexctl.app_server_line import AppServer
 from codexctl.exits import Exit
@@ -30,27 +29,28 @@ def serve(program: str, line: AppServer, path: str | None, *, start: bool) -> Ex
     Raises:
         Unavailable: there is no codexd, it serves another CODEX_HOME, or it has closed the connection.
     """
-    if line.unheard:
-        what = ", ".join(line.unheard)
+    config, unheard = line
+    if unheard:
+        what = ", ".join(unheard)
         print(
             f"{program}: a Codex that is shared cannot honour {what}; "
             "what holds for all of it is for `codexd start --codex-config KEY=VALUE` to say",
             file=sys.stderr,
         )
-    reached = reach(path, start=start)
-    with reached.connection as connection:
+    connection, where, named = reach(path, start=start)
+    with connection:
         home, further = _served_home(connection)
-        check_home(reached.path, home, named=reached.named)
+        check_home(where, home, named=named)
         stdin_ended = threading.Event()
-        introduction = Introduction(_about(line.config))
+        introduction = Introduction(_about(config))
         threading.Thread(target=_pass_on, args=(connection, introduction, stdin_ended), daemon=True).start()
         if not _pass_back(connection, further) or stdin_ended.is_set():
             return Exit.DONE
     raise Unavailable("codexd closed the connection")
 
 
-def _about(config: dict[str, Any]) -> dict[str, Any]:
-    about: dict[str, Any] = {"config": config} if config else {}
+def _about(config: dict[str, object]) -> dict[str, object]:
+    about: dict[str, object] = {"config": config} if config else {}
     try:
         return {"cwd": os.getcwd(), **about}
     except FileNotFoundError:  # the directory has been removed since

@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
-from codexctl.app_server_line import AppServer, read
+from codexctl.app_server_line import read
 
-PLAIN = AppServer({}, ())
+PLAIN: tuple[dict[str, object], tuple[str, ...]] = ({}, ())
 
 
 @pytest.mark.parametrize(
@@ -15,15 +15,15 @@ PLAIN = AppServer({}, ())
         ("app-server --listen stdio://", PLAIN),
         ("app-server --listen=stdio://", PLAIN),
         ("app-server --stdio", PLAIN),
-        ("--config model=o3 --config a.b=1 app-server --listen stdio://", AppServer({"model": "o3", "a.b": 1}, ())),
-        ("-c model=o3 app-server -c a=1", AppServer({"model": "o3", "a": 1}, ())),
-        ("-cmodel=o3 app-server -c=a=1 --config=b=2", AppServer({"model": "o3", "a": 1, "b": 2}, ())),
-        ("--enable x app-server --disable=y", AppServer({"features.x": True, "features.y": False}, ())),
+        ("--config model=o3 --config a.b=1 app-server --listen stdio://", ({"model": "o3", "a.b": 1}, ())),
+        ("-c model=o3 app-server -c a=1", ({"model": "o3", "a": 1}, ())),
+        ("-cmodel=o3 app-server -c=a=1 --config=b=2", ({"model": "o3", "a": 1, "b": 2}, ())),
+        ("--enable x app-server --disable=y", ({"features.x": True, "features.y": False}, ())),
         ("-m gpt -s read-only -C /tmp --search --oss -agpt app-server", PLAIN),
-        ("app-server --analytics-default-enabled", AppServer({}, ("--analytics-default-enabled",))),
-        ("--strict-config app-server --new-flag -x", AppServer({}, ("--strict-config", "--new-flag", "-x"))),
-        ("app-server --new=value --code-mode-host http://x", AppServer({}, ("--new", "--code-mode-host"))),
-        ("-c log_dir=/x app-server", AppServer({"log_dir": "/x"}, ("-c log_dir",))),
+        ("app-server --analytics-default-enabled", ({}, ("--analytics-default-enabled",))),
+        ("--strict-config app-server --new-flag -x", ({}, ("--strict-config", "--new-flag", "-x"))),
+        ("app-server --new=value --code-mode-host http://x", ({}, ("--new", "--code-mode-host"))),
+        ("-c log_dir=/x app-server", ({"log_dir": "/x"}, ("-c log_dir",))),
     ],
 )  # fmt: skip
 def test_what_a_client_can_stand_in_for(line, read_as):

@@ -6,7 +6,8 @@ from codexd.protocol.errors import Unavailable
 
 def test_it_reaches_who_listens(codexd, monkeypatch):
     """At the default socket; one that is named by hand may serve any CODEX_HOME, unless that is named too."""
-    with reach(None, start=False).connection as connection:
+    connection, _, _ = reach(None, start=False)
+    with connection:
         assert connection.getpeername() == str(codexd.path)
     for path, environ, named in (
         (None, {}, False),
@@ -15,9 +16,9 @@ def test_it_reaches_who_listens(codexd, monkeypatch):
     ):
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
-        reached = reach(path, start=False)
-        reached.connection.close()
-        assert (reached.path, reached.named) == (str(codexd.path), named)
+        connection, where, meant = reach(path, start=False)
+        connection.close()
+        assert (where, meant) == (str(codexd.path), named)
 
 
 def test_where_nobody_listens_it_may_start_one(place, monkeypatch):

@@ -217,7 +217,7 @@ def test_it_starts_with_little(shim):
     )
     assert loaded & {
         "argparse", "asyncio", "codexctl.client", "codexctl.overrides", "codexctl.start", "dataclasses", "inspect",
-        "logging", "pathlib", "shutil", "subprocess", "tempfile", "tomllib",
+        "logging", "pathlib", "shutil", "subprocess", "tempfile", "tomllib", "typing",
     } == set()  # fmt: skip
 
 
