@@ -23,4 +23,4 @@ def run_command(argv: Sequence[str]) -> int:
         verb: Callable[..., Exit] = getattr(importlib.import_module(f"codexctl.{module}"), name)
         return verb(arguments)
 
-    return ended("codexctl", run)
+    return ended("codexctl", run, arguments.socket)

@@ -4,16 +4,16 @@ import sys
 from collections.abc import Callable
 
 from codexctl.exits import Exit, Failure
-from codexd.protocol.errors import Code, CodexdError, Unavailable
+from codexd.protocol.errors import ACTIVE_WRITER, Code, CodexdError, Unavailable
 from codexd.protocol.socket_path import SocketPathTooLong
 
 
-def ended(program: str, run: Callable[[], Exit]) -> Exit:
-    """Runs it, and says in the program's name what went wrong."""
+def ended(program: str, run: Callable[[], Exit], socket: str | None = None) -> Exit:
+    """Runs it, and says in the program's name what went wrong. `socket`: codexd's, where one was named."""
     try:
         return run()
     except CodexdError as error:
-        return _say(program, error, _code(error))
+        return _say(program, _sentence(error, socket), _code(error))
     except SocketPathTooLong as error:
         return _say(program, error, Exit.USAGE)
     except UnicodeEncodeError:
@@ -22,6 +22,14 @@ def ended(program: str, run: Callable[[], Exit]) -> Exit:
         return _say(program, "the time limit has passed", Exit.TIMED_OUT)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+
+
+def _sentence(error: CodexdError, socket: str | None) -> str:
+    if ACTIVE_WRITER not in str(error):
+        return str(error)
+    from codexctl.writers import explained
+
+    return explained(str(error), socket)
 
 
 def _code(error: CodexdError) -> Exit:

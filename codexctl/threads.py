@@ -1,4 +1,4 @@
-"""`codexctl threads`: list, show, archive, unarchive, fork, rename, delete."""
+"""`codexctl threads`: list, show, archive, unarchive, fork, rename, delete, release."""
 
 import argparse
 import sys
@@ -7,12 +7,15 @@ from typing import Any
 from codexctl import session
 from codexctl.arguments import directory
 from codexctl.client import Client, RpcError
-from codexctl.exits import Exit
+from codexctl.exits import Exit, Failure
 from codexctl.render import ago, as_json, exact, one_line, table
 from codexctl.transcript import Transcript
 from codexctl.views import PlainView
+from codexd.protocol import extension
 
 TURNS_SHOWN = 5
+RELEASE_SECONDS = 30.0
+"""Codex needs milliseconds; one that does not know the setting that codexd starts it with takes its own delay."""
 
 
 def list_threads(arguments: argparse.Namespace) -> Exit:
@@ -134,6 +137,40 @@ def fork(arguments: argparse.Namespace) -> Exit:
         result = client.request("thread/fork", {"threadId": thread_id, "excludeTurns": True})
     print(as_json(result, sys.stdout) if arguments.json else result["thread"]["id"])
     return Exit.DONE
+
+
+def release(arguments: argparse.Namespace) -> Exit:
+    """Has a thread unloaded that nobody uses; says who uses it otherwise, with exit code 1."""
+    with session.connect(arguments, start=True) as client:
+        thread_id = session.full_id(client, arguments.thread)
+        try:
+            result = client.request(extension.THREADS_RELEASE, {"threadId": thread_id}, RELEASE_SECONDS)
+        except TimeoutError:
+            raise Failure(
+                Exit.TIMED_OUT, f"Codex was told to unload {thread_id}, and has not done so yet"
+            ) from None
+    if arguments.json:
+        print(as_json(result, sys.stdout))
+    elif result["status"] == "inUse":
+        raise Failure(Exit.FAILED, f"{thread_id} is in use: {_use(result)}")
+    else:
+        done = "released" if result["status"] == "released" else "is not loaded"
+        print(f"{thread_id} {done}", file=sys.stderr)
+    return Exit.FAILED if result["status"] == "inUse" else Exit.DONE
+
+
+def _use(result: dict[str, Any]) -> str:
+    """What is made of a thread that stays."""
+    uses = [
+        one if count == 1 else many.format(count)
+        for count, one, many in (
+            (result["followers"], "a client follows it", "{} clients follow it"),
+            (int(result["turnRuns"]), "a turn runs", ""),
+            (result["pendingApprovals"], "a question waits for an answer", "{} questions wait for an answer"),
+        )
+        if count
+    ]
+    return ", ".join(uses) or "a request for it is under way"
 
 
 def _change(

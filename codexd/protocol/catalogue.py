@@ -7,6 +7,8 @@ it. Measured on Codex 0.163 and 0.169.
 
 from enum import Enum, auto
 
+from codexd.protocol.extension import THREADS_RELEASE
+
 
 class Scope(Enum):
     """Who gets a notification."""
@@ -193,6 +195,7 @@ MARKER = "thread/loaded/list"
 """A request that Codex answers at once and in order: its answer proves that all sent before it was taken."""
 
 SAFE_TO_RETRY = frozenset({
+    THREADS_RELEASE,
     "account/read",
     "account/rateLimits/read",
     "collaborationMode/list",

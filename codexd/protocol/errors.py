@@ -30,6 +30,8 @@ class Code(IntEnum):
 
 OVERLOADED_MESSAGE = "Server overloaded; retry later."
 """Codex's text for a request that it refused before looking at it; every other -32001 is something else."""
+ACTIVE_WRITER = "already has an active writer"
+"""In Codex's text for a request for a thread that another Codex process has; it begins with `thread ID`."""
 
 
 class CodexdError(Exception):

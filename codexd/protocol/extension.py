@@ -17,6 +17,11 @@ APPROVALS_LIST = "codexd/approvals/list"
 to, oldest first; `params` are Codex's own."""
 APPROVALS_ANSWER = "codexd/approvals/answer"
 """`{id, result}` → `{}`: decides a pending approval without being attached to its thread."""
+THREADS_RELEASE = "codexd/threads/release"
+"""`{threadId}` → `{status}`, without waiting for the delay that a thread without followers is kept for: `released` when
+Codex has unloaded the thread and its writer lock is free; `notLoaded` when it was not loaded; `inUse` when it stays,
+with `followers` (how many clients follow it), `turnRuns` and `pendingApprovals`, its parents and sub-agents
+counted in. A client that asks does not become a follower. Waits as long as Codex takes."""
 CODEX_START = "codexd/codex/start"
 """`{}` → `{}`: tries again when Codex was left down after it died too often; does nothing in any other state."""
 

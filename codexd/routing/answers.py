@@ -61,7 +61,7 @@ class Answers:
             self._notifications.adopt()
             self._let_go_unclaimed()
         if call.thread is not None:
-            self._dispatch.release_if_deserted(call.thread)
+            self._dispatch.unloading.release_if_deserted(call.thread)
 
     def _try_again(self, number: int, call: Call, answer: ErrorResponse) -> bool:
         code, message = params.error_body(answer.error)
@@ -72,7 +72,7 @@ class Answers:
         else:
             return False
         if call.abandoned and call.thread is not None:
-            self._dispatch.release_if_deserted(call.thread)
+            self._dispatch.unloading.release_if_deserted(call.thread)
         elif call.purpose is not Purpose.MARKER and not call.abandoned:
             self._state.flow.retry_later(call, self._state.now)
         return True
@@ -85,7 +85,7 @@ class Answers:
                 assert call.thread is not None, "a resume names its thread"
                 self._life.resumed(call.thread, answer)
             case Purpose.RELEASE:
-                self._released(call)
+                self._released(call, answer)
             case Purpose.FIND_PARENT:
                 assert call.thread is not None, "a read names its thread"
                 self._parent_found(call.thread, answer)
@@ -151,24 +151,31 @@ class Answers:
         if described.turns and described.turns[-1].status == "inProgress":
             thread.turn = described.turns[-1].id
         if not call.abandoned:
-            self._dispatch.follow(thread, client)
+            self._dispatch.unloading.follow(thread, client)
             if bytes(messages.members_of(call.request.params).get(DECLARES_TOOLS, b"null")) != b"null":
                 thread.tools_of = client
+            self._dispatch.unloading.not_released(thread)
         self._notifications.deliver_held(thread.id)
         self._notifications.open_adopted()
         if call.method != "thread/start":
             thread.usage_to = client
         state.tell(() if call.abandoned else (client,), line)
         self._notifications.offer_family(thread)
-        self._dispatch.release_if_deserted(thread.id)
+        self._dispatch.unloading.release_if_deserted(thread.id)
 
-    def _released(self, call: Call) -> None:
+    def _released(self, call: Call, answer: Response | ErrorResponse) -> None:
         thread = self._state.threads.get(call.thread)
         if thread is None:
             return
         thread.releasing = False
-        if not thread.subscribers:
-            self._dispatch.forget(thread)
+        if thread.subscribers:
+            self._dispatch.unloading.not_released(thread)
+            return
+        self._dispatch.unloading.forget(thread)
+        if isinstance(answer, Response) and params.status_of_result(answer.result) != "notLoaded":
+            self._state.releases.closes(thread.id)
+        else:
+            self._dispatch.unloading.released(thread.id, "notLoaded")
 
     def _parent_found(self, thread: str, answer: Response | ErrorResponse) -> None:
         described = params.thread_of_result(answer.result) if isinstance(answer, Response) else None

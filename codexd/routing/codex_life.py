@@ -9,27 +9,33 @@ In the next process the threads that somebody follows are resumed, and their req
 
 import logging
 import re
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Raw
 
 from codexd.protocol import extension, messages
 from codexd.protocol.catalogue import SAFE_TO_RETRY
-from codexd.protocol.errors import Code
+from codexd.protocol.errors import ACTIVE_WRITER, Code
 from codexd.protocol.gates import Gates
 from codexd.protocol.messages import ErrorResponse, Response
+from codexd.protocol.writer_lock import ways_out
 from codexd.routing import params
 from codexd.routing.clients import Client
-from codexd.routing.dispatch import Dispatch, own_call
+from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import StartCodex, StopCodex
 from codexd.routing.lifecycle import CRASH_LOOP_DEATHS, START_SECONDS, State as LifeState
-from codexd.routing.requests import Call, Purpose
+from codexd.routing.requests import Call, Purpose, own_call
 from codexd.routing.state import State
 from codexd.routing.threads import NOBODY, Thread
 
 Refusal = tuple[str, dict[str, Any]]
 """Message and data of a -32050 error."""
 
+STOPPING: Refusal = (
+    "codexd is stopping; start it again with `codexd start`",
+    {"reason": "stopping", "safeToRetry": True},
+)
 _NEVER = "no rollout found"
 """In the error of a resume of a thread of which Codex has nothing on disk (measured)."""
 _VERSION = re.compile(r'/([^ "]+)')
@@ -38,9 +44,10 @@ _VERSION = re.compile(r'/([^ "]+)')
 class CodexLife:
     """Carries the others through the deaths of Codex."""
 
-    def __init__(self, state: State, dispatch: Dispatch) -> None:
+    def __init__(self, state: State, dispatch: Dispatch, writer_of: Callable[[str], int | None]) -> None:
         self._state = state
         self._dispatch = dispatch
+        self._writer_of = writer_of
         self._verdict: str | None = None
 
     def start(self) -> None:
@@ -127,10 +134,7 @@ class CodexLife:
         """Why requests can't even wait: codexd is stopping, or Codex was left down. `None` while there is hope."""
         life = self._state.life
         if life.stopping:
-            return "codexd is stopping; start it again with `codexd start`", {
-                "reason": "stopping",
-                "safeToRetry": True,
-            }
+            return STOPPING
         if life.is_left_down:
             return self.down_sentence(), {"reason": "codexDown", "safeToRetry": True}
         return None
@@ -145,15 +149,17 @@ class CodexLife:
                 self._not_resumed(thread, params.error_body(answer.error)[1])
             else:
                 thread.attached = True
-                self._dispatch.release_if_deserted(thread_id)
+                self._dispatch.unloading.release_if_deserted(thread_id)
 
     def _not_resumed(self, thread: Thread, why: str) -> None:
         """Its followers follow nothing any more. Another process may have it now, and a later resume may succeed."""
         state = self._state
         message = f"thread {thread.id} could not be resumed after Codex died: {why}"
+        if ACTIVE_WRITER in why:
+            message += f": {ways_out(thread.id, self._writer_of(thread.id))}"
         state.log(message, logging.WARNING)
         self._notify(tuple(thread.subscribers), "warning", {"threadId": thread.id, "message": message})
-        self._dispatch.forget(thread, lost=_NEVER in why)
+        self._dispatch.unloading.forget(thread, lost=_NEVER in why)
 
     def exited(self, incarnation: int, reason: str) -> None:
         """The process is gone, or could not be had. What an older incarnation reports is ignored."""
@@ -207,19 +213,15 @@ class CodexLife:
     def _end_what_was_under_way(self, reason: str) -> None:
         state = self._state
         stopping = state.life.stopping
-        for call in state.requests.take_all():
-            if call.owner is not None and not call.abandoned:
+        asked = [(c.owner, c.request) for c in state.requests.take_all() if not c.abandoned]
+        for owner, request in (*asked, *state.releases.clear()):
+            if owner is not None:
                 data = {
                     "reason": "stopping" if stopping else "codexExited",
-                    "safeToRetry": call.method in SAFE_TO_RETRY,
+                    "safeToRetry": request.method in SAFE_TO_RETRY,
                 }
-                state.refuse(
-                    call.owner,
-                    call.request,
-                    Code.CODEX_UNAVAILABLE,
-                    f"{reason}, while {call.method} was under way",
-                    data,
-                )
+                message = f"{reason}, while {request.method} was under way"
+                state.refuse(owner, request, Code.CODEX_UNAVAILABLE, message, data)
         state.flow.drop(None)
         state.flow.forget_window()
         for thread in state.threads.all():

@@ -37,7 +37,7 @@ class Decisions:
         self._state.server_requests.decide(pending)
         self._state.tell_codex(line)
         if pending.thread is not None:
-            self._dispatch.release_if_deserted(pending.thread)
+            self._dispatch.unloading.release_if_deserted(pending.thread)
 
     def answer_for_nobody(self, pending: Pending) -> None:
         """A request that no thread can keep, or that Codex does not wait for any longer."""
@@ -58,7 +58,7 @@ class Decisions:
             notification.method, self._state.threads.recipients(said.thread_id)
         )
         self._state.tell(clients, messages.rewritten(notification, {"requestId": pending.id}))
-        self._dispatch.release_if_deserted(said.thread_id)
+        self._dispatch.unloading.release_if_deserted(said.thread_id)
 
     def find_parent(self, thread: str) -> None:
         """Asks Codex whose sub-agent a thread is that nobody follows."""

@@ -5,7 +5,7 @@ subscriber, so the delay is codexd's to keep, and Codex is told to unload at onc
 
 Rule 1. The clock starts when the last follower leaves, or when the last thing ends that goes on without followers: a
         turn, a question, a request.
-Rule 2. A new follower stops it, and so does a turn.
+Rule 2. A new follower stops it, and so does a turn, of a sub-agent too.
 Rule 3. A family goes together: sub-agents' threads with the one at the top, and none while one of them is busy.
 """
 

@@ -16,17 +16,19 @@ from codexd.routing.asking import Asking
 from codexd.routing.effects import ClientId, ResumeReading
 from codexd.routing.flow import QUEUE_REQUESTS
 from codexd.routing.handles import closing
-from codexd.routing.requests import Call, Purpose
+from codexd.routing.requests import Call, Purpose, own_call
 from codexd.routing.state import State
 from codexd.routing.threads import Thread
+from codexd.routing.unloading import Unloading
 
 
 class Dispatch:
     """Sends what may be sent, in the clients' turns, and says no to what can't be."""
 
-    def __init__(self, state: State, asking: Asking) -> None:
+    def __init__(self, state: State, asking: Asking, unloading: Unloading) -> None:
         self._state = state
         self._asking = asking
+        self.unloading = unloading
 
     def pump(self) -> None:
         """Hands to Codex what the window allows. Called after everything that may have changed that."""
@@ -69,58 +71,6 @@ class Dispatch:
         self._state.origins.sent(call)
         self._state.tell_codex(line)
 
-    def follow(self, thread: Thread, client: ClientId) -> None:
-        """The client follows the thread from now on; nobody lets go of it any more."""
-        self._state.threads.subscribe(thread, client)
-        self._state.deserted.cancel(thread.id)
-
-    def release(self, thread: Thread) -> None:
-        """Lets Codex unload a thread that nobody follows and in which nothing happens, and its sub-agents' threads."""
-        for candidate in self._family(thread):
-            if not candidate.releasing and self._may_release(candidate):
-                candidate.releasing = True
-                self.ask(Purpose.RELEASE, "thread/unsubscribe", {"threadId": candidate.id}, candidate.id)
-
-    def release_if_deserted(self, thread_id: str) -> None:
-        """Something ended in this thread: if nobody follows it, it goes after the delay, with the whole family."""
-        root = self._state.threads.root(thread_id)
-        if root is None or root.subscribers:
-            return
-        if not self._state.deserted.delay:
-            self.release(root)
-        elif not root.releasing and self._may_release(root):
-            self._state.deserted.add(root.id, self._state.now)
-
-    def release_due(self) -> None:
-        """Time has passed: what was deserted for so long goes, unless something happens there now."""
-        for thread_id in self._state.deserted.take_due(self._state.now):
-            root = self._state.threads.root(thread_id)
-            assert root is not None, "what is forgotten is due no more"
-            if root.id == thread_id:  # else its parent has become known since, and the parent's clock counts
-                self.release(root)
-
-    def turn_ended(self, thread: Thread) -> None:
-        """A turn is over: a deserted thread's clock starts anew."""
-        root = self._state.threads.root(thread.id)
-        assert root is not None, "the thread is known"
-        self._state.deserted.cancel(root.id)
-        self.release_if_deserted(root.id)
-
-    def forget(self, thread: Thread, *, lost: bool = False) -> None:
-        """The thread is gone, or `lost` for good.
-
-        Its sub-agents' threads stay loaded, and may be nobody's now; its parent's may only have waited for it.
-        """
-        threads = self._state.threads
-        left_behind = threads.descendants(thread)
-        self._state.deserted.cancel(thread.id)
-        (threads.lose if lost else threads.forget)(thread)
-        for child in left_behind:
-            self._state.deserted.cancel(child.id)
-            self.release_if_deserted(child.id)
-        if thread.parent is not None:
-            self.release_if_deserted(thread.parent)
-
     def close(self, client: ClientId, opener: str, handle: str) -> None:
         """Ends what a client that has left had opened."""
         self.ask(Purpose.CLEAN_UP, *closing(client, opener, handle))
@@ -129,27 +79,6 @@ class Dispatch:
         """The thread's resume is over: what waited for it takes its place before what came later."""
         for call in reversed(self._state.threads.take_parked(thread)):
             self._state.flow.offer(call, first=True)
-
-    def _may_release(self, thread: Thread) -> bool:
-        threads = self._state.threads
-        root = threads.root(thread.id)
-        assert root is not None, "the thread is known"
-        return (
-            thread.attached
-            and not threads.recipients(thread.id)
-            and not any(self._is_busy(relative) for relative in self._family(root))
-        )
-
-    def _is_busy(self, thread: Thread) -> bool:
-        return (
-            thread.turn is not None
-            or bool(self._state.server_requests.undecided(thread.id))
-            or self._state.requests.is_asked_of(thread.id)
-        )
-
-    def _family(self, thread: Thread) -> list[Thread]:
-        """The thread and the sub-agents below it."""
-        return [thread, *self._state.threads.descendants(thread)]
 
     def _decide(self, call: Call) -> None:
         state = self._state
@@ -197,9 +126,7 @@ class Dispatch:
         """Whether what codexd itself is to ask makes sense now that its turn has come."""
         match call.purpose:
             case Purpose.RELEASE:
-                if thread is not None:
-                    thread.releasing = self._may_release(thread)
-                return thread is not None and thread.releasing
+                return thread is not None and self.unloading.is_still_wanted(thread)
             case Purpose.RESUME:
                 return thread is not None and thread.resuming
             case Purpose.WATCH_AGAIN:
@@ -220,30 +147,18 @@ class Dispatch:
         resumes = [c for c in state.requests.of_methods(RESUMING) if c.thread == thread_id]
         if any(resume.owner == client for resume in resumes):
             state.threads.park(thread_id, call)
-        elif thread is None and not resumes and not self._is_heard_of(thread_id):
+        elif thread is None and not resumes and not self.unloading.is_heard_of(thread_id):
             self.send(call)
         elif thread is not None and client in thread.subscribers:
             state.threads.unsubscribe(thread, client)
-            for left in self._family(thread):
+            for left in state.threads.family(thread):
                 if client not in state.threads.recipients(left.id):
                     state.server_requests.leave(client, left.id)
             self._asking.offer_again()
             state.tell((client,), messages.result(call.request.id, {"status": "unsubscribed"}))
-            self.release_if_deserted(thread_id)
+            self.unloading.was_used(thread)
         else:
             state.tell((client,), messages.result(call.request.id, {"status": "notSubscribed"}))
-
-    def _is_heard_of(self, thread: str) -> bool:
-        """Whether Codex tells codexd of this thread although nobody knows yet who follows it: a sub-agent's, it may be."""
-        threads = self._state.threads
-        return threads.is_spoken_for(thread) or bool(self._state.server_requests.undecided(thread))
-
-
-def own_call(purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> Call:
-    """A request of codexd's own; its id is filled in when it is sent."""
-    request = messages.parse(messages.request(b"0", method, params))
-    assert isinstance(request, Request), "it was made as one"
-    return Call(None, request, thread, purpose=purpose)
 
 
 def thread_lost(thread: str) -> tuple[str, dict[str, Any]]:

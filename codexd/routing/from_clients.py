@@ -70,6 +70,7 @@ class FromClients:
         """The connection is gone: what it opened is closed; its turns and what it was asked go on."""
         state = self._state
         state.clients.remove(client_id)
+        state.releases.leave(client_id)
         never_sent = state.flow.drop(client_id)
         state.paused.discard(client_id)
         state.threads.drop_parked(client_id)
@@ -84,10 +85,10 @@ class FromClients:
             thread = state.threads.get(followed)
             assert thread is not None, "it has a subscriber"
             state.threads.unsubscribe(thread, client_id)
-            self._dispatch.release_if_deserted(followed)
+            self._dispatch.unloading.was_used(thread)
         for call in never_sent:  # one that Codex had refused may have kept a thread that nobody follows
             if call.thread is not None:
-                self._dispatch.release_if_deserted(call.thread)
+                self._dispatch.unloading.release_if_deserted(call.thread)
         self._asking.offer_again()
 
     def _answer_error(self, client: ClientId, error: ProtocolError) -> None:

@@ -64,7 +64,7 @@ class Notifications:
         """Sub-agents' threads are known whose parents are: with what they said, what they asked, and nobody's go again."""
         for child in self.open_adopted():
             self.offer_family(child)
-            self._dispatch.release_if_deserted(child.id)
+            self._dispatch.unloading.release_if_deserted(child.id)
 
     def open_adopted(self) -> list[Thread]:
         """The first half of that: what they said reaches whoever follows them."""
@@ -111,7 +111,7 @@ class Notifications:
             thread.turn, thread.ended_turn = None, found[1].id
         self._pass_on(notification)
         if thread is not None:
-            self._dispatch.turn_ended(thread)
+            self._dispatch.unloading.was_used(thread)
 
     def _thread_ended(self, notification: Notification) -> None:
         self._pass_on(notification)
@@ -121,7 +121,8 @@ class Notifications:
             self._state.threads.take_held(thread_id)
             thread = self._state.threads.get(thread_id)
             if thread is not None:
-                self._dispatch.forget(thread)
+                self._dispatch.unloading.forget(thread)
+            self._dispatch.unloading.released(thread_id, "released")
             self.adopt()
 
     def _usage(self, notification: Notification) -> None:

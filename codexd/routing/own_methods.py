@@ -1,7 +1,7 @@
 """The `codexd/*` methods: answered by codexd itself, in every state of Codex and without `initialize`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -9,13 +9,25 @@ from codexd.protocol import extension, messages
 from codexd.protocol.errors import Code
 from codexd.protocol.messages import Request
 from codexd.routing.clients import Client
-from codexd.routing.codex_life import CodexLife
+from codexd.routing.codex_life import STOPPING, CodexLife
 from codexd.routing.decisions import Decisions
+from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId
-from codexd.routing.reports import AnswerParams, Approval, ClientInfo, CodexdStatus, CodexStatus, Status
+from codexd.routing.reports import (
+    AnswerParams,
+    Approval,
+    ClientInfo,
+    CodexdStatus,
+    CodexStatus,
+    ReleaseParams,
+    Status,
+)
 from codexd.routing.state import State
 
+_Params = TypeVar("_Params", AnswerParams, ReleaseParams)
+
 _answer_params = msgspec.json.Decoder(AnswerParams)
+_release_params = msgspec.json.Decoder(ReleaseParams)
 
 
 class _Refused(Exception):
@@ -28,9 +40,15 @@ class OwnMethods:
     """What codexd says of itself, and the decisions that are made without being attached."""
 
     def __init__(
-        self, state: State, decisions: Decisions, life: CodexLife, outbox_bytes: Callable[[ClientId], int]
+        self,
+        state: State,
+        dispatch: Dispatch,
+        decisions: Decisions,
+        life: CodexLife,
+        outbox_bytes: Callable[[ClientId], int],
     ) -> None:
         self._state = state
+        self._dispatch = dispatch
         self._decisions = decisions
         self._life = life
         self._outbox_bytes = outbox_bytes
@@ -46,8 +64,11 @@ class OwnMethods:
         """Answers one request of these methods."""
         method = self._methods.get(request.method)
         try:
+            if request.method == extension.THREADS_RELEASE:
+                self._release(client, request)
+                return
             if method is None:
-                known = ", ".join(self._methods)
+                known = ", ".join((*self._methods, extension.THREADS_RELEASE))
                 raise _Refused(
                     Code.METHOD_NOT_FOUND, f"unknown method {request.method}; codexd knows {known}"
                 )
@@ -121,10 +142,7 @@ class OwnMethods:
         ]
 
     def _decide(self, request: Request) -> dict[str, Any]:
-        try:
-            answer = _answer_params.decode(request.params if request.params is not msgspec.UNSET else b"{}")
-        except msgspec.DecodeError as error:
-            raise _Refused(Code.INVALID_PARAMS, f"{request.method} takes {{id, result}}: {error}") from None
+        answer = self._params(request, _answer_params, "{id, result}")
         pending = self._state.server_requests.get(answer.id)
         if pending is None:
             raise _Refused(
@@ -133,6 +151,20 @@ class OwnMethods:
             )
         self._decisions.decide(pending, messages.result(pending.request.id, answer.result))
         return {}
+
+    def _release(self, client: Client, request: Request) -> None:
+        """The answer may take a while."""
+        wanted = self._params(request, _release_params, "{threadId}")
+        if self._state.life.stopping:  # then nothing is known any more of what Codex may still hold
+            self._state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *STOPPING)
+        else:
+            self._dispatch.unloading.release_for(client.id, request, wanted.thread_id)
+
+    def _params(self, request: Request, decoder: msgspec.json.Decoder[_Params], shape: str) -> _Params:
+        try:
+            return decoder.decode(request.params if request.params is not msgspec.UNSET else b"{}")
+        except msgspec.DecodeError as error:
+            raise _Refused(Code.INVALID_PARAMS, f"{request.method} takes {shape}: {error}") from None
 
     def _start(self, _: Request) -> dict[str, Any]:
         self._life.try_again()

@@ -30,6 +30,10 @@ class _ThreadResult(Struct):
     thread: Thread
 
 
+class _StatusResult(Struct):
+    status: str
+
+
 class _TurnResult(Struct):
     turn: Turn
 
@@ -53,6 +57,7 @@ class _ErrorBody(Struct):
 
 _thread_of = msgspec.json.Decoder(_ThreadOf)
 _thread_result = msgspec.json.Decoder(_ThreadResult)
+_status_result = msgspec.json.Decoder(_StatusResult)
 _turn_result = msgspec.json.Decoder(_TurnResult)
 _turn_params = msgspec.json.Decoder(_TurnParams)
 _resolved = msgspec.json.Decoder(Resolved)
@@ -80,6 +85,14 @@ def thread_of_result(result: Raw) -> Thread | None:
     """`result.thread` of the answer to `thread/start`, `resume`, `fork` or `read`."""
     try:
         return _thread_result.decode(result).thread
+    except msgspec.DecodeError:
+        return None
+
+
+def status_of_result(result: Raw) -> str | None:
+    """`result.status` of the answer to `thread/unsubscribe`."""
+    try:
+        return _status_result.decode(result).status
     except msgspec.DecodeError:
         return None
 

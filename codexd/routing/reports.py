@@ -66,6 +66,27 @@ class Approval(Struct, rename="camel"):
     asked_clients: list[int]
 
 
+class ReleaseParams(Struct, rename="camel"):
+    """The params of `codexd/threads/release`."""
+
+    thread_id: str
+
+
+class Release(Struct, rename="camel"):
+    """The answer to it when the thread is gone from Codex's memory: `released` or `notLoaded`."""
+
+    status: str
+
+
+class InUse(Struct, rename="camel"):
+    """The answer to it when the thread stays. What its parents and sub-agents do is counted in."""
+
+    followers: int
+    turn_runs: bool
+    pending_approvals: int
+    status: str = "inUse"
+
+
 class AnswerParams(Struct, rename="camel"):
     """The params of `codexd/approvals/answer`; `result` is what Codex expects for the request's method."""
 

@@ -7,6 +7,7 @@ and the answers of a Codex that has died can't be taken for another's.
 
 from collections.abc import Iterator
 from enum import Enum, auto
+from typing import Any
 
 from msgspec import Struct
 
@@ -133,3 +134,10 @@ class Requests:
             self._counts[call.owner] = count
         else:
             self._counts.pop(call.owner, None)
+
+
+def own_call(purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> Call:
+    """A request of codexd's own; its id is filled in when it is sent."""
+    request = messages.parse(messages.request(b"0", method, params))
+    assert isinstance(request, Request), "it was made as one"
+    return Call(None, request, thread, purpose=purpose)

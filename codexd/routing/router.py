@@ -16,7 +16,7 @@ Rules
 
 Theory of operation
     `State` holds the tables; each table has its rules at the top of its file (`flow`, `requests`, `clients`,
-    `threads`, `deserted`, `server_requests`, `handles`, `lifecycle`). The deciders change them: `FromClients` and
+    `threads`, `deserted`, `releases`, `server_requests`, `handles`, `lifecycle`). The deciders change them: `FromClients` and
     `FromCodex` take one line each (the latter's are for `Answers`, `Notifications` or `Decisions`), `CodexLife`
     carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be handed over. After each input the
     queues are pumped, once.
@@ -47,6 +47,7 @@ from codexd.routing.notifications import Notifications
 from codexd.routing.own_methods import OwnMethods
 from codexd.routing.reports import Status
 from codexd.routing.state import Identity, State
+from codexd.routing.unloading import Unloading
 
 __all__ = ["Identity", "Router"]
 
@@ -54,16 +55,22 @@ __all__ = ["Identity", "Router"]
 class Router:
     """Decides. Every method takes the time as seconds since the epoch and returns what is to be done, in order.
 
-    `outbox_bytes` says how much is queued for a client, for `codexd/clients/list`.
+    `outbox_bytes` says how much is queued for a client, for `codexd/clients/list`; `writer_of` which process has a
+    thread that Codex can't have, where that is known.
     """
 
-    def __init__(self, identity: Identity, outbox_bytes: Callable[[ClientId], int]) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        outbox_bytes: Callable[[ClientId], int],
+        writer_of: Callable[[str], int | None],
+    ) -> None:
         self._state = State(identity)
         asking = Asking(self._state)
-        self._dispatch = Dispatch(self._state, asking)
+        self._dispatch = Dispatch(self._state, asking, Unloading(self._state))
         decisions = Decisions(self._state, self._dispatch, asking)
-        self._life = CodexLife(self._state, self._dispatch)
-        self._own_methods = OwnMethods(self._state, decisions, self._life, outbox_bytes)
+        self._life = CodexLife(self._state, self._dispatch, writer_of)
+        self._own_methods = OwnMethods(self._state, self._dispatch, decisions, self._life, outbox_bytes)
         self._clients = FromClients(
             self._state, self._dispatch, decisions, self._life, self._own_methods, asking
         )
@@ -135,7 +142,7 @@ class Router:
         self._state.flow.retry_due(now)
         self._decisions.give_up_due()
         self._life.tick()
-        self._dispatch.release_due()
+        self._dispatch.unloading.release_due()
         return self._pumped()
 
     def stop(self, now: float) -> list[Effect]:

@@ -14,6 +14,7 @@ from codexd.routing.flow import Flow
 from codexd.routing.handles import Handles
 from codexd.routing.lifecycle import Lifecycle
 from codexd.routing.origins import Origins
+from codexd.routing.releases import Releases
 from codexd.routing.requests import Requests
 from codexd.routing.server_requests import ServerRequests
 from codexd.routing.threads import Threads
@@ -50,6 +51,7 @@ class State:
         self.flow = Flow()
         self.threads = Threads()
         self.deserted = Deserted(identity.thread_unload_delay)
+        self.releases = Releases()
         self.server_requests = ServerRequests(identity.started_at)
         self.handles = Handles()
         self.origins = Origins()

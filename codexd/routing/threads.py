@@ -150,6 +150,10 @@ class Threads:
         candidates = [t for t in self._threads.values() if t.parent is not None and t is not thread]
         return [t for t in candidates if thread in self._line(t.id)]
 
+    def family(self, thread: Thread) -> list[Thread]:
+        """The thread and the sub-agents below it."""
+        return [thread, *self.descendants(thread)]
+
     def _line(self, thread: str) -> list[Thread]:
         """The thread and its ancestors, as far as they are known."""
         line: list[Thread] = []

@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import trio
 
+from codexd.protocol import writer_lock
 from codexd.protocol.framing import MAX_MESSAGE_BYTES, TooLong
 from codexd.protocol.gates import Gates
 from codexd.routing.effects import (
@@ -70,7 +71,8 @@ class Broker:
 
     def __init__(self, identity: Identity, find_codex: Callable[[], Launch], limits: Limits) -> None:
         self._limits = limits
-        self._router = Router(identity, self._outbox_bytes)
+        writer_of = partial(writer_lock.holder, identity.codex_home)
+        self._router = Router(identity, self._outbox_bytes, writer_of)
         self._supervisor = Supervisor(find_codex, self)
         self._sessions: dict[ClientId, Session] = {}
         self._on_frames: set[ClientId] = set()

@@ -1,8 +1,11 @@
+import fcntl
 import json
 
 import pytest
 
-from tests.codexctl.standin import THREAD, Refused, message, thread, turn, user_message
+from codexctl import threads
+from codexd.protocol.writer_lock import holder, ways_out
+from tests.codexctl.standin import SILENCE, THREAD, Refused, message, status, thread, turn, user_message
 
 OTHER = "01a1fc06-ce19-73d0-bc44-c56b7f4ae932"
 
@@ -117,6 +120,68 @@ def test_threads_are_changed_by_codex(codexd, said, argv, method, params, done):
     assert said("threads", *argv) == (0, "", f"{THREAD} {done}\n")
     assert said("threads", *argv, "--json") == (0, '{"some": "result"}\n', "")
     assert codexd.requests(method) == [{"threadId": THREAD, **params}] * 2
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "sentence"),
+    [
+        ({"status": "released"}, 0, f"{THREAD} released"),
+        ({"status": "notLoaded"}, 0, f"{THREAD} is not loaded"),
+        (
+            {"status": "inUse", "followers": 1, "turnRuns": True, "pendingApprovals": 0},
+            1,
+            f"codexctl: {THREAD} is in use: a client follows it, a turn runs",
+        ),
+        (
+            {"status": "inUse", "followers": 2, "turnRuns": False, "pendingApprovals": 3},
+            1,
+            f"codexctl: {THREAD} is in use: 2 clients follow it, 3 questions wait for an answer",
+        ),
+        (
+            {"status": "inUse", "followers": 0, "turnRuns": False, "pendingApprovals": 1},
+            1,
+            f"codexctl: {THREAD} is in use: a question waits for an answer",
+        ),
+        (
+            {"status": "inUse", "followers": 0, "turnRuns": False, "pendingApprovals": 0},
+            1,
+            f"codexctl: {THREAD} is in use: a request for it is under way",
+        ),
+    ],
+)
+def test_a_thread_is_released_by_codexd(codexd, said, result, code, sentence):
+    """Or said to be in use, and by whom; programs read codexd's own result."""
+    codexd.answers["codexd/threads/release"] = result
+    assert said("threads", "release", THREAD) == (code, "", f"{sentence}\n")
+    assert said("threads", "release", THREAD, "--json") == (code, json.dumps(result) + "\n", "")
+    assert codexd.requests("codexd/threads/release") == [{"threadId": THREAD}] * 2
+
+
+def test_a_codex_that_does_not_let_go_is_not_waited_for(codexd, said, monkeypatch):
+    """It was told, and takes its time."""
+    monkeypatch.setattr(threads, "RELEASE_SECONDS", 0.01)
+    codexd.answers["codexd/threads/release"] = SILENCE
+    assert said("threads", "release", THREAD) == (
+        124,
+        "",
+        f"codexctl: Codex was told to unload {THREAD}, and has not done so yet\n",
+    )
+
+
+def test_a_thread_that_another_codex_has(codexd, said, tmp_path):
+    """Codex's words, the process that has it, and the ways out; also when codexd ends meanwhile."""
+    refused = f"thread {THREAD} already has an active writer"
+    codexd.answers["thread/archive"] = Refused(-32600, refused)
+    lock = tmp_path / "home" / "thread-writer-locks" / f"{THREAD}.lock"
+    lock.parent.mkdir(parents=True)
+    codexd.answers["codexd/status"] = status(codexd.path, tmp_path / "home")
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        pid = holder(str(tmp_path / "home"), THREAD)
+        sentence = f"codexctl: {refused}: {ways_out(THREAD, pid)}\n"
+        assert said("threads", "archive", THREAD) == (1, "", sentence)
+    codexd.answers["codexd/status"] = lambda connection, params: connection.hang_up()
+    assert said("threads", "archive", THREAD) == (1, "", f"codexctl: {refused}: {ways_out(THREAD, None)}\n")
 
 
 def test_a_fork_prints_its_id(codexd, said):

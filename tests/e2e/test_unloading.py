@@ -1,14 +1,21 @@
 """When Codex lets go of a thread that nobody follows, and who may have it then."""
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codexd.protocol.writer_lock import holder, ways_out
 from tests.e2e.harness import World
 from tests.e2e.harness_client import JsonLinesClient
 
 pytestmark = pytest.mark.e2e
 
+_WAIT_FOR_LOCK = "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); sys.stdin.read()"
 APPROVAL = "item/commandExecution/requestApproval"
 
 
@@ -90,3 +97,48 @@ def test_send_lets_its_thread_go_and_finds_it_warm_soon_after(world: World) -> N
     assert loaded(watching) == [thread]
     assert not [m for m in watching.messages if m.get("method") == "thread/closed"]
     assert resumed(watching, thread)["status"] == {"type": "idle"}
+
+
+def test_a_thread_is_released_for_another_codex_at_once(world: World) -> None:
+    """Not while somebody follows it. Then `released` means that another Codex can take it; that one's pid is said."""
+    world.start_daemon()
+    a = world.client("a")
+    thread = a.start_thread()
+    a.wait_turn(a.start_turn(thread, "hello"))
+    kept = world.codexctl("threads", "release", thread)
+    assert (kept.returncode, kept.stdout) == (1, "")
+    assert kept.stderr == f"codexctl: {thread} is in use: a client follows it\n"
+    a.close()
+    released = world.codexctl("threads", "release", thread)
+    assert (released.returncode, released.stdout, released.stderr) == (0, "", f"{thread} released\n")
+    other = world.bare_codex("another Codex")
+    assert resumed(other, thread)["preview"] == "hello"
+    writer = holder(str(world.codex_home), thread)
+    assert writer in [process.pid for process in world.living()]
+    taken = f"codexctl: thread {thread} already has an active writer: {ways_out(thread, writer)}\n"
+    for verb in (("send", "-t", thread, "more"), ("attach", thread), ("threads", "archive", thread)):
+        refused = world.codexctl(*verb)
+        assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", taken)
+    assert world.codexctl("threads", "release", thread).stderr == f"{thread} is not loaded\n"
+    forked = world.codexctl("threads", "fork", thread)
+    assert (forked.returncode, len(forked.stdout)) == (0, 37)
+    other.close()
+    assert world.codexctl("send", "-t", thread, "more").stdout == "You said: more\n"
+
+
+def test_a_thread_that_another_codex_took_while_ours_was_dead(world: World) -> None:
+    """Its followers are told who has it, because codexd can't bring it back."""
+    world.start_daemon()
+    a = world.client("a")
+    thread = a.start_thread()
+    a.wait_turn(a.start_turn(thread, "hello"))
+    lock = world.codex_home / "thread-writer-locks" / f"{thread}.lock"
+    heir = world.spawn([sys.executable, "-c", _WAIT_FOR_LOCK, str(lock)], stdin=subprocess.PIPE)
+    world.until(lambda: f"-> FLOCK  ADVISORY  WRITE {heir.pid} " in Path("/proc/locks").read_text())
+    mark = a.mark()
+    os.kill(a.call("codexd/status")["codex"]["pid"], signal.SIGKILL)
+    said = a.wait_notification("warning", since=mark, threadId=thread)["params"]["message"]
+    assert said == (
+        f"thread {thread} could not be resumed after Codex died: "
+        f"thread {thread} already has an active writer: {ways_out(thread, heir.pid)}"
+    )

@@ -10,6 +10,7 @@ def test_the_names_are_those_of_the_design() -> None:
         "CLIENTS_LIST": "codexd/clients/list",
         "APPROVALS_LIST": "codexd/approvals/list",
         "APPROVALS_ANSWER": "codexd/approvals/answer",
+        "THREADS_RELEASE": "codexd/threads/release",
         "CODEX_START": "codexd/codex/start",
         "CODEX_EXITED": "codexd/codex/exited",
         "CODEX_READY": "codexd/codex/ready",

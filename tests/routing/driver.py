@@ -107,7 +107,8 @@ class Driver:
     def __init__(self, identity: Identity = IDENTITY) -> None:
         self.now = START
         self.outboxes: dict[ClientId, int] = {}
-        self.router = Router(identity, lambda client: self.outboxes.get(client, 0))
+        self.writers: dict[str, int] = {}
+        self.router = Router(identity, lambda client: self.outboxes.get(client, 0), self.writers.get)
         self.incarnation = 0
         self.logged: list[Log] = []
         self._clients = 0

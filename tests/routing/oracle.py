@@ -76,6 +76,7 @@ class Oracle:
         books.ends.clear()
         books.flows.clear()
         books.may_start = books.dying = False
+        books.releases.ended.clear()
         books.threads.mark_use(books.now)
         self._nobody_is_kept_waiting()
 

@@ -51,6 +51,22 @@ class Expected(Struct, eq=False):
     optional: bool = False
 
 
+class ReleaseBook:
+    """Who waits for which thread to be let go of: client, id and thread. `closing`: Codex was told, and has said so.
+
+    `ended`: what Codex says of the end of a thread in this very input.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[int, bytes, str]] = []
+        self.closing: set[str] = set()
+        self.ended: dict[str, bytes] = {}
+
+    def is_waiting(self, client: int, raw_id: bytes) -> bool:
+        """Whether the client waits for an answer under this id."""
+        return any(each[:2] == (client, raw_id) for each in self.waiting)
+
+
 class Books:
     """Everything that the oracle keeps; filled from what was sent and received alone."""
 
@@ -61,6 +77,7 @@ class Books:
         self.asks = AskBook(used_ids)
         self.handles = HandleBook()
         self.clients: dict[int, ClientView] = {}
+        self.releases = ReleaseBook()
         self.life = Life.NONE
         self.incarnation = 0
         self.startup: list[tuple[str, bytes]] = []

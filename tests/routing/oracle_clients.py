@@ -2,10 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from tests.routing.oracle_books import Books, ClientView, Life
+from tests.routing.oracle_threads import ThreadView
 from tests.routing.sim_words import ID, Asked, Envelope, read_object
 
 UNAVAILABLE = -32050
@@ -35,6 +37,18 @@ class ClientSide:
             books.asks.decide(orphan)
             books.for_codex.append(b'"reason":"noClient"')
         books.threads.leave(client)
+        books.releases.waiting = [each for each in books.releases.waiting if each[0] != client]
+
+    def releases(self, client: int, raw_id: bytes, thread: str) -> None:
+        """`codexd/threads/release`."""
+        books = self._books
+        if books.life is Life.STOPPING:
+            self.calls_codexd_in_vain(client, raw_id, UNAVAILABLE)
+            return
+        books.releases.waiting.append((client, raw_id, thread))
+        for view in [books.threads.get(thread), *books.threads.descendants(thread)]:
+            if view is not None:
+                view.in_use_at = float("-inf")
 
     def asks(self, asked: Asked) -> None:
         """A request that is for Codex."""
@@ -139,7 +153,7 @@ class ClientSide:
     def answered_by_codexd(self, client: int, line: bytes, envelope: Envelope) -> bool:
         """An answer that nothing in this input has led to directly: one that came out of a queue. Whether it may."""
         if not isinstance(envelope.result, msgspec.UnsetType):
-            return self._unsubscribed(client, envelope)
+            return self._unsubscribed(client, envelope) or self._released(client, envelope)
         if isinstance(envelope.error, msgspec.UnsetType):
             return False
         error = read_object(envelope.error)
@@ -172,6 +186,39 @@ class ClientSide:
                         self._books.asks.leave(client, left.id)
             return True
         return False
+
+    def _released(self, client: int, envelope: Envelope) -> bool:
+        releases = self._books.releases
+        result = read_object(envelope.result)  # type: ignore[arg-type] # it was looked at before
+        for at, (asker, raw_id, thread) in enumerate(releases.waiting):
+            if asker == client and _has_id(envelope, raw_id) and self._is_true_of(thread, result):
+                del releases.waiting[at]
+                self._books.counts[f"release: {result['status']}"] += 1
+                return True
+        return False
+
+    def _is_true_of(self, thread: str, result: dict[str, Any]) -> bool:
+        books = self._books
+        view = books.threads.get(thread)
+        known = view is not None and (view.known or view.resuming)
+        match result:
+            case {"status": "released"}:
+                ended = books.releases.ended.get(thread)
+                return ended is not None and ended not in [expected.line for expected in books.expected]
+            case {"status": "notLoaded"}:
+                return not known and thread not in books.releases.closing
+            case {"status": "inUse", "followers": followers}:
+                coming = thread == "t0" or (
+                    view is not None and (view.searched or view.named or view.resuming)
+                )  # of t0 Codex says nonsense now and then, and codexd asks whose it is
+                busy = known and any(self._is_busy(relative) for relative in books.threads.family(thread))
+                return bool(followers or busy or coming or books.requests.is_asked_of(thread))
+            case _:
+                return False
+
+    def _is_busy(self, view: ThreadView) -> bool:
+        asked = self._books.asks.undecided(view.id) or self._books.requests.is_asked_of(view.id)
+        return view.turn is not None or bool(asked)
 
     def _thread_lost(self, client: int, envelope: Envelope, message: str) -> bool:
         for asked in list(self._books.requests.open[client].values()):

@@ -193,6 +193,8 @@ class CodexSide:
         books.expect_note(said.method, books.everybody(), said.line)
         if said.method in ENDS:
             assert said.thread is not None, "it names its thread"
+            books.releases.ended[said.thread] = said.line
+            books.releases.closing.discard(said.thread)
             books.asks.end_thread(said.thread)
             books.threads.forget(said.thread)
             self._adopt()
@@ -344,6 +346,8 @@ class CodexSide:
         view = self._books.threads.get(said.thread)
         if view is not None and not view.followers:
             self._books.threads.forget(view.id)
+            if b"notLoaded" not in said.line:
+                self._books.releases.closing.add(view.id)
 
     def _parent_told(self, said: Said) -> None:
         """codexd has asked whose sub-agent a thread is."""

@@ -89,6 +89,13 @@ class DeathSide:
         under_way = books.requests.codex_is_gone()
         for asked in under_way:
             self._under_way(asked, reason, why)
+        for client, raw_id, thread in books.releases.waiting:
+            check = is_error(UNAVAILABLE, raw_id, why)
+            books.loose.append(
+                Expected(frozenset({client}), check=check, what=f"{why} for release of {thread}")
+            )
+        books.releases.waiting.clear()
+        books.releases.closing.clear()
         books.handles.codex_had(under_way)
         books.threads.held.clear()
         for view in books.threads:

@@ -94,11 +94,8 @@ class WrittenSide:
                 raise Wrong(f"{thread} was released although something waits for a decision in {relative.id}")
             if books.requests.is_under_way(_KEEPS, relative.id):
                 raise Wrong(f"{thread} was released although somebody is about to use {relative.id}")
-            unfollowed = not books.threads.followers(relative.id)
-            if unfollowed and books.now < relative.in_use_at + books.unload_delay:
-                raise Wrong(
-                    f"{thread} was released {books.now - relative.in_use_at} s after {relative.id} was in use"
-                )
+        if books.now < view.in_use_at + books.unload_delay:
+            raise Wrong(f"{thread} was released {books.now - view.in_use_at} s after it was in use")
 
     def _watch_again(self, params: Params) -> None:
         if params.handle not in self._books.handles.open.values():

@@ -58,6 +58,7 @@ class ClientActions:
             (2, self._garbage),
             (3, self._ask_codexd),
             (2, self._decide_for_all),
+            (2, self._release_thread),
             (1.5, self._notify),
             (0.5, self._too_long),
         ]
@@ -184,6 +185,19 @@ class ClientActions:
         )
         self._world.oracle.clients.decides_for_all(client.id, raw_id, number, result)
         self._send(client, "decides", line)
+
+    def _release_thread(self, client: SimulatedClient) -> None:
+        deserted = self._world.followed_by_nobody()
+        thread = self._rng.choice((self._rng.random() < 0.7 and deserted) or self._world.some_threads())
+        raw_id = self._speech.id_for(client)
+        line = b'{"id":%b,"method":"codexd/threads/release","params":{"threadId":"%b"}}' % (
+            raw_id,
+            thread.encode(),
+        )
+        if self._world.oracle.books.releases.is_waiting(client.id, raw_id):
+            return  # their answers would look alike
+        self._world.oracle.clients.releases(client.id, raw_id, thread)
+        self._send(client, "releases", line)
 
     def _garbage(self, client: SimulatedClient) -> None:
         line, code, ids = self._rng.choice(GARBAGE)

@@ -92,9 +92,12 @@ class SimulatedThreads:
             self._of_thread(thread.id, "future/ofThread")
 
     def finish_closing(self) -> None:
-        """What is being unloaded is gone."""
+        """What is being unloaded is gone, and what nobody is subscribed to comes to its end."""
         for thread in list(self.loaded.values()):
-            if thread.closing:
+            unwanted = thread.id not in self.subscribed and thread.id not in self._forking.values()
+            if unwanted and thread.turn is not None:
+                self._end_turn(thread, b"completed")
+            if thread.closing or unwanted:
                 self._closed(thread)
 
     def _in_turn(self, thread: Loaded) -> None:

@@ -27,6 +27,8 @@ def check_settled(world: World) -> None:
             raise Wrong(f"a notification of client {client} never reached Codex")
         if books.clients[client].paused:
             raise Wrong(f"client {client} is never read again")
+    if books.releases.waiting:
+        raise Wrong(f"the end of these threads never came: {books.releases.waiting}")
     books.counts["settled"] += 1
     if books.life is Life.READY and world.codex is not None:
         _check_threads(world, world.codex)

@@ -51,7 +51,7 @@ class World:
             started_at=now,
             thread_unload_delay=unload_delay,
         )
-        self.router = Router(identity, lambda _: 0)
+        self.router = Router(identity, lambda _: 0, lambda _: None)
         self.acts = ClientActions(self)
         self._actions: dict[str, Callable[[], None]] = {
             "join": self._join,
@@ -121,6 +121,11 @@ class World:
     def followed_by(self, client: int) -> list[str]:
         """The threads that the client follows."""
         return [view.id for view in self.oracle.books.threads if client in view.followers]
+
+    def followed_by_nobody(self) -> list[str]:
+        """The threads that codexd knows and nobody follows."""
+        threads = self.oracle.books.threads
+        return [view.id for view in threads if view.known and not threads.followers(view.id)]
 
     def recent_asks(self) -> list[int]:
         """Ids under which clients were asked lately; some are over."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from codexd.protocol.catalogue import SAFE_TO_RETRY
+from codexd.protocol.writer_lock import ways_out
 from codexd.routing.effects import PauseReading, ResumeReading, StartCodex, StopCodex, ToClients
 from tests.routing.driver import (
     FIRST_SERVER_REQUEST as FIRST,
@@ -359,14 +360,15 @@ def test_a_thread_that_cannot_come_back_is_lost(ephemeral: bool) -> None:
 
 
 def test_a_thread_that_fails_to_come_back_is_said_to() -> None:
-    """To its followers, with Codex's reason; then they follow nothing, and what waited goes on."""
+    """To its followers, with Codex's reason and who has it; then they follow nothing, and what waited goes on."""
     driver = Driver().ready()
     a, b, other = driver.clients(3)
     driver.thread(a, b, turn="u")
     driver.died_and_back()
     driver.sends(a, id=1, method="turn/start", params=T)
     why = "thread T already has an active writer"
-    message = f"thread T could not be resumed after Codex died: {why}"
+    driver.writers["T"] = 4711
+    message = f"thread T could not be resumed after Codex died: {why}: {ways_out('T', 4711)}"
     assert driver.says(error={"code": -32600, "message": why}, id=5) == [
         to(a, b, method="warning", params=T | {"message": message}),
         codex(id=6, method="turn/start", params=T),

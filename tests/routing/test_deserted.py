@@ -173,3 +173,14 @@ def test_a_death_ends_all_waiting() -> None:
     driver.spawned()
     driver.greets(3)
     assert (driver.router.deadline(), driver.status()["threads"]) == (None, 0)
+
+
+def test_a_follower_of_a_sub_agent_who_leaves_starts_the_clock_anew() -> None:
+    """The parent was deserted before, and waits for the same time."""
+    driver, number = slow("C")
+    resumes(driver, driver.client(), number, "C")
+    driver.leaves(1)
+    driver.wait(30)
+    driver.leaves(2)
+    assert driver.wait(59.9) == []
+    assert [asked[2] for asked in driver.asked(driver.wait(0.1))] == [T, {"threadId": "C"}]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from codexd.routing.dispatch import own_call, thread_lost
+from codexd.routing.dispatch import thread_lost
 from codexd.routing.effects import Log, PauseReading, ResumeReading
-from codexd.routing.requests import Purpose
+from codexd.routing.requests import Purpose, own_call
 from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, GATES, OVERLOADED, Driver, codex, line, to
 
 T = {"threadId": "T"}

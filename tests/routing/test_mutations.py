@@ -72,28 +72,38 @@ MUTATIONS = {
     ),
     "a death answers nobody": (
         "codex_life.py",
-        "            if call.owner is not None and not call.abandoned:\n",
+        "            if owner is not None:\n",
         "            if False:\n",
     ),
     "a thread is let go of in the middle of a turn": (
-        "dispatch.py",
-        "            thread.turn is not None\n",
-        "            False\n",
+        "unloading.py",
+        "            or thread.turn is not None\n",
+        "",
     ),
-    "a new follower does not stop the clock": (
-        "dispatch.py",
-        "        self._state.deserted.cancel(thread.id)\n\n    def release(",
-        "\n    def release(",
+    "the clock does not start anew when a follower leaves": (
+        "unloading.py",
+        "        self._state.deserted.cancel(root.id)\n",
+        "",
     ),
     "a deserted thread is never due": (
         "router.py",
-        "        self._dispatch.release_due()\n",
+        "        self._dispatch.unloading.release_due()\n",
         "",
     ),
     "a sub-agent is let go of while its family is busy": (
-        "dispatch.py",
-        "            and not any(self._is_busy(relative) for relative in self._family(root))\n",
+        "unloading.py",
+        "            and not any(self._is_busy(relative) for relative in threads.family(root))\n",
         "            and not self._is_busy(thread)\n",
+    ),
+    "a thread is said to be released before it is": (
+        "answers.py",
+        "            self._state.releases.closes(thread.id)\n",
+        "            self._dispatch.unloading.released(thread.id, 'released')\n",
+    ),
+    "who waits for a release is never told": (
+        "notifications.py",
+        '            self._dispatch.unloading.released(thread_id, "released")\n',
+        "",
     ),
     "somebody who has left is answered": (
         "answers.py",

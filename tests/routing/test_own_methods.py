@@ -206,7 +206,7 @@ def test_an_unknown_method_of_codexd_is_not_codexs() -> None:
     """It is not sent on; the answer says which there are."""
     driver = Driver().ready()
     client = driver.client()
-    known = "codexd/status, codexd/clients/list, codexd/approvals/list, codexd/approvals/answer, codexd/codex/start"
+    known = "codexd/status, codexd/clients/list, codexd/approvals/list, codexd/approvals/answer, codexd/codex/start, codexd/threads/release"
     assert driver.sends(client, id=1, method="codexd/nope", params={}) == [
         to(
             client,

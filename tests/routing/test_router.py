@@ -7,7 +7,7 @@ from tests.routing.driver import GREETING, IDENTITY, OVERLOADED, START, Driver, 
 
 def test_every_verb_takes_the_time_and_returns_what_is_to_be_done() -> None:
     """Nothing else goes in or out; the driver of the other tests is no more than this."""
-    router = Router(IDENTITY, lambda client: 0)
+    router = Router(IDENTITY, lambda client: 0, lambda thread: None)
     assert router.start(START) == [StartCodex(1)]
     assert router.connect(1, 4711, START) == []
     assert [type(effect) for effect in router.codex_spawned(1, 4001, START)] == [ToCodex]

@@ -1,0 +1,27 @@
+"""What to say when another Codex process has the thread."""
+
+import os
+
+from codexctl.client import Client
+from codexd.protocol import extension
+from codexd.protocol.errors import Unavailable
+from codexd.protocol.socket_path import codex_home
+
+
+def explained(words: str, socket: str | None) -> str:
+    """Codex's own words, who has the thread, and the ways out. They begin with `thread ID`."""
+    from codexd.protocol import writer_lock
+
+    thread = words.split()[1]
+    pid = writer_lock.holder(_home(socket), thread)
+    return f"{words}: {writer_lock.ways_out(thread, pid)}"
+
+
+def _home(socket: str | None) -> str:
+    """The CODEX_HOME of the codexd that was asked."""
+    try:
+        with Client.open(socket, start=False) as client:
+            home: str = client.request(extension.STATUS)["codexd"]["codexHome"]
+            return home
+    except Unavailable:  # it has ended since
+        return codex_home(os.environ)

@@ -1,0 +1,40 @@
+"""Which process has a thread: the one that holds its lock file.
+
+A Codex that has a thread loaded holds an flock on `$CODEX_HOME/thread-writer-locks/ID.lock`, an empty file that it
+removes when it unloads the thread (seen on 0.163 and 0.169). Another Codex that is asked to resume, archive or delete
+the thread says that it `already has an active writer`, and not who that is.
+"""
+
+import os
+
+_LOCKS = "/proc/locks"
+
+
+def holder(codex_home: str, thread: str, locks: str = _LOCKS) -> int | None:
+    """The pid of the process that has the thread; None when nobody has it, or the system does not tell.
+
+    Args:
+        locks: what Linux says of all locks, a line each: `9: FLOCK  ADVISORY  WRITE 16581 fe:00:2182002 0 EOF`, the
+            device in hexadecimal. Other systems have no such file.
+    """
+    try:
+        inode = os.stat(os.path.join(codex_home, "thread-writer-locks", f"{thread}.lock")).st_ino
+        with open(locks, encoding="ascii") as lines:
+            held = [line.split() for line in lines]
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+    for words in held:
+        # A line of somebody who waits for a lock has "->" in the second place. The device is not compared: some
+        # file systems (btrfs, overlays) name another one here than in `stat`.
+        if words[1] == "FLOCK" and int(words[5].rpartition(":")[2]) == inode and int(words[4]) > 0:
+            return int(words[4])
+    return None
+
+
+def ways_out(thread: str, pid: int | None) -> str:
+    """For people: who has the thread, and what they can do."""
+    who = "another Codex" if pid is None else f"process {pid}"
+    return (
+        f"{who} has the thread; wait until it lets go of it, release it by leaving it there, "
+        f"or go on with a copy: `codexctl threads fork {thread}`"
+    )

@@ -1,0 +1,71 @@
+"""Who holds a thread's lock file."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codexd.protocol.writer_lock import holder, ways_out
+
+_HOLD = "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
+
+
+def lock_file(home: Path, thread: str) -> Path:
+    """An empty one, as Codex makes it."""
+    path = home / "thread-writer-locks" / f"{thread}.lock"
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    return path
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the system does not tell who holds a lock")
+def test_the_holder_is_found(tmp_path: Path) -> None:
+    """Another process's lock, and nobody's when it has ended."""
+    path = lock_file(tmp_path, "T")
+    assert holder(str(tmp_path), "T") is None
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        other.stdout.readline()
+        assert holder(str(tmp_path), "T") == other.pid
+    assert holder(str(tmp_path), "T") is None
+    with path.open() as ours:
+        fcntl.flock(ours, fcntl.LOCK_EX)
+        assert holder(str(tmp_path), "T") == os.getpid()
+
+
+def test_other_locks_do_not_count(tmp_path: Path) -> None:
+    """Of other files and kinds, of who waits, and of a process that another pid name space hides."""
+    inode = lock_file(tmp_path, "T").stat().st_ino
+    locks = tmp_path / "locks"
+    lines = [
+        f"1: POSIX  ADVISORY  READ 11 fe:00:{inode} 128 128",
+        f"2: FLOCK  ADVISORY  WRITE 12 fe:00:{inode + 1} 0 EOF",
+        f"3: FLOCK  ADVISORY  WRITE 0 fe:00:{inode} 0 EOF",
+        f"3: -> FLOCK  ADVISORY  WRITE 13 fe:00:{inode} 0 EOF",
+        f"4: FLOCK  ADVISORY  WRITE 14 00:1f:{inode} 0 EOF",
+    ]
+    locks.write_text("\n".join(lines) + "\n")
+    assert holder(str(tmp_path), "T", str(locks)) == 14
+    locks.write_text("\n".join(lines[:-1]) + "\n")
+    assert holder(str(tmp_path), "T", str(locks)) is None
+
+
+def test_what_cannot_be_known_is_not_known(tmp_path: Path) -> None:
+    """No such thread; a system without a list of locks."""
+    assert holder(str(tmp_path), "T") is None
+    lock_file(tmp_path, "T")
+    assert holder(str(tmp_path), "T", str(tmp_path / "missing")) is None
+
+
+def test_people_are_told_what_they_can_do() -> None:
+    """With the pid where it is known."""
+    rest = (
+        " has the thread; wait until it lets go of it, release it by leaving it there, "
+        "or go on with a copy: `codexctl threads fork T`"
+    )
+    assert (ways_out("T", 7), ways_out("T", None)) == ("process 7" + rest, "another Codex" + rest)
