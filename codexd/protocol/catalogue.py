@@ -148,6 +148,9 @@ SUBSCRIBING = frozenset({"thread/start", "thread/resume", "thread/fork"})
 RESUMING = frozenset({"thread/resume"})
 """Those that attach the asker to the thread that they name; the others reveal a new one."""
 
+UNSUBSCRIBING = frozenset({"thread/unsubscribe"})
+"""Those that detach codexd from the thread that they name."""
+
 STARTS_TURN = frozenset({"turn/start", "review/start", "thread/queue/start"})
 """Requests whose answer has the turn that they began in `result.turn`."""
 

@@ -57,7 +57,7 @@ class Answers:
             self._error(call, answer)
         if call.method in SUBSCRIBING:
             if call.thread is not None:
-                self._dispatch.unpark(call.thread)
+                self._dispatch.unloading.unpark(call.thread)
             self._notifications.adopt()
             self._let_go_unclaimed()
         if call.thread is not None:
@@ -173,7 +173,7 @@ class Answers:
             return
         self._dispatch.unloading.forget(thread)
         if isinstance(answer, Response) and params.status_of_result(answer.result) != "notLoaded":
-            self._state.releases.closes(thread.id)
+            self._state.releases.closes(thread.id, self._state.now)
         else:
             self._dispatch.unloading.released(thread.id, "notLoaded")
 

@@ -235,7 +235,7 @@ class CodexLife:
         for thread in state.threads.all():
             self._keep_or_lose(thread)
         for parked in state.threads.parked_threads():
-            self._dispatch.unpark(parked)
+            self._dispatch.unloading.unpark(parked)
 
     def _end_turn(self, thread: Thread, reason: str) -> None:
         if thread.resuming:

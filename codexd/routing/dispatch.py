@@ -75,11 +75,6 @@ class Dispatch:
         """Ends what a client that has left had opened."""
         self.ask(Purpose.CLEAN_UP, *closing(client, opener, handle))
 
-    def unpark(self, thread: str) -> None:
-        """The thread's resume is over: what waited for it takes its place before what came later."""
-        for call in reversed(self._state.threads.take_parked(thread)):
-            self._state.flow.offer(call, first=True)
-
     def _decide(self, call: Call) -> None:
         state = self._state
         thread = state.threads.get(call.thread)
@@ -135,10 +130,13 @@ class Dispatch:
                 return True
 
     def _must_wait(self, call: Call, thread: Thread | None) -> bool:
-        """Until its thread is back after a death, or behind what its asker has parked for the same thread."""
+        """Until its thread is back after a death, or gone, or behind what its asker has parked for the same thread."""
         assert call.thread is not None, "only what names a thread waits for one"
-        coming_back = thread is not None and thread.resuming
-        return coming_back or (not call.tries and self._state.threads.has_parked(call.thread, call.owner))
+        if thread is not None and thread.resuming:
+            return True
+        if call.method in RESUMING and self.unloading.is_under_way(call.thread):
+            return True
+        return not call.tries and self._state.threads.has_parked(call.thread, call.owner)
 
     def _unsubscribe(self, call: Call, thread_id: str, thread: Thread | None) -> None:
         """Answered here: for Codex there is one subscriber, codexd, and it may have other clients to serve."""

@@ -154,7 +154,7 @@ class Router:
     def deadline(self) -> float | None:
         """When `tick` is to be called, if nothing comes before."""
         state = self._state
-        parts = (state.life, state.flow, state.deserted, state.server_requests)
+        parts = (state.life, state.flow, state.deserted, state.releases, state.server_requests)
         return min((part.deadline for part in parts if part.deadline is not None), default=None)
 
     def ready(self) -> bool:

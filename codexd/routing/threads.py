@@ -211,6 +211,10 @@ class Threads:
         """Whether a request of this client for the thread is kept back."""
         return any(call.owner == client for call in self._parked.get(thread, ()))
 
+    def is_parked(self, thread: str) -> bool:
+        """Whether any request for the thread is kept back."""
+        return bool(self._parked.get(thread))
+
     def take_parked(self, thread: str) -> list[Call]:
         """What was kept back for the thread, in order."""
         return self._parked.pop(thread, [])

@@ -5,6 +5,7 @@ any of them: a parent may have to do with its sub-agent yet, and Codex loses a t
 """
 
 from codexd.protocol import messages
+from codexd.protocol.catalogue import UNSUBSCRIBING
 from codexd.protocol.messages import Request
 from codexd.routing.effects import ClientId
 from codexd.routing.releases import Waiting
@@ -50,6 +51,8 @@ class Unloading:
             assert root is not None, "what is forgotten is due no more"
             if root.id == thread_id:  # else its parent has become known since, and the parent's clock counts
                 self.release(root)
+        for thread_id in self._state.releases.take_overdue(self._state.now):
+            self.unpark(thread_id)
 
     def was_used(self, thread: Thread) -> None:
         """A turn is over, or a follower left: if nobody follows the family any more, its clock starts anew."""
@@ -76,11 +79,26 @@ class Unloading:
         """The thread is gone from Codex's memory, or was not in it: who waits for that is told."""
         for waiting in self._state.releases.end(thread_id):
             self._answer_release(waiting, Release(status))
+        self.unpark(thread_id)
 
     def not_released(self, thread: Thread) -> None:
         """The thread stays after all: who waits for its end is told why."""
         for waiting in self._state.releases.end(thread.id):
             self._answer_release(waiting, self._use_of(thread))
+        self.unpark(thread.id)
+
+    def unpark(self, thread: str) -> None:
+        """Its resume, or its end, is over: what waited for that takes its place before what came later."""
+        for call in reversed(self._state.threads.take_parked(thread)):
+            self._state.flow.offer(call, first=True)
+
+    def is_under_way(self, thread: str) -> bool:
+        """Whether Codex was told to let go of the thread and has not closed it yet."""
+        told = any(
+            call.purpose is Purpose.RELEASE and call.thread == thread
+            for call in self._state.requests.of_methods(UNSUBSCRIBING)
+        )
+        return told or self._state.releases.holds(thread)
 
     def forget(self, thread: Thread, *, lost: bool = False) -> None:
         """The thread is gone, or `lost` for good.
@@ -117,7 +135,7 @@ class Unloading:
 
     def is_still_wanted(self, thread: Thread) -> bool:
         """Whether Codex is to let go of it, now that this may be sent."""
-        thread.releasing = self._may_release(thread)
+        thread.releasing = self._may_release(thread) and not self._state.threads.is_parked(thread.id)
         if not thread.releasing:
             self.not_released(thread)
         return thread.releasing

@@ -60,7 +60,7 @@ class ClientSide:
         elif books.life in (Life.DOWN, Life.STOPPING):
             self._refused(asked, UNAVAILABLE)
         else:
-            books.requests.ask(asked, ready=books.life is Life.READY)
+            books.requests.ask(asked, ready=books.life is Life.READY and not books.notes[asked.client])
 
     def initializes(self, asked: Asked, name: str, opted_out: frozenset[str], *, knows: bool) -> None:
         """A first `initialize`."""
@@ -212,13 +212,13 @@ class ClientSide:
                     view is not None and (view.searched or view.named or view.resuming)
                 )  # of t0 Codex says nonsense now and then, and codexd asks whose it is
                 busy = known and any(self._is_busy(relative) for relative in books.threads.family(thread))
-                return bool(followers or busy or coming or books.requests.is_asked_of(thread))
+                return bool(followers or busy or coming or books.requests.is_wanted(thread))
             case _:
                 return False
 
     def _is_busy(self, view: ThreadView) -> bool:
         asked = self._books.asks.undecided(view.id) or self._books.requests.is_asked_of(view.id)
-        return view.turn is not None or bool(asked)
+        return view.turn is not None or view.resuming or bool(asked)
 
     def _thread_lost(self, client: int, envelope: Envelope, message: str) -> bool:
         for asked in list(self._books.requests.open[client].values()):

@@ -139,6 +139,11 @@ class RequestBook:
         """Whether a client still wants to know something of the thread."""
         return any(w.asked is not None and w.asked.thread == thread for w in self.under_way.values())
 
+    def is_wanted(self, thread: str) -> bool:
+        """Whether a client asks something of the thread, or is about to."""
+        waits = any(asked.thread == thread for of_one in self.open.values() for asked in of_one.values())
+        return waits or self.is_asked_of(thread)
+
     def is_unproven(self, method: str) -> bool:
         """Whether codexd itself has asked this and it is not proven to be taken."""
         return (None, method) in self._unproven.values()

@@ -78,7 +78,8 @@ class ThreadBook:
         top = self._views[thread]
         while (above := self._known(top.parent)) is not None:
             top = above
-        return [top, *self.descendants(top.id)]
+        below = [v for v in self._views.values() if self._known(v.id) and self._is_below(v, top.id)]
+        return [top, *below]
 
     def mark_use(self, now: float) -> None:
         """Takes down which threads are in use."""

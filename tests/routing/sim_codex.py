@@ -105,8 +105,8 @@ class SimulatedCodex:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it has anything to take, answer or say (what it never answers does not count)."""
-        return bool(self._ingress or self._answerable or self.saying)
+        """Whether it has anything to take, answer, say or unload (what it never answers does not count)."""
+        return bool(self._ingress or self._answerable or self.saying or self.threads.unwanted())
 
     def take(self, count: int) -> None:
         """Takes some lines from the queue."""

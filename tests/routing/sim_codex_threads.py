@@ -93,12 +93,17 @@ class SimulatedThreads:
 
     def finish_closing(self) -> None:
         """What is being unloaded is gone, and what nobody is subscribed to comes to its end."""
-        for thread in list(self.loaded.values()):
-            unwanted = thread.id not in self.subscribed and thread.id not in self._forking.values()
-            if unwanted and thread.turn is not None:
+        for thread in self.unwanted():
+            if thread.turn is not None:
                 self._end_turn(thread, b"completed")
-            if thread.closing or unwanted:
-                self._closed(thread)
+            self._closed(thread)
+
+    def unwanted(self) -> list[Loaded]:
+        """What nobody is subscribed to."""
+        forked = self._forking.values()
+        return [
+            each for each in self.loaded.values() if each.id not in self.subscribed and each.id not in forked
+        ]
 
     def _in_turn(self, thread: Loaded) -> None:
         choice = self._rng.random()

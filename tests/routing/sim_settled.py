@@ -58,7 +58,7 @@ def _check_threads(world: World, codex: SimulatedCodex) -> None:
 def _is_in_use(world: World, view: ThreadView) -> bool:
     books = world.oracle.books
     asked = books.asks.undecided(view.id) or books.requests.is_asked_of(view.id)
-    return view.turn is not None or bool(asked)
+    return view.turn is not None or view.resuming or bool(asked)
 
 
 def _check_handles(world: World, codex: SimulatedCodex) -> None:

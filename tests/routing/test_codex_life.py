@@ -399,10 +399,11 @@ def test_an_answer_for_a_thread_that_ended_meanwhile() -> None:
     driver.thread(client)
     driver.died_and_back()
     driver.sends(client, id=1, method="thread/read", params=T)
-    driver.says(method="thread/deleted", params=T)
-    assert driver.says(error={"code": -32600, "message": GONE}, id=4) == [
-        codex(id=5, method="thread/read", params=T)
+    assert driver.says(method="thread/deleted", params=T) == [
+        to(client, method="thread/deleted", params=T),
+        codex(id=5, method="thread/read", params=T),
     ]
+    assert driver.says(error={"code": -32600, "message": GONE}, id=4) == []
 
 
 def test_a_second_death_before_a_thread_is_back_is_told_once() -> None:

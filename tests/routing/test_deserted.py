@@ -136,8 +136,9 @@ def test_sub_agents_go_with_their_parent() -> None:
         (number, "thread/unsubscribe", T),
         (number + 1, "thread/unsubscribe", {"threadId": "C"}),
     ]
-    for n in (number, number + 1):
+    for n, thread in ((number, "T"), (number + 1, "C")):
         driver.says(id=n, result=UNSUBSCRIBED)
+        driver.says(method="thread/closed", params={"threadId": thread})
     assert (driver.router.deadline(), driver.status()["threads"]) == (None, 0)
 
 

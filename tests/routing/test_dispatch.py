@@ -309,23 +309,25 @@ def test_it_happens_when_nothing_has_changed() -> None:
     assert "thread/unsubscribe" in [asked[1] for asked in open_window(driver)]
 
 
-def test_somebody_who_comes_while_it_is_let_go_of_keeps_it() -> None:
-    """The attaching was sent behind the leaving, so Codex has codexd as a subscriber again."""
+def test_somebody_who_comes_while_it_is_let_go_of_has_it_afterwards() -> None:
+    """The attaching is sent when the thread is closed, or was not there at all."""
     driver, number = following(others=1)
     driver.leaves(1)
-    driver.sends(2, id="r", method="thread/resume", params=T)
-    driver.says(id=number, result=UNSUBSCRIBED)
+    assert driver.sends(2, id="r", method="thread/resume", params=T) == []
+    assert driver.says(id=number, result={"status": "notLoaded"}) == [
+        codex(id=number + 1, method="thread/resume", params=T)
+    ]
     attached = {"thread": {"id": "T"}}
     assert driver.says(id=number + 1, result=attached) == [to(2, id="r", result=attached)]
     assert driver.says(method="item/started", params=T) == [to(2, method="item/started", params=T)]
 
 
 def test_who_comes_back_meanwhile_may_leave_again() -> None:
-    """Also when the answers come in the other order; the thread is let go of each time."""
+    """He came by the thread's file, and was answered first; the thread is let go of each time."""
     driver, number = following()
     driver.thread(driver.client(), thread="Other")
     driver.leaves(1)
-    driver.sends(2, id="r", method="thread/resume", params=T)
+    driver.sends(2, id="r", method="thread/resume", params={"threadId": "", "path": "/rollout-T.jsonl"})
     driver.says(id=number + 2, result={"thread": {"id": "T"}})
     assert driver.says(id=number + 1, result=UNSUBSCRIBED) == []
     assert driver.says(method="item/started", params=T) == [to(2, method="item/started", params=T)]

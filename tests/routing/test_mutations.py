@@ -80,10 +80,20 @@ MUTATIONS = {
         "            or thread.turn is not None\n",
         "",
     ),
-    "the clock does not start anew when a follower leaves": (
-        "unloading.py",
-        "        self._state.deserted.cancel(root.id)\n",
-        "",
+    "no clock is ever stopped": (
+        "deserted.py",
+        "        self._due.pop(thread, None)\n",
+        "        pass\n",
+    ),
+    "a deserted thread is let go of at once": (
+        "deserted.py",
+        "        self._due.setdefault(thread, now + self.delay)\n",
+        "        self._due.setdefault(thread, now)\n",
+    ),
+    "a resume is not held back from a thread that is being unloaded": (
+        "dispatch.py",
+        "        if call.method in RESUMING and self.unloading.is_under_way(call.thread):\n",
+        "        if False:\n",
     ),
     "a deserted thread is never due": (
         "router.py",
@@ -97,7 +107,7 @@ MUTATIONS = {
     ),
     "a thread is said to be released before it is": (
         "answers.py",
-        "            self._state.releases.closes(thread.id)\n",
+        "            self._state.releases.closes(thread.id, self._state.now)\n",
         "            self._dispatch.unloading.released(thread.id, 'released')\n",
     ),
     "who waits for a release is never told": (

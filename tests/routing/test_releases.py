@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from codexd.routing.releases import Releases
-from tests.routing.driver import IDENTITY, Driver, codex, request, to
+from tests.routing.driver import IDENTITY, OVERLOADED, Driver, codex, request, to
 
 T = {"threadId": "T"}
 LET_GO = {"method": "thread/unsubscribe", "params": T}
@@ -30,13 +30,26 @@ def test_a_thread_is_closing_until_its_end() -> None:
     """Or until Codex's."""
     releases = Releases()
     assert not releases.is_closing("a")
-    releases.closes("a")
-    releases.closes("b")
+    releases.closes("a", 0)
+    releases.closes("b", 1)
     assert releases.is_closing("a")
     releases.end("a")
     assert not releases.is_closing("a")
     releases.clear()
     assert not releases.is_closing("b")
+
+
+def test_a_resume_waits_for_the_end_but_not_for_ever() -> None:
+    """Each thread has its time; that it is closing is known longer."""
+    releases = Releases()
+    for thread, now in (("a", 0), ("b", 1), ("c", 2), ("d", 3)):
+        releases.closes(thread, now)
+    releases.end("a")
+    assert (releases.holds("a"), releases.holds("b"), releases.deadline) == (False, True, 6)
+    assert (releases.take_overdue(5.9), releases.take_overdue(7)) == ([], ["b", "c"])
+    assert (releases.holds("b"), releases.is_closing("b"), releases.deadline) == (False, True, 8)
+    releases.clear()
+    assert (releases.holds("d"), releases.deadline) == (False, None)
 
 
 def deserted(*, others: int = 1) -> tuple[Driver, int]:
@@ -65,11 +78,11 @@ def test_a_deserted_thread_is_released_without_the_delay() -> None:
     driver, number = deserted()
     assert wants(driver) == [codex(id=number, **LET_GO)]
     assert driver.says(id=number, result=UNSUBSCRIBED) == []
-    assert driver.router.deadline() is None
     assert driver.says(method="thread/closed", params=T) == [
         to(2, method="thread/closed", params=T),
         answer(2, status="released"),
     ]
+    assert driver.router.deadline() is None
     assert wants(driver) == [answer(2, status="notLoaded")]
 
 
@@ -157,35 +170,67 @@ def test_sub_agents_are_released_with_the_thread() -> None:
     ]
 
 
-def test_who_comes_before_it_is_gone_keeps_it() -> None:
-    """The attaching was sent behind it; whether Codex's answers come in this order or the other."""
-    for answers_swap in (False, True):
-        driver, number = deserted(others=2)
-        wants(driver)
-        driver.sends(3, id="r", method="thread/resume", params=T)
-        left = {"id": number, "result": UNSUBSCRIBED}
-        came = {"id": number + 1, "result": {"thread": {"id": "T"}}}
-        effects: list[Any] = []
-        for said in (came, left) if answers_swap else (left, came):
-            effects += driver.says(**said)
-        assert in_use(2, 1) in effects
-        assert wants(driver) == [in_use(2, 1)]
-
-
-def test_a_follower_who_comes_during_the_answers_keeps_it() -> None:
-    """Somebody asks for its release once more while that is being undone."""
+def test_who_comes_before_it_is_gone_gets_it_when_it_is() -> None:
+    """Codex may never answer a resume that comes while it unloads the thread (measured)."""
     driver, number = deserted(others=2)
     wants(driver)
-    driver.sends(3, id="r", method="thread/resume", params=T)
-    driver.says(id=number + 1, result={"thread": {"id": "T"}})
-    assert wants(driver, 2, "again") == []
-    assert driver.says(id=number, result=UNSUBSCRIBED) == [
-        to(
-            2,
-            id="again",
-            result={"followers": 1, "turnRuns": False, "pendingApprovals": 0, "status": "inUse"},
-        )
+    assert driver.sends(3, id="r", method="thread/resume", params=T) == []
+    assert driver.says(id=number, result=UNSUBSCRIBED) == []
+    assert driver.sends(2, id="s", method="thread/resume", params=T) == []
+    assert driver.says(method="thread/closed", params=T) == [
+        to(2, 3, method="thread/closed", params=T),
+        answer(2, status="released"),
+        codex(id=number + 1, method="thread/resume", params=T),
+        codex(id=number + 2, method="thread/resume", params=T),
     ]
+
+
+def test_a_codex_that_keeps_the_thread_gives_it_back() -> None:
+    """It has a delay of its own; whoever waits for the end hears that there is none."""
+    driver, number = deserted(others=2)
+    wants(driver)
+    driver.says(id=number, result=UNSUBSCRIBED)
+    assert driver.sends(3, id="r", method="thread/resume", params=T) == []
+    assert driver.wait(4.9) == []
+    assert driver.wait(0.1) == [codex(id=number + 1, method="thread/resume", params=T)]
+    attached = {"thread": {"id": "T"}}
+    assert driver.says(id=number + 1, result=attached) == [in_use(2, 1), to(3, id="r", result=attached)]
+
+
+def test_a_release_that_codex_had_no_room_for_gives_way_to_a_follower() -> None:
+    """Who came meanwhile has waited for its end."""
+    driver, number = deserted(others=2)
+    wants(driver)
+    assert driver.sends(3, id="r", method="thread/resume", params=T) == []
+    assert driver.says(error=OVERLOADED, id=number) == []
+    assert driver.wait(1) == [in_use(2), codex(id=number + 1, method="thread/resume", params=T)]
+
+
+def by_path(driver: Driver, client: int) -> None:
+    """Attaches to T by its file; Codex ignores the other name."""
+    params = {"threadId": "ignored", "path": "/rollout-T.jsonl"}
+    driver.sends(client, id="p", method="thread/resume", params=params)
+
+
+def test_who_comes_by_another_name_keeps_it() -> None:
+    """Before Codex has answered, and before it has closed it."""
+    for is_answered in (False, True):
+        driver, number = deserted(others=2)
+        wants(driver)
+        by_path(driver, 3)
+        if is_answered:
+            driver.says(id=number, result=UNSUBSCRIBED)
+        attached = {"thread": {"id": "T"}}
+        assert driver.says(id=number + 1, result=attached) == [
+            in_use(2, 1),
+            to(3, id="p", result=attached),
+        ]
+        if not is_answered:
+            assert wants(driver, 2, "again") == []
+            assert driver.says(id=number, result=UNSUBSCRIBED) == [
+                answer(2, "again", followers=1, turnRuns=False, pendingApprovals=0, status="inUse")
+            ]
+        assert wants(driver) == [in_use(2, 1)]
 
 
 def test_a_follower_who_comes_before_it_is_sent_keeps_it() -> None:
