@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -51,4 +52,8 @@ def test_what_is_for_the_real_codex(line):
 def test_toml_is_read_only_where_there_is_some():
     """Most clients give no override, and it would be a third of their start."""
     program = "import sys; from codexctl.app_server_line import read; read(['app-server']); print('tomllib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
+    unmeasured = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | unmeasured, capture_output=True, text=True
+    )
+    assert done.stdout == "False\n"
