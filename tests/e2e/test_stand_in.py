@@ -53,6 +53,28 @@ def test_it_starts_a_codexd_that_finds_the_real_codex(stood_in: World) -> None:
         client.close()
 
 
+def test_another_codex_home_has_a_codexd_of_its_own(world: World) -> None:
+    """An account and its threads are not shared with those of the default one."""
+    world.start_daemon()
+    other = world.home / "other"
+    world.model.write_config(other)
+    process = world.spawn(
+        [*world.command("codexd-codex"), "app-server"],
+        env={"CODEX_HOME": str(other)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin
+    assert process.stdout
+    client = JsonLinesClient(process.stdout, process.stdin)
+    assert client.initialize("other")["codexHome"] == str(other)
+    codexd = psutil.Process(client.call("codexd/status")["codexd"]["pid"])
+    client.close()
+    codexd.terminate()
+    psutil.wait_procs([codexd], timeout=30)
+
+
 def test_everything_else_is_done_by_the_real_codex(stood_in: World) -> None:
     """Its version, its schema, which the SDK asks for, and no codexd for it."""
     codex = stood_in.spawn(["codex", "--version"], stdout=subprocess.PIPE)
