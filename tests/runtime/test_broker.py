@@ -259,7 +259,7 @@ async def test_burst_is_one_chunk_for_each_client_and_one_write_to_codex():
 
 
 async def test_burst_is_framed_once_for_all_who_speak_websocket():
-    """They share their bytes as the others share theirs; who has left is forgotten, and nothing is made for nobody."""
+    """They share their bytes as the others share theirs, and each has its messages in their order."""
     identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
     broker = Broker(identity, fake_codex, Limits())
     clients = {number: RecordingSession() for number in range(1, 5)}
@@ -291,6 +291,12 @@ async def test_clients_of_both_transports_share_one_codex(serve):
         assert message["method"] != "account/updated"
     await frames.send(b'{"id":9,"method":"a\nb"}')
     assert (await frames.message())["error"]["code"] == -32700
+    other = FarWebSocket(place.connect())
+    await other.shake_hands()
+    await other.far.close()
+    while (await place.status())["clients"] > 3:
+        await trio.lowlevel.checkpoint()
+    assert len(place.broker._on_frames) == 1
     place.broker.stop()
     assert await frames.closed() == Close(1001, "codexd is stopping")
     while await lines.receive():

@@ -309,6 +309,17 @@ async def test_websocket_client_joins_speaks_and_leaves(join_on_frames, desk):
     assert desk.lines(1) == [b'{"id":1}', b'{"id":2}']
 
 
+async def test_large_websocket_messages_in_both_ways(join_on_frames, desk):
+    """One frame beyond the announced length is taken; what is sent keeps to it, in fragments."""
+    session, client = await join_on_frames()
+    message = b"x" * (40 * MEGABYTE)
+    await client.send(message)
+    await wait_all_tasks_blocked()
+    assert desk.lines(1) == [message]
+    session.outbox.put(session.outbox.framing.chunk([message]))
+    assert await client.text() == message
+
+
 async def test_websocket_client_that_is_gone_with_its_close_is_not_waited_for(
     autojump_clock, join_on_frames, desk
 ):
