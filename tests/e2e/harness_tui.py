@@ -22,7 +22,12 @@ class NativeClients:
         self._tmux = tmux
         self._codex = str(world.codex)
         self._remote = [] if control_socket else ["--remote", f"unix://{world.socket_path}"]
-        self.daemon = world.start_daemon(*(["--control-socket"] if control_socket else []))
+        self._options = ["--control-socket"] if control_socket else []
+        self.daemon = world.start_daemon(*self._options)
+
+    def start_codexd_again(self) -> None:
+        """After its end."""
+        self.daemon = self.world.start_daemon(*self._options)
 
     def open(self, *arguments: str) -> Screen:
         """A TUI that takes a prompt; `arguments` go before the address."""

@@ -1,6 +1,8 @@
 """Codex's own terminal program works through codexd as if codexd were Codex, and shares its threads with all."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -80,3 +82,24 @@ def test_one_thread_lives_in_two_tuis(native: NativeClients) -> None:
     for tui in (first, second):
         tui.wait_gone(ASKED)
         tui.wait("The output was:")
+
+
+def test_a_tui_outlives_codex_and_codexd(native: NativeClients) -> None:
+    """A crash of Codex in a turn is a line on the screen; a codexd that went away is connected to again."""
+    tui = native.open()
+    native.prompt(tui, "hello")
+    tui.wait("You said: hello")
+    native.prompt(tui, "hold here")
+    tui.wait("holding here")
+    client = native.world.connect()
+    os.kill(client.call("codexd/status")["codex"]["pid"], signal.SIGKILL)
+    tui.wait("Codex was killed by SIGKILL")
+    native.prompt(tui, "go on")
+    tui.wait("You said: go on")
+    native.world.stop(native.daemon)
+    tui.wait("Reconnecting to server")
+    native.start_codexd_again()
+    tui.wait_gone("Reconnecting to server")
+    tui.wait("Conversation interrupted", "You said: go on")
+    native.prompt(tui, "and on")
+    tui.wait("You said: and on")
