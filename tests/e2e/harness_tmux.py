@@ -108,6 +108,12 @@ class Screen:
         """Waits until all of these texts stand on the screen."""
         return self._wait(lambda text: all(each in text for each in wanted), f"{wanted!r} are not there")
 
+    def wait_below(self, upper: str, lower: str) -> str:
+        """Waits until the one text stands on the screen and the other behind or below it."""
+        return self._wait(
+            lambda text: lower in text.partition(upper)[2], f"there is no {lower!r} below {upper!r}"
+        )
+
     def wait_gone(self, unwanted: str) -> str:
         """Waits until this text stands on the screen no more."""
         return self._wait(lambda text: unwanted not in text, f"{unwanted!r} is still there")

@@ -29,9 +29,9 @@ def test_a_prompt_and_its_reply_as_it_streams(native: NativeClients) -> None:
     native.prompt(tui, "hold here")
     assert "released" not in tui.wait("holding here")
     native.world.model.release("here")
-    tui.wait("holding here, released here")
+    native.reply(tui, "holding here, released here")
     native.prompt(tui, "and again")
-    tui.wait("You said: and again")
+    native.reply(tui, "You said: and again")
 
 
 def test_an_approval_is_answered_in_the_tui(native: NativeClients) -> None:
@@ -42,7 +42,7 @@ def test_an_approval_is_answered_in_the_tui(native: NativeClients) -> None:
     tui.wait(ASKED, f"$ touch {made}")
     assert not made.exists()
     native.accept(tui)
-    tui.wait("The output was:")
+    native.reply(tui, "The output was:")
     assert made.exists()
 
 
@@ -56,7 +56,7 @@ def test_an_approval_is_answered_elsewhere_while_the_tui_watches(native: NativeC
     assert asked["threadId"] == native.thread_of(tui)
     assert native.world.codexctl("approvals", "accept", str(asked["id"])).returncode == 0
     tui.wait_gone(ASKED)
-    tui.wait("The output was:")
+    native.reply(tui, "The output was:")
     assert made.exists()
 
 
@@ -64,42 +64,42 @@ def test_one_thread_lives_in_two_tuis(native: NativeClients) -> None:
     """The second sees what was said, both see what is being said and asked, and either may say and answer."""
     first = native.open()
     native.prompt(first, "hello")
-    first.wait("You said: hello")
+    native.reply(first, "You said: hello")
     thread = native.thread_of(first)
     second = native.open("resume", thread)
-    second.wait("You said: hello")
+    native.reply(second, "You said: hello")
     assert native.thread_of(second) == thread
     native.prompt(second, "hold here")
     for tui in (first, second):
         assert "released" not in tui.wait("holding here")
     native.world.model.release("here")
     for tui in (first, second):
-        tui.wait("holding here, released here")
+        native.reply(tui, "holding here, released here")
     native.prompt(first, f"run touch {native.world.project / 'made'}")
     for tui in (first, second):
         tui.wait(ASKED)
     native.accept(second)
     for tui in (first, second):
         tui.wait_gone(ASKED)
-        tui.wait("The output was:")
+        native.reply(tui, "The output was:")
 
 
 def test_a_tui_outlives_codex_and_codexd(native: NativeClients) -> None:
     """A crash of Codex in a turn is a line on the screen; a codexd that went away is connected to again."""
     tui = native.open()
     native.prompt(tui, "hello")
-    tui.wait("You said: hello")
+    native.reply(tui, "You said: hello")
     native.prompt(tui, "hold here")
     tui.wait("holding here")
     client = native.world.connect()
     os.kill(client.call("codexd/status")["codex"]["pid"], signal.SIGKILL)
     tui.wait("Codex was killed by SIGKILL")
     native.prompt(tui, "go on")
-    tui.wait("You said: go on")
+    native.reply(tui, "You said: go on")
     native.world.stop(native.daemon)
     tui.wait("Reconnecting to server")
     native.start_codexd_again()
     tui.wait_gone("Reconnecting to server")
     tui.wait("Conversation interrupted", "You said: go on")
     native.prompt(tui, "and on")
-    tui.wait("You said: and on")
+    native.reply(tui, "You said: and on")
