@@ -3,10 +3,11 @@
 import logging
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import DECLARES_TOOLS, STARTS_TURN, SUBSCRIBING
+from codexd.protocol.catalogue import DECLARES_TOOLS, RESUMING, STARTS_TURN, SUBSCRIBING
 from codexd.protocol.errors import OVERLOADED_MESSAGE, Code
 from codexd.protocol.messages import ErrorResponse, Response
 from codexd.routing import introduction, params
+from codexd.routing.asking import Asking
 from codexd.routing.clients import Handshake
 from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
@@ -32,12 +33,14 @@ class Answers:
         decisions: Decisions,
         life: CodexLife,
         notifications: Notifications,
+        asking: Asking,
     ) -> None:
         self._state = state
         self._dispatch = dispatch
         self._decisions = decisions
         self._life = life
         self._notifications = notifications
+        self._asking = asking
 
     def take(self, answer: Response | ErrorResponse) -> None:
         """One answer, a result or an error."""
@@ -160,7 +163,10 @@ class Answers:
         if call.method != "thread/start":
             thread.usage_to = client
         state.tell(() if call.abandoned else (client,), line)
-        self._notifications.offer_family(thread)
+        if call.method in RESUMING:
+            state.server_requests.resumed(thread.id, client)
+        self._asking.offer(thread.id, but=client if call.method in RESUMING else None)
+        self._notifications.offer_below(thread)
         self._dispatch.unloading.release_if_deserted(thread.id)
 
     def _released(self, call: Call, answer: Response | ErrorResponse) -> None:

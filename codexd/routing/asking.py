@@ -27,24 +27,37 @@ class Asking:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def ask(self, pending: Pending) -> None:
-        """Offers it to everybody who may answer it as things are and was not asked yet."""
+    def ask(self, pending: Pending, but: ClientId | None = None) -> None:
+        """Offers it to everybody who may answer it as things are and was not asked yet, `but` for one of them."""
+        clients = tuple(client for client in self._entitled(pending) if client != but)
+        self._tell(pending, self._state.server_requests.ask(pending, clients))
+
+    def repeat(self, pending: Pending, client: ClientId) -> None:
+        """Codex repeats it for a client that has resumed the thread, whether that was asked before or not."""
+        if client in pending.asked:
+            self._tell(pending, (client,))
+        elif client in self._entitled(pending):
+            self._tell(pending, self._state.server_requests.ask(pending, (client,)))
+
+    def _tell(self, pending: Pending, clients: tuple[ClientId, ...]) -> None:
         state = self._state
-        new = state.server_requests.ask(pending, self._entitled(pending))
         line = messages.with_id(pending.request, b"%d" % pending.id)
         hidden = STRIPPED.get(pending.request.method)
         if hidden is None or hidden not in messages.members_of(pending.request.params):
-            state.tell(new, line)
+            state.tell(clients, line)
             return
-        seeing = tuple(client for client in new if self._said(client).experimental)
+        seeing = tuple(client for client in clients if self._said(client).experimental)
         state.tell(seeing, line)
         stripped = messages.with_id(messages.without(pending.request, hidden), b"%d" % pending.id)
-        state.tell(tuple(client for client in new if client not in seeing), stripped)
+        state.tell(tuple(client for client in clients if client not in seeing), stripped)
 
-    def offer(self, thread: str) -> None:
-        """Somebody follows the thread who did not: what waits for a decision there is offered, to each client once."""
+    def offer(self, thread: str, but: ClientId | None = None) -> None:
+        """Somebody follows the thread who did not: what waits there is offered, once to each.
+
+        `but`: for this one Codex will repeat it.
+        """
         for pending in self._state.server_requests.undecided(thread):
-            self.ask(pending)
+            self.ask(pending, but)
 
     def offer_again(self) -> None:
         """Somebody left: what nobody is asked any more is offered to those who can stand in."""

@@ -25,12 +25,19 @@ class Decisions:
         thread, turn = params.thread_and_turn(request.params)
         pending = state.server_requests.add(request, thread, turn, state.now)
         if pending is None:
+            self._repeat(request)
             return
         if thread is not None and state.threads.get(thread) is None:
             self.find_parent(thread)
         self._asking.ask(pending)
         if thread is None and not pending.asked:
             self.answer_for_nobody(pending)
+
+    def _repeat(self, request: Request) -> None:
+        """Codex repeats what is pending behind the answer to a resume: it is for who asked for that."""
+        found = self._state.server_requests.repeated(request.id)
+        if found is not None:
+            self._asking.repeat(*found)
 
     def decide(self, pending: Pending, line: bytes) -> None:
         """This line is Codex's answer."""

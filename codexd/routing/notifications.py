@@ -63,7 +63,8 @@ class Notifications:
     def adopt(self) -> None:
         """Sub-agents' threads are known whose parents are: with what they said, what they asked, and nobody's go again."""
         for child in self.open_adopted():
-            self.offer_family(child)
+            self._asking.offer(child.id)
+            self.offer_below(child)
             self._dispatch.unloading.release_if_deserted(child.id)
 
     def open_adopted(self) -> list[Thread]:
@@ -74,9 +75,9 @@ class Notifications:
             self.deliver_held(child.id)
         return adopted
 
-    def offer_family(self, thread: Thread) -> None:
-        """The thread is known now: what waits there and below is offered to those who follow it by that."""
-        for followed in [thread, *self._state.threads.descendants(thread)]:
+    def offer_below(self, thread: Thread) -> None:
+        """Somebody follows the thread, and its sub-agents' threads by that: what waits there is offered."""
+        for followed in self._state.threads.descendants(thread):
             self._asking.offer(followed.id)
 
     def _pass_on(self, notification: Notification) -> None:

@@ -76,7 +76,7 @@ class Router:
         )
         self._decisions = decisions
         notifications = Notifications(self._state, self._dispatch, decisions, asking)
-        answers = Answers(self._state, self._dispatch, decisions, self._life, notifications)
+        answers = Answers(self._state, self._dispatch, decisions, self._life, notifications, asking)
         self._codex = FromCodex(self._state, decisions, notifications, answers)
 
     def start(self, now: float) -> list[Effect]:

@@ -6,8 +6,8 @@ Rule 2. Only who was asked may answer. The first decision is the answer; what co
 Rule 3. An error is an abstention as long as somebody else who was asked has not spoken. The last one's error is
         the answer. (Codex takes the first error for an answer: a client that does not know the method would decide
         for all, measured.)
-Rule 4. A request of a thread outlives those who were asked: it is offered to whoever attaches next, to each client
-        once. A request without a thread can't wait for anybody, and is answered with an error when nobody is left.
+Rule 4. A request of a thread outlives those who were asked: it is offered to whoever attaches next, when Codex
+        repeats it behind the answer to the resume. A client that resumes again gets it again, as from Codex. A request without a thread can't wait for anybody, and is answered with an error when nobody is left.
 Rule 5. Decided is not over: Codex tells all subscribers that it is resolved, by its own id, which is translated.
 """
 
@@ -22,7 +22,8 @@ class Pending(Struct, eq=False):
     """One request of Codex. `id` is codexd's, `request.id` is Codex's own.
 
     `asked`: the clients that it was offered to and that are still there. `abstained`: those of them that answered
-    with an error. `expires_at`: Codex waits no longer than that.
+    with an error. `expires_at`: Codex waits no longer than that. `repeated_for`: the clients whose resume of the thread
+    was answered, in that order; Codex repeats the request behind each of those answers, also for who was asked before.
     """
 
     id: int
@@ -33,6 +34,7 @@ class Pending(Struct, eq=False):
     expires_at: float | None = None
     asked: dict[ClientId, None] = field(default_factory=dict)
     abstained: set[ClientId] = field(default_factory=set)
+    repeated_for: list[ClientId] = field(default_factory=list)
 
 
 class ServerRequests:
@@ -44,7 +46,7 @@ class ServerRequests:
         self._by_codex_id: dict[bytes, Pending] = {}
 
     def add(self, request: Request, thread: str | None, turn: str | None, now: float) -> Pending | None:
-        """Takes up a request; `None` when it is already known (Codex repeats what is pending after a resume)."""
+        """Takes up a request; `None` when it is already known."""
         if request.id in self._by_codex_id:
             return None
         self._last_id += 1
@@ -54,6 +56,18 @@ class ServerRequests:
         self._pending[pending.id] = pending
         self._by_codex_id[request.id] = pending
         return pending
+
+    def resumed(self, thread: str, client: ClientId) -> None:
+        """The client's resume of the thread is answered: Codex is going to repeat for it what waits there."""
+        for pending in self.undecided(thread):
+            pending.repeated_for.append(client)
+
+    def repeated(self, codex_id: bytes) -> tuple[Pending, ClientId] | None:
+        """For whom Codex repeats a request, and which; `None` if that is nobody, or it is decided."""
+        pending = self._by_codex_id[codex_id]
+        if pending.id not in self._pending or not pending.repeated_for:
+            return None
+        return pending, pending.repeated_for.pop(0)
 
     def ask(self, pending: Pending, clients: tuple[ClientId, ...]) -> tuple[ClientId, ...]:
         """Notes that these clients are asked; returns those that were not asked before."""

@@ -21,6 +21,7 @@ class AskView(Struct, eq=False):
     expires_at: float = inf
     decided: bool = False
     over: bool = False
+    repeats: list[int] = field(default_factory=list)
 
     @property
     def thread(self) -> str | None:

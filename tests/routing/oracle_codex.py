@@ -120,13 +120,20 @@ class CodexSide:
                 books.expect_note(method, frozenset({asked.client}), line)
         if not asked.over:
             books.expect_answer(asked, filled(said.template, asked.id))
-        self._offer_family(view)
+        if said.method == "thread/resume":
+            for ask in books.asks.undecided(view.id):
+                ask.repeats.append(asked.client)
+        self._offer([view], but=asked.client if said.method == "thread/resume" else None)
+        self._offer(self._books.threads.descendants(view.id))
 
     def _offer_family(self, view: ThreadView) -> None:
-        for thread in [view, *self._books.threads.descendants(view.id)]:
+        self._offer([view, *self._books.threads.descendants(view.id)])
+
+    def _offer(self, threads: list[ThreadView], but: int | None = None) -> None:
+        for thread in threads:
             followers = self._books.threads.followers(thread.id)
             for ask in self._books.asks.undecided(thread.id):
-                new = followers.difference(ask.asked)
+                new = followers.difference(ask.asked, (but,))
                 if new:
                     self._books.loose.append(self.asking(ask, new))
 
@@ -282,6 +289,7 @@ class CodexSide:
         books = self._books
         ask = books.asks.add(said, books.now)
         if ask is None:
+            self._repeated(said)
             return
         if said.thread is None:
             clients = books.everybody()
@@ -295,6 +303,17 @@ class CodexSide:
                 self._search(view)
         if clients:
             books.expected.append(self.asking(ask, clients))
+
+    def _repeated(self, said: Said) -> None:
+        """Behind the answer to a resume: for the client that asked for that, if it still follows the thread."""
+        books = self._books
+        ask = books.asks.get(said.codex_id)
+        if ask is None or ask.decided or not ask.repeats:
+            return
+        client = ask.repeats.pop(0)
+        if ask.thread is not None and client in books.threads.followers(ask.thread):
+            books.counts["asked again"] += client in ask.asked
+            books.expected.append(self.asking(ask, frozenset({client})))
 
     def waits_no_longer(self) -> None:
         """Time has passed: what Codex has waited for long enough is answered for nobody."""

@@ -103,8 +103,9 @@ def test_what_a_human_must_approve_is_asked_where_a_human_is() -> None:
     assert asks(driver, APPROVAL, kind="humanCommand") == []
     human = driver.client(**HUMAN)
     driver.sends(human, id=1, method="thread/resume", params={"threadId": "T"})
-    effects = driver.says(id=4, result={"thread": {"id": "T"}})
-    assert effects[-1] == to(human, id=FIRST, method=APPROVAL, params=ABOUT | {"kind": "humanCommand"})
+    driver.says(id=4, result={"thread": {"id": "T"}})
+    (asked,) = asks(driver, APPROVAL, kind="humanCommand")
+    assert asked == to(human, id=FIRST, method=APPROVAL, params=ABOUT | {"kind": "humanCommand"})
     assert driver.sends(1, id=FIRST, result={}) == []
     assert driver.sends(human, id=FIRST, result={"decision": "accept"}) == [
         codex(id=0, result={"decision": "accept"})

@@ -98,7 +98,7 @@ def test_what_a_bad_answer_decides() -> None:
 
 
 def test_a_request_without_followers_waits() -> None:
-    """It is offered to whoever attaches, once, behind the answer that attaches it."""
+    """It is offered to whoever attaches when Codex repeats it; and again when that client resumes again, as natively."""
     driver = Driver().ready()
     a, b = driver.clients(2)
     driver.thread(a, turn="u")
@@ -106,13 +106,27 @@ def test_a_request_without_followers_waits() -> None:
     assert driver.says(id=0, method=APPROVAL, params=ABOUT) == []
     driver.sends(b, id="r", method="thread/resume", params={"threadId": "T"})
     attached = {"thread": {"id": "T"}}
-    assert driver.says(id=3, result=attached) == [
-        to(b, id="r", result=attached),
-        to(b, id=FIRST, method=APPROVAL, params=ABOUT),
+    repeated = to(b, id=FIRST, method=APPROVAL, params=ABOUT)
+    for number, name in ((3, "r"), (4, "again")):
+        assert driver.says(id=number, result=attached) == [to(b, id=name, result=attached)]
+        assert driver.says(id=0, method=APPROVAL, params=ABOUT) == [repeated]
+        assert driver.says(id=0, method=APPROVAL, params=ABOUT) == []
+        driver.sends(b, id="again", method="thread/resume", params={"threadId": "T"})
+
+
+def test_what_codex_repeats_is_for_who_asked_for_that() -> None:
+    """In the order of the answers; nobody else is asked twice, and who has left in between is not asked at all."""
+    driver = asking(subscribers=3, others=0)
+    driver.says(id=0, method=APPROVAL, params=ABOUT)
+    for number, client in ((5, 3), (6, 1), (7, 2)):
+        driver.sends(client, id="r", method="thread/resume", params={"threadId": "T"})
+        driver.says(id=number, result={"thread": {"id": "T"}})
+    assert driver.says(id=0, method=APPROVAL, params=ABOUT) == [
+        to(3, id=FIRST, method=APPROVAL, params=ABOUT)
     ]
+    driver.sends(1, id="u", method="thread/unsubscribe", params={"threadId": "T"})
     assert driver.says(id=0, method=APPROVAL, params=ABOUT) == []
-    driver.sends(b, id="again", method="thread/resume", params={"threadId": "T"})
-    assert driver.says(id=4, result=attached) == [to(b, id="again", result=attached)]
+    driver.sends(3, id=FIRST, result=ACCEPT)
     assert driver.says(id=0, method=APPROVAL, params=ABOUT) == []
 
 
@@ -134,8 +148,8 @@ def test_unsubscribing_ends_the_right_to_answer() -> None:
     assert driver.sends(1, id=FIRST, result=ACCEPT) == []
     driver.sends(1, id="r", method="thread/resume", params={"threadId": "T"})
     attached = {"thread": {"id": "T"}}
-    assert driver.says(id=4, result=attached) == [
-        to(1, id="r", result=attached),
+    driver.says(id=4, result=attached)
+    assert driver.says(id=0, method=APPROVAL, params=ABOUT) == [
         to(1, id=FIRST, method=APPROVAL, params=ABOUT),
     ]
     assert driver.sends(1, id=FIRST, result=ACCEPT) == [codex(id=0, result=ACCEPT)]

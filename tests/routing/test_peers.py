@@ -83,8 +83,8 @@ def test_t11_a_request_that_nobody_knows_and_nobody_is_there_for() -> None:
     driver.says(id=2, result={"thread": {"id": "T"}})
     driver.sends(client, id="r", method="thread/resume", params=T)
     attached = {"thread": {"id": "T"}}
-    assert driver.says(id=3, result=attached) == [
-        to(client, id="r", result=attached),
+    assert driver.says(id=3, result=attached) == [to(client, id="r", result=attached)]
+    assert driver.says(id=0, method="item/somethingNew", params=T) == [
         to(client, id=FIRST, method="item/somethingNew", params=T),
     ]
 
