@@ -63,8 +63,8 @@ def test_an_error_of_one_of_several_is_an_abstention(world: World) -> None:
     assert not (world.project / "again").exists()
 
 
-def test_a_pending_approval_outlives_its_client_and_is_offered_once_to_the_next(world: World) -> None:
-    """It can be listed with nobody attached, is offered to who attaches, not again, and can be answered unattached."""
+def test_a_pending_approval_outlives_its_client_and_is_offered_to_the_next(world: World) -> None:
+    """It can be listed with nobody attached, is offered to who attaches, each time, and can be answered unattached."""
     world.start_daemon()
     a = world.client("a")
     thread = a.start_thread(cwd=str(world.project))
@@ -76,10 +76,11 @@ def test_a_pending_approval_outlives_its_client_and_is_offered_once_to_the_next(
     assert (listed["id"], listed["threadId"], listed["turnId"]) == (asked["id"], thread, turn)
     b.initialize("b")
     for _ in range(2):
+        before = b.mark()
         b.call("thread/resume", {"threadId": thread})
-    assert b.wait_server_request(COMMAND)["id"] == asked["id"]
+        assert b.wait_server_request(COMMAND, since=before)["id"] == asked["id"]
     b.call("thread/loaded/list")
-    assert len([m for m in b.messages if m.get("method") == COMMAND]) == 1
+    assert [m["id"] for m in b.messages if m.get("method") == COMMAND] == [asked["id"]] * 2
     world.connect().call("codexd/approvals/answer", {"id": asked["id"], "result": {"decision": "accept"}})
     assert b.wait_turn(turn)["status"] == "completed"
     assert (world.project / "made").exists()
