@@ -133,6 +133,12 @@ CWD_OF_PROCESS = {"thread/start": "cwd", "command/exec": "cwd"}
 """Requests for which Codex takes its own working directory when this member of their params is left out."""
 CWDS_OF_PROCESS = {"skills/list": "cwds", "hooks/list": "cwds"}
 """The same, with a list of directories, an empty one too."""
+RELATIVE_CWD = frozenset({
+    "command/exec", "thread/fork", "thread/list", "thread/resume", "thread/settings/update", "thread/start",
+    "turn/start",
+})  # fmt: skip
+"""Requests whose `cwd`, a path or a list of paths, Codex takes from its own working directory on when it is no absolute one
+(tried with 0.163 and 0.169; it knows `~`, and takes `.` and `..` out itself)."""
 TAKES_CONFIG = frozenset({"thread/start", "thread/resume", "thread/fork"})
 """Requests whose `params.config` overrides the configuration, as `-c` does for a process."""
 

@@ -6,10 +6,11 @@ Codex behind codexd has a directory and a configuration of its own, which mean n
 
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import CWD_OF_PROCESS, CWDS_OF_PROCESS, TAKES_CONFIG
+from codexd.protocol.catalogue import CWD_OF_PROCESS, CWDS_OF_PROCESS, RELATIVE_CWD, TAKES_CONFIG
 from codexd.protocol.messages import Request, encode
 from codexd.routing.introduction import Codexd
 
@@ -30,8 +31,8 @@ def with_defaults(request: Request, said: Codexd | None) -> Request:
 
 
 def _is_object(params: Raw | UnsetType) -> bool:
-    """None at all and null are the same to Codex as an empty one."""
-    return params is UNSET or bytes(params)[:1] in (b"{", b"n")
+    """Codex refuses a request of these methods without params, or with null (0.163, 0.169)."""
+    return params is not UNSET and bytes(params)[:1] == b"{"
 
 
 def _directory(method: str, given: dict[str, Raw], said: Codexd) -> dict[str, Any]:
@@ -42,7 +43,20 @@ def _directory(method: str, given: dict[str, Raw], said: Codexd) -> dict[str, An
         return {one: said.cwd}
     if several is not None and bytes(given.get(several, b"")) in (*_EMPTY, b"[]") and "threadId" not in given:
         return {several: [said.cwd]}
+    if method in RELATIVE_CWD and bytes(given.get("cwd", b"")) not in _EMPTY:
+        named = msgspec.json.decode(given["cwd"])
+        seen = _seen_from(said.cwd, named)
+        return {} if seen == named else {"cwd": seen}
     return {}
+
+
+def _seen_from(directory: str, named: Any) -> Any:
+    """A path, or each path of a list; what is neither is Codex's to refuse."""
+    if isinstance(named, list):
+        return [_seen_from(directory, one) for one in named]
+    if not isinstance(named, str) or named.startswith(("/", "~")):
+        return named
+    return f"{directory}/{named}" if named else directory
 
 
 def _config(method: str, given: dict[str, Raw], said: Codexd) -> dict[str, Any]:

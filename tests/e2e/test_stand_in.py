@@ -110,6 +110,12 @@ def test_its_directory_and_overrides_count_for_its_threads(world: World) -> None
     ]
     own = special.call("thread/start", {"cwd": str(world.home), "config": {"model": "own"}})
     assert (own["cwd"], own["model"]) == (str(world.home), "own")
-    assert special.call("command/exec", {"command": ["pwd"]})["stdout"] == f"{elsewhere}\n"
+    assert special.call("thread/start", {"cwd": "../project"})["cwd"] == str(world.project)
+    for directory, there in (
+        ({}, elsewhere),
+        ({"cwd": "."}, elsewhere),
+        ({"cwd": "../project"}, world.project),
+    ):
+        assert special.call("command/exec", {"command": ["pwd"], **directory})["stdout"] == f"{there}\n"
     for client in (plain, special):
         client.close()

@@ -37,6 +37,13 @@ def given(method: str, params: Any, said: Codexd | None = SAID) -> Any:
         ("thread/fork", {"config": 5}, {"config": 5}),
         ("thread/list", {}, {}),
         ("turn/start", {"threadId": "T"}, {"threadId": "T"}),
+        ("command/exec", {"cwd": ""}, {"cwd": "/w"}),
+        ("command/exec", {"cwd": "sub"}, {"cwd": "/w/sub"}),
+        ("turn/start", {"cwd": ".", "threadId": "T"}, {"cwd": "/w/.", "threadId": "T"}),
+        ("turn/start", {"cwd": "~/x"}, {"cwd": "~/x"}),
+        ("turn/start", {"cwd": 5}, {"cwd": 5}),
+        ("thread/list", {"cwd": ["/a", "b", None]}, {"cwd": ["/a", "/w/b", None]}),
+        ("process/spawn", {"cwd": "sub"}, {"cwd": "sub"}),
         ("command/exec", [], []),
         ("command/exec", "text", "text"),
     ],
@@ -60,9 +67,16 @@ def test_a_client_that_says_nothing_changes_nothing(said: Codexd | None) -> None
         b'{"id":1,"method":"command/exec","params":null,"trace":null}',
     ],
 )
-def test_params_may_be_missing_or_null(text: bytes) -> None:
-    """To Codex that is the same as an empty object; every other member travels along."""
+def test_params_that_are_missing_or_null_stay_so(text: bytes) -> None:
+    """Codex refuses them, in its own words."""
     asked = messages.parse(text)
+    assert isinstance(asked, Request)
+    assert with_defaults(asked, SAID) is asked
+
+
+def test_every_other_member_travels_along() -> None:
+    """As it was."""
+    asked = messages.parse(b'{"id":1,"method":"command/exec","params":{},"trace":null}')
     assert isinstance(asked, Request)
     changed = json.loads(with_defaults(asked, SAID).line)
     assert changed == {"id": 1, "method": "command/exec", "params": {"cwd": "/w"}, "trace": None}
