@@ -95,7 +95,7 @@ class WebSocket:
         return frames.close_frame(frames.GOING_AWAY, "codexd is stopping")
 
     def _shake_hands(self, chunk: bytes) -> bytes:
-        """Reads the request to its end and answers it; returns what follows it, nothing when it was refused."""
+        """Reads the request to its end and answers it; returns what follows it, which after a refusal nobody reads."""
         self._request += chunk
         end = _END_OF_REQUEST.search(self._request)
         length = len(self._request) if end is None else end.end()
@@ -113,7 +113,7 @@ class WebSocket:
         self._answer()
         if self.farewell == b"":
             self._refuse(HTTPStatus.BAD_REQUEST, "it is not valid HTTP/1.1")
-        return b"" if self.farewell else rest
+        return rest
 
     def _response(self, request: Request) -> Response:
         response = self._protocol.accept(request)
