@@ -1,6 +1,6 @@
 """Plays a script against a Codex of its own, and through codexd beside somebody noisy; says how they differ."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from tests.conformance.codex_itself import Codex
@@ -59,7 +59,15 @@ class Run:
                 transcripts.append(transcribe(recording, str(world.root), noise))
         return transcripts
 
-    def _through(self) -> list[Transcript]:
+    def differences_of_the_stand_in(self) -> str:
+        """How it is when the client has started `codexd-codex` and not connected to the socket itself.
+
+        Places of answers are not looked at again: on the socket they were the same, and this only copies bytes.
+        """
+        self.through = self._through(World.stand_in)
+        return "\n".join(one.text for one in self._compare() if not one.of_place)
+
+    def _through(self, connect: Callable[[World], JsonLinesClient] = World.connect) -> list[Transcript]:
         """The same through codexd."""
         with self._world() as world:
             config = world.config_home / "codexd" / "config.toml"
@@ -67,7 +75,7 @@ class Run:
             config.write_text(f'client_name = "{NAME}"\n')
             world.start_daemon("--cwd", str(world.project))
             with Noise(world, world.client(MARK)) as noise:
-                recordings = [self._play(world, world.connect(), session) for session in self.script.sessions]
+                recordings = [self._play(world, connect(world), session) for session in self.script.sessions]
             return [transcribe(recording, str(world.root), noise) for recording in recordings]
 
     def _play(self, world: World, client: JsonLinesClient, session: Session) -> Recording:

@@ -17,6 +17,13 @@ def test_codexd_is_like_codex(book: Book, name: str) -> None:
     assert book.run(name).differences == ""
 
 
+@pytest.mark.parametrize("name", ["malformed", "commands", "resumes and forks"])
+def test_the_stand_in_is_like_codex(book: Book, name: str) -> None:
+    """The same for a client that has started `codexd-codex`, as editors and SDKs do; where it adds its directory, and
+    where messages are odd."""
+    assert book.run(name).differences_of_the_stand_in() == ""
+
+
 @pytest.mark.parametrize("script", NOT_YET, ids=[script.name for script in NOT_YET])
 @pytest.mark.xfail(reason="a known difference that is not wanted", strict=True)
 def test_what_is_not_yet_like_codex(book: Book, script: Script) -> None:

@@ -191,6 +191,15 @@ class World:
         client.initialize(name, **capabilities)
         return client
 
+    def stand_in(self, *options: str, **how: Any) -> JsonLinesClient:
+        """A client that has started ``codexd-codex OPTIONS app-server`` and has not said ``initialize`` yet."""
+        argv = [*self.command("codexd-codex"), *options, "app-server", "--listen", "stdio://"]
+        with self.log.open("ab") as log:
+            process = self.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, **how)
+        assert process.stdin
+        assert process.stdout
+        return self._client(process.stdout, process.stdin)
+
     def bare_codex(self, name: str = "test", *options: str, **capabilities: object) -> JsonLinesClient:
         """A client of a private ``codex app-server`` on stdio: what codexd is measured against."""
         client = self.bare_connection(*options)

@@ -26,14 +26,11 @@ def stood_in(world: World) -> World:
     return world
 
 
-def start(world: World, *words: str, cwd: Path | None = None) -> JsonLinesClient:
+def start(world: World) -> JsonLinesClient:
     """A client that has started `codex` from PATH, as its own app-server."""
+    quiet = subprocess.DEVNULL
     process = world.spawn(
-        ["codex", *words, "app-server"],
-        cwd=cwd,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        ["codex", "app-server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet
     )
     assert process.stdin
     assert process.stdout
@@ -58,16 +55,7 @@ def test_another_codex_home_has_a_codexd_of_its_own(world: World) -> None:
     world.start_daemon()
     other = world.home / "other"
     world.model.write_config(other)
-    process = world.spawn(
-        [*world.command("codexd-codex"), "app-server"],
-        env={"CODEX_HOME": str(other)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdin
-    assert process.stdout
-    client = JsonLinesClient(process.stdout, process.stdin)
+    client = world.stand_in(env={"CODEX_HOME": str(other)})
     assert client.initialize("other")["codexHome"] == str(other)
     codexd = psutil.Process(client.call("codexd/status")["codexd"]["pid"])
     client.close()
@@ -94,13 +82,8 @@ def test_its_directory_and_overrides_count_for_its_threads(world: World) -> None
     world.start_daemon()
     elsewhere = world.root / "elsewhere"
     elsewhere.mkdir()
-    (stand_in,) = world.command("codexd-codex")
-    world.env["PATH"] = f"{world.root}:{world.env['PATH']}"
-    (world.root / "codex").symlink_to(stand_in)
-    plain, special = (
-        start(world),
-        start(world, "-c", "model=special", "--enable", "web_search_request", cwd=elsewhere),
-    )
+    plain = world.stand_in()
+    special = world.stand_in("-c", "model=special", "--enable", "web_search_request", cwd=elsewhere)
     for client in (plain, special):
         client.initialize("test", experimentalApi=True)
     said = [client.call("thread/start") for client in (plain, special)]
