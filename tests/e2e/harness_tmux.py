@@ -104,9 +104,11 @@ class Screen:
             while unwanted in self.text and time.monotonic() < again:
                 time.sleep(_GLANCE_S)
 
-    def wait(self, *wanted: str) -> str:
+    def wait(self, *wanted: str, timeout: float = PATIENCE_S) -> str:
         """Waits until all of these texts stand on the screen."""
-        return self._wait(lambda text: all(each in text for each in wanted), f"{wanted!r} are not there")
+        return self._wait(
+            lambda text: all(each in text for each in wanted), f"{wanted!r} are not there", timeout
+        )
 
     def wait_below(self, upper: str, lower: str) -> str:
         """Waits until the one text stands on the screen and the other behind or below it."""
@@ -118,9 +120,9 @@ class Screen:
         """Waits until this text stands on the screen no more."""
         return self._wait(lambda text: unwanted not in text, f"{unwanted!r} is still there")
 
-    def _wait(self, holds: Callable[[str], bool], what: str) -> str:
-        deadline = time.monotonic() + PATIENCE_S
+    def _wait(self, holds: Callable[[str], bool], what: str, timeout: float = PATIENCE_S) -> str:
+        deadline = time.monotonic() + timeout
         while not holds(text := self.text):
-            assert time.monotonic() < deadline, f"after {PATIENCE_S} s {what}; the screen shows\n{text}"
+            assert time.monotonic() < deadline, f"after {timeout} s {what}; the screen shows\n{text}"
             time.sleep(_GLANCE_S)
         return text

@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.harness import World
 from tests.e2e.harness_client import JsonLinesClient
 from tests.e2e.harness_terminal import CTRL_C, ENTER, Terminal
+from tests.e2e.harness_tmux import Tmux
 
 pytestmark = pytest.mark.e2e
 
@@ -192,3 +193,31 @@ def test_ctrl_c_reaches_the_program_as_a_signal(world: World) -> None:
     terminal.type(CTRL_C)
     terminal.wait_text("interrupted")
     assert terminal.wait_exit() == 0
+
+
+def test_a_screen_shows_what_is_drawn_and_nothing_else(place: World) -> None:
+    """What was drawn over is gone; keys and pastes arrive; the end leaves nothing, whatever the programs think of it."""
+    tmux = Tmux(place)
+    program = (
+        r"""trap '' HUP TERM; printf 'one\033[H\033[2Jtwo\n'; read -r line; echo "<$line>"; exec sleep 654"""
+    )
+    screen = tmux.open(["/bin/sh", "-c", program])
+    assert "one" not in screen.wait("two")
+    screen.paste("a b")
+    screen.wait_below("two", "a b")
+    screen.press("Enter")
+    screen.wait("<a b>")
+    with pytest.raises(AssertionError, match=r"'never'.* are not there; the screen shows\ntwo\n"):
+        screen.wait("never", timeout=0)
+    tmux.close()
+    assert place.close() == []
+
+
+def test_a_screen_that_has_ended_is_no_trouble(place: World) -> None:
+    """The server has ended with its last program; there is nothing to end."""
+    tmux = Tmux(place)
+    tmux.open(["/bin/true"])
+    place.until(lambda: place.living() == [])
+    tmux.close()
+    Tmux(place).close()
+    assert place.close() == []
