@@ -2,6 +2,8 @@
 
 import logging
 
+from msgspec import Raw
+
 from codexd.protocol import messages
 from codexd.protocol.catalogue import DECLARES_TOOLS, RESUMING, STARTS_TURN, SUBSCRIBING
 from codexd.protocol.errors import OVERLOADED_MESSAGE, Code
@@ -15,6 +17,7 @@ from codexd.routing.dispatch import Dispatch
 from codexd.routing.handles import LASTING
 from codexd.routing.notifications import Notifications
 from codexd.routing.requests import Call, Purpose
+from codexd.routing.sharing import Sharing
 from codexd.routing.state import State
 
 ALREADY_INITIALIZED = "Already initialized"
@@ -41,6 +44,7 @@ class Answers:
         self._life = life
         self._notifications = notifications
         self._asking = asking
+        self._sharing = Sharing(state, dispatch, notifications, asking)
 
     def take(self, answer: Response | ErrorResponse) -> None:
         """One answer, a result or an error."""
@@ -52,8 +56,12 @@ class Answers:
         if isinstance(answer, ErrorResponse) and self._try_again(number, call, answer):
             return
         self._state.flow.answered(number)
+        if call.instead_of is not None and self._sharing.asks_again(call):
+            return
         if call.purpose is not None:
             self._own_answer(call, answer)
+        elif call.instead_of is not None:
+            self._sharing.attach(call, answer)
         elif isinstance(answer, Response):
             self._result(call, answer)
         else:
@@ -72,6 +80,10 @@ class Answers:
             self._state.flow.refused(number)
         elif call.method == "thread/resume" and _CLOSING in message:
             self._state.flow.answered(number)
+        elif self._sharing.can_attach(call, message):
+            self._state.flow.answered(number)
+            self._sharing.ask_for_thread(call)
+            return True
         else:
             return False
         if call.abandoned and call.thread is not None:
@@ -128,6 +140,8 @@ class Answers:
         if self._is_codexds_own_affair(call, answer):
             why = introduction.problem(call.request.params)
             state.refuse(call.owner, call.request, Code.INVALID_REQUEST, why)
+        elif (page := self._sharing.page(call, answer)) is not None:
+            state.tell((call.owner,), page)
         else:
             state.tell((call.owner,), state.handles.untagged_error(call, answer))
 
@@ -150,6 +164,8 @@ class Answers:
         thread = state.threads.open(described.id, described.parent_thread_id)
         thread.attached = True
         thread.ephemeral = described.ephemeral
+        if call.method == "thread/start" or described.ephemeral:
+            thread.started = Raw(bytes(answer.result))
         thread.durable |= call.method != "thread/start" and not described.ephemeral
         if described.turns and described.turns[-1].status == "inProgress":
             thread.turn = described.turns[-1].id

@@ -213,14 +213,15 @@ class CodexLife:
     def _end_what_was_under_way(self, reason: str) -> None:
         state = self._state
         stopping = state.life.stopping
-        asked = [(c.owner, c.request) for c in state.requests.take_all() if not c.abandoned]
-        for owner, request in (*asked, *state.releases.clear()):
+        asked = [(c.owner, c.request, c.method) for c in state.requests.take_all() if not c.abandoned]
+        asked += [(client, request, request.method) for client, request in state.releases.clear()]
+        for owner, request, method in asked:
             if owner is not None:
                 data = {
                     "reason": "stopping" if stopping else "codexExited",
-                    "safeToRetry": request.method in SAFE_TO_RETRY,
+                    "safeToRetry": method in SAFE_TO_RETRY,
                 }
-                message = f"{reason}, while {request.method} was under way"
+                message = f"{reason}, while {method} was under way"
                 state.refuse(owner, request, Code.CODEX_UNAVAILABLE, message, data)
         state.flow.drop(None)
         state.flow.forget_window()

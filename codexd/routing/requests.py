@@ -36,6 +36,8 @@ class Call(Struct, eq=False):
     params. `handle` is the id that the client chose for a resource, as the client wrote it. `abandoned` says that
     the owner left while Codex was working on it: the answer is still looked at, and goes to nobody.
 
+    `instead_of` is the client's own request where codexd asks something else in its stead; `joins`: how often it did.
+
     A client's notification takes the same way, because it takes a place in Codex's queue like a request; it is one
     that `wants_answer` no more once it is sent, and its `request` has no id.
     """
@@ -48,11 +50,13 @@ class Call(Struct, eq=False):
     tries: int = 0
     abandoned: bool = False
     wants_answer: bool = True
+    instead_of: Request | None = None
+    joins: int = 0
 
     @property
     def method(self) -> str:
-        """What is asked."""
-        return self.request.method
+        """What its owner asks."""
+        return (self.instead_of or self.request).method
 
     @property
     def size(self) -> int:

@@ -7,7 +7,7 @@ A thread is known from the answer that attached a client to it until Codex close
 it. `attached` says that codexd itself is subscribed.
 """
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from codexd.protocol.messages import Notification
 from codexd.routing.effects import ClientId
@@ -21,16 +21,19 @@ LOST_THREADS = 10_000
 class Thread(Struct, eq=False):
     """One thread that Codex has loaded for us.
 
-    `tools_of`: who declared dynamic tools for it. `turn` is the id of the running turn, `ended_turn` that of the last one. `durable`: it has had a turn and is not
-    ephemeral, so a later process can resume it. `usage_to`: who asked for the replay that a resume is followed by; the
-    usage that comes before the goal snapshot is that client's alone (`NOBODY`: codexd's own resume, the replay is
-    dropped). `resuming`: after a death; its requests are parked.
+    `started`: what Codex said of it when it was begun here, by `thread/start` or as an ephemeral fork; `joined`: those of
+    its subscribers whom codexd has attached by that. `tools_of`: who declared dynamic tools for it. `turn` is the id of
+    the running turn, `ended_turn` that of the last one. `durable`: it has had a turn and is not ephemeral, so a later
+    process can resume it. `usage_to`: who asked for the replay that a resume is followed by; the usage that comes before
+    the goal snapshot is that client's alone (`NOBODY`: codexd's own resume, the replay is dropped). `resuming`: after a
+    death; its requests are parked.
     """
 
     id: str
     attached: bool = True
     durable: bool = False
     ephemeral: bool = False
+    started: Raw | None = None
     turn: str | None = None
     ended_turn: str | None = None
     parent: str | None = None
@@ -39,6 +42,7 @@ class Thread(Struct, eq=False):
     resuming: bool = False
     releasing: bool = False
     subscribers: dict[ClientId, None] = field(default_factory=dict)
+    joined: set[ClientId] = field(default_factory=set)
 
 
 NOBODY: ClientId = -1
@@ -88,6 +92,7 @@ class Threads:
     def unsubscribe(self, thread: Thread, client: ClientId) -> None:
         """The client follows it no more."""
         del thread.subscribers[client]
+        thread.joined.discard(client)
         self._leave(client, thread.id)
         self._recipients.clear()
 

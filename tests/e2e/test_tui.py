@@ -60,6 +60,24 @@ def test_an_approval_is_answered_elsewhere_while_the_tui_watches(native: NativeC
     assert made.exists()
 
 
+def test_a_tui_joins_a_thread_that_has_had_no_turn(native: NativeClients) -> None:
+    """With bare Codex it leaves. Here it says the first thing, and whoever started the thread hears it."""
+    starter = native.world.client("starter")
+    thread = starter.start_thread(cwd=str(native.world.project))
+    tui = native.open("resume", thread)
+
+    def follow() -> list[str]:
+        clients = starter.call("codexd/clients/list")["clients"]
+        return [each["name"] for each in clients if each["threads"] == [thread]]
+
+    native.world.until(lambda: follow() == ["starter", "codex-tui"])
+    native.prompt(tui, "hello")
+    tui.wait("You said: hello")
+    starter.wait_notification("turn/completed", threadId=thread)
+    starter.start_turn(thread, "and from me")
+    tui.wait("You said: and from me")
+
+
 def test_one_thread_lives_in_two_tuis(native: NativeClients) -> None:
     """The second sees what was said, both see what is being said and asked, and either may say and answer."""
     first = native.open()

@@ -3,12 +3,17 @@
 from collections import deque
 from collections.abc import Callable
 
+from msgspec import UnsetType
+
 from tests.routing.oracle_asks import AskView
 from tests.routing.oracle_books import Books, Expected, Life
+from tests.routing.oracle_clients import is_error
 from tests.routing.oracle_threads import ThreadView
 from tests.routing.sim_words import Asked, Envelope, Kind, Said, Wrong, filled, read_object
 
 SUBSCRIBES = frozenset({"thread/start", "thread/resume", "thread/fork"})
+NO_TURNS = (b"is not materialized yet", b"ephemeral threads do not support")
+EMPTY_PAGE = b'{"data":[],"nextCursor":null,"backwardsCursor":null}'
 ENDS = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 
 
@@ -73,6 +78,8 @@ class CodexSide:
         self._books.requests.answered(said.cause.number)
         if asked is None:
             self._own.get(said.method, self._junk)(said)
+        elif asked.joining:
+            self._thread_as_it_is(said, asked)
         elif said.ok and said.method in SUBSCRIBES:
             self._attached(said, asked)
         elif said.method in SUBSCRIBES:
@@ -91,10 +98,51 @@ class CodexSide:
             self._books.requests.check_in_turn(asked)
         if said.ok:
             self._books.handles.answered(asked)
+        empty = not said.ok and asked.method == "thread/turns/list" and any(w in said.line for w in NO_TURNS)
+        if empty and self._books.threads.shared_by(asked.thread, asked.client) is not None:
+            self._books.counts["empty pages"] += 1
+            self._books.expect_answer(asked, b'{"id":%b,"result":%b}' % (asked.id, EMPTY_PAGE))
+            return
         self._books.expect_answer(asked, filled(said.template, asked.id, asked.word))
 
     def _not_attached(self, said: Said, asked: Asked) -> None:
+        shared = self._books.threads.shared_by(asked.thread, asked.client)
+        no_rollout = asked.method == "thread/resume" and b"no rollout found" in said.line
+        if not asked.over and no_rollout and shared is not None:
+            asked.joining = True
+            asked.joins += 1
+            self._books.requests.waits_again(asked)
+            return
         self._plain_answer(said, asked)
+        self._adopt()
+
+    def _thread_as_it_is(self, said: Said, asked: Asked) -> None:
+        """Codex's answer to what codexd has asked in the stead of a resume."""
+        books, asked.joining = self._books, False
+        view = books.threads.shared_by(asked.thread, asked.client)
+        if not asked.over and view is not None and view.durable and asked.joins == 1:
+            books.requests.waits_again(asked)
+            return
+        clients = frozenset({asked.client})
+        if not asked.over and (view is None or not said.ok):
+            check = is_error(-32600, asked.id)
+            books.expected.append(Expected(clients, check=check, then=lambda: books.requests.close(asked)))
+        elif not asked.over and view is not None:
+            books.requests.check_in_turn(asked)
+            books.threads.follow(view, asked.client)
+            view.joined.add(asked.client)
+            books.expected.append(
+                Expected(clients, check=_joins(asked), then=lambda: books.requests.close(asked))
+            )
+            books.counts["joined"] += 1
+            everybody = books.wanting("thread/goal/cleared", books.everybody())
+            if everybody:
+                books.expected.append(
+                    Expected(everybody, check=_is_method("thread/goal/cleared"), what="goal")
+                )
+            for ask in books.asks.undecided(view.id):
+                books.expected.append(self.asking(ask, clients))
+            self._offer(books.threads.descendants(view.id))
         self._adopt()
 
     def _attached(self, said: Said, asked: Asked) -> None:
@@ -105,6 +153,7 @@ class CodexSide:
         view = books.threads.view(said.opens, said.parent)
         books.threads.learn(view)
         view.ephemeral = said.ephemeral
+        view.started |= said.method == "thread/start"
         view.durable |= said.method != "thread/start" and not said.ephemeral
         if said.turn is not None:
             view.turn = said.turn
@@ -378,6 +427,19 @@ class CodexSide:
             view.searched = False
             view.named = said.ok and said.parent is not None and not view.known
         self._adopt()
+
+
+def _joins(asked: Asked) -> Callable[[bytes, Envelope], bool]:
+    """Whether a line is an answer as to a warm resume of a thread without turns."""
+
+    def is_it(_: bytes, envelope: Envelope) -> bool:
+        if isinstance(envelope.result, UnsetType) or isinstance(envelope.id, UnsetType):
+            return False
+        result = read_object(envelope.result)
+        empty = result["thread"]["id"] == asked.thread and result["thread"]["turns"] == []
+        return bytes(envelope.id) == asked.id and empty and result["turnsBackwardsCursor"] is None
+
+    return is_it
 
 
 def _is_method(method: str) -> Callable[[bytes, Envelope], bool]:

@@ -144,6 +144,19 @@ class RequestBook:
         waits = any(asked.thread == thread for of_one in self.open.values() for asked in of_one.values())
         return waits or self.is_asked_of(thread)
 
+    def is_wanted_by_resume(self, thread: str) -> bool:
+        """Whether a client has asked to attach to the thread and has no answer."""
+        everything = (asked for of_one in self.open.values() for asked in of_one.values())
+        return any(asked.thread == thread and asked.method == "thread/resume" for asked in everything)
+
+    def joining(self, thread: str | None) -> Asked | None:
+        """Whose wish to attach codexd may ask for the thread now."""
+        everything = (asked for of_one in self.open.values() for asked in of_one.values())
+        waiting = [
+            asked for asked in everything if asked.thread == thread and asked.joining and not asked.number
+        ]
+        return waiting[0] if waiting else None
+
     def is_unproven(self, method: str) -> bool:
         """Whether codexd itself has asked this and it is not proven to be taken."""
         return (None, method) in self._unproven.values()

@@ -12,7 +12,7 @@ class ThreadView(Struct, eq=False):
 
     Of a sub-agent's thread codexd must ask whose it is: `searched` while it has no answer, `named` while it must wait
     for the answer about the parent. `backlog`: what the thread has said until then. `in_use_at`: when it last had a
-    follower or a turn.
+    follower or a turn. `started`: Codex has begun it here; `joined`: the followers whom codexd has attached to it.
     """
 
     id: str
@@ -28,6 +28,8 @@ class ThreadView(Struct, eq=False):
     resume_sent: bool = False
     backlog: deque[Said] = field(default_factory=deque)
     in_use_at: float = 0.0
+    started: bool = False
+    joined: set[int] = field(default_factory=set)
 
 
 class ThreadBook:
@@ -87,6 +89,13 @@ class ThreadBook:
             if view.turn is not None or self.followers(view.id):
                 view.in_use_at = now
 
+    def shared_by(self, thread: str | None, client: int) -> ThreadView | None:
+        """The thread, if codexd may attach this client to it itself."""
+        view = self.get(thread)
+        if view is None or not view.known or not view.started:
+            return None
+        return view if client not in view.followers or client in view.joined else None
+
     def adoptable(self) -> list[ThreadView]:
         """The sub-agents' threads that codexd must know now: nothing is to be heard any more of whose they are."""
         return [view for view in self._views.values() if view.named and not self._is_to_come(view.parent)]
@@ -125,12 +134,14 @@ class ThreadBook:
     def unfollow(self, view: ThreadView, client: int) -> None:
         """It follows it no more."""
         del view.followers[client]
+        view.joined.discard(client)
         self._followers.clear()
 
     def leave(self, client: int) -> None:
         """The client is gone."""
         for view in self._views.values():
             view.followers.pop(client, None)
+            view.joined.discard(client)
         self._followers.clear()
 
     def forget(self, thread: str) -> None:

@@ -33,6 +33,8 @@ class WrittenSide:
             serial = 0
         if serial:
             self._of_client(item, serial)
+        elif item.method == "thread/read" and item.params.include_turns is None:
+            self._in_the_stead_of_a_resume(item)
         else:
             own = self._own.get(item.method)
             if own is None:
@@ -56,6 +58,15 @@ class WrittenSide:
         self._books.check_thread_may_be_written_to(asked.thread)
         if asked.method == "thread/unsubscribe":
             self._unknown(asked)
+
+    def _in_the_stead_of_a_resume(self, item: Written) -> None:
+        """codexd attaches a client itself, and asks for the thread as it is."""
+        assert item.params is not None, "requests have some"
+        asked = self._books.requests.joining(item.params.thread_id)
+        if asked is None:
+            raise Wrong(f"nobody is to be attached to {item.params.thread_id} by codexd")
+        item.asked = asked
+        self._books.check_thread_may_be_written_to(asked.thread)
 
     def _unknown(self, asked: Asked) -> None:
         """A client's unsubscribe is for Codex only if nobody follows the thread, or is about to."""

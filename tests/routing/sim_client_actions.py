@@ -28,8 +28,8 @@ _OPT_OUTS = (
     "codexd/codex/exited",
 )
 _ON_THREADS = (b"thread/resume", b"thread/resume", b"thread/fork", b"thread/unsubscribe", b"turn/start", b"turn/start",
-               b"turn/interrupt", b"thread/read", b"thread/archive", b"thread/delete", b"future/onThread")  # fmt: skip
-_ON_THREAD_WEIGHTS = (12, 10, 6, 12, 14, 8, 5, 4, 0.7, 0.7, 6)
+               b"turn/interrupt", b"thread/read", b"thread/turns/list", b"thread/archive", b"thread/delete", b"future/onThread")  # fmt: skip
+_ON_THREAD_WEIGHTS = (12, 10, 6, 12, 14, 8, 5, 4, 4, 0.7, 0.7, 6)
 _OWN = (
     b"codexd/status",
     b"codexd/clients/list",
@@ -143,8 +143,16 @@ class ClientActions:
         if method == b"thread/resume" and self._rng.random() < 0.5:
             members = b',"excludeTurns":true'
         asked, line = self._speech.request(client, method, members, thread)
+        if method == b"thread/resume" and self._is_being_joined(thread):
+            return  # what codexd asks in their stead looks alike
         if method != b"thread/unsubscribe" or not self._is_open(asked):
             self._ask(client, asked, line)
+
+    def _is_being_joined(self, thread: str) -> bool:
+        """Whether somebody's resume of this thread is open, of which Codex may have nothing on disk."""
+        view = self._world.oracle.books.threads.get(thread)
+        is_open = self._world.oracle.books.requests.is_wanted_by_resume(thread)
+        return view is not None and view.started and is_open
 
     def _is_open(self, asked: Asked) -> bool:
         """Whether the same client has the same question open under the same id: their answers look alike."""

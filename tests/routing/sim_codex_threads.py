@@ -66,6 +66,7 @@ class SimulatedThreads:
             "thread/archive": self._archive,
             "thread/delete": self._archive,
             "thread/read": self._read,
+            "thread/turns/list": self._turns_list,
             "turn/start": self._turn_start,
             "turn/interrupt": self._turn_interrupt,
         }
@@ -352,6 +353,18 @@ class SimulatedThreads:
         if written.serial and self._rng.random() < 0.3:
             self._codex.cause_of("deprecationNotice", written)
         self._codex.say_result(written, self._describe(thread), thread=thread.id, parent=thread.parent)
+        return True
+
+    def _turns_list(self, written: Written) -> bool:
+        assert written.params is not None, "a request has params here"
+        wanted = written.params.thread_id or ""
+        thread = self.loaded.get(wanted)
+        if thread is not None and thread.ephemeral:
+            self._codex.say_error(written, "ephemeral threads do not support thread/turns/list")
+        elif thread is not None and wanted not in self._disk.kept:
+            self._codex.say_error(written, f"thread {wanted} is not materialized yet; unavailable")
+        else:
+            self._codex.say_result(written, b',"data":[{"id":"u0"}]')
         return True
 
     def _turn_start(self, written: Written) -> bool:

@@ -31,6 +31,7 @@ class Params(Struct, rename="camel"):
     thread_id: str | None = None
     ephemeral: bool = False
     exclude_turns: bool = False
+    include_turns: bool | None = None
     process_id: str | None = None
     process_handle: str | None = None
     watch_id: str | None = None
@@ -46,7 +47,7 @@ class Asked(Struct, eq=False):
     """A request of a client, from the moment it is sent until it is answered or the client is gone.
 
     `id` is the JSON text of the id. `template` is the line as it must be written to Codex. `number`: Codex's id for
-    it, while it is under way; 0 while it waits. `excused`: Codex refused it once, so that its place in the order is
+    it, while it is under way; 0 while it waits. `joining`: codexd asks for the thread in its stead, `joins` how often it did. `excused`: Codex refused it once, so that its place in the order is
     no longer promised. `sent_before`: how many requests had been written when it was asked, if its asker had no
     other (else -1).
     """
@@ -61,6 +62,8 @@ class Asked(Struct, eq=False):
     number: int = 0
     over: bool = False
     excused: bool = False
+    joining: bool = False
+    joins: int = 0
     sent_before: int = -1
 
 

@@ -115,6 +115,21 @@ MUTATIONS = {
         '            self._dispatch.unloading.released(thread_id, "released")\n',
         "",
     ),
+    "who joins a thread without a turn does not follow it": (
+        "sharing.py",
+        "        self._dispatch.unloading.follow(thread, client)\n",
+        "",
+    ),
+    "who has started a thread is answered by codexd": (
+        "sharing.py",
+        "    return client not in thread.subscribers or client in thread.joined\n",
+        "    return True\n",
+    ),
+    "what waits for a decision is not offered to who joins": (
+        "sharing.py",
+        "            self._asking.repeat(pending, client)\n",
+        "            pass\n",
+    ),
     "somebody who has left is answered": (
         "answers.py",
         "        if call.abandoned:\n            return\n",
