@@ -6,6 +6,10 @@ this module is imported with the first such client.
 The handshake is answered as `codex app-server --listen unix://` does (0.169): any path, no extensions, and a header
 that says how long a frame may be; the client's offer `x-codex-app-server-compression` is left unanswered, which
 means plain text frames. A frame longer than announced is taken all the same, up to the limit of a message.
+
+Where Codex says nothing, codexd says why (tried on 0.163 and 0.169): Codex hangs up on what is no WebSocket request
+and on broken frames, answers no close, and drops a binary message. Text that is not UTF-8 ends a connection with
+Codex; here it is a bad message like others, and answered as one.
 """
 
 import logging
@@ -120,6 +124,7 @@ class WebSocket:
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             limit = str(frames.MAX_UNFRAGMENTED_BYTES)
             response.headers["x-codex-websocket-max-unfragmented-message-bytes"] = limit
+            del response.headers["Date"]  # Codex has none
         return response
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:
