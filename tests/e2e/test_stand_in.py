@@ -46,6 +46,7 @@ def test_it_starts_a_codexd_that_finds_the_real_codex(stood_in: World) -> None:
     status = second.call("codexd/status")
     assert Path(psutil.Process(status["codex"]["pid"]).exe()) == stood_in.codex.resolve()
     assert status["clients"] == 2
+    assert "CODEX_PATH" not in psutil.Process(status["codexd"]["pid"]).environ()
     for client in (first, second):
         client.close()
 
