@@ -29,14 +29,22 @@ class Run:
         self.script = script
         self.codex = codex
         self.bare = [self._bare()]
-        self.attempts = 0
-        while True:
-            self.attempts += 1
-            self.through = self._through()
-            found = self._compared(bare_runs)
-            if self.attempts == ATTEMPTS or not found or not all(one.of_place for one in found):
+        self.attempts = 1
+        self._bare_runs = bare_runs
+        self.differences = self._differences(World.connect)
+
+    def differences_of_the_stand_in(self) -> str:
+        """How it is when the client has started `codexd-codex` and not connected to the socket itself."""
+        return self._differences(World.stand_in)
+
+    def _differences(self, connect: Callable[[World], JsonLinesClient]) -> str:
+        for attempt in range(1, ATTEMPTS + 1):
+            self.attempts += attempt > 1
+            self.through = self._through(connect)
+            found = self._compared(self._bare_runs)
+            if attempt == ATTEMPTS or not found or not all(one.of_place for one in found):
                 break
-        self.differences = "\n".join(one.text for one in found)
+        return "\n".join(one.text for one in found)
 
     def _compared(self, bare_runs: int) -> list[Difference]:
         """What is in no bare run, of which there are as many as it takes."""
@@ -59,15 +67,7 @@ class Run:
                 transcripts.append(transcribe(recording, str(world.root), noise))
         return transcripts
 
-    def differences_of_the_stand_in(self) -> str:
-        """How it is when the client has started `codexd-codex` and not connected to the socket itself.
-
-        Places of answers are not looked at again: on the socket they were the same, and this only copies bytes.
-        """
-        self.through = self._through(World.stand_in)
-        return "\n".join(one.text for one in self._compare() if not one.of_place)
-
-    def _through(self, connect: Callable[[World], JsonLinesClient] = World.connect) -> list[Transcript]:
+    def _through(self, connect: Callable[[World], JsonLinesClient]) -> list[Transcript]:
         """The same through codexd."""
         with self._world() as world:
             config = world.config_home / "codexd" / "config.toml"
