@@ -142,3 +142,18 @@ def test_a_thread_that_another_codex_took_while_ours_was_dead(world: World) -> N
         f"thread {thread} could not be resumed after Codex died: "
         f"thread {thread} already has an active writer: {ways_out(thread, heir.pid)}"
     )
+
+
+def test_sub_agents_go_with_their_parent(world: World) -> None:
+    """Codex alone would keep them for ever: it unloads a parent and leaves its sub-agents' threads in memory."""
+    delay(world, 0)
+    world.start_daemon()
+    a, watching = world.client("a"), world.client("watching")
+    thread = a.start_thread()
+    a.wait_turn(a.start_turn(thread, "agents hello"))
+    family = loaded(watching)
+    assert (len(family), thread in family) == (2, True)
+    a.close()
+    for member in family:
+        watching.wait_notification("thread/closed", threadId=member)
+    assert loaded(watching) == []
