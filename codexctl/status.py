@@ -29,6 +29,8 @@ def status(arguments: argparse.Namespace) -> Exit:
     )
     if codex["state"] != "ready" and codex.get("reason"):
         print(paint(f"  {exact(codex['reason'])}", "red"))
+    if codex.get("schemaProblem"):
+        print(paint(f"  {exact(codex['schemaProblem'])}; experimental methods are not held back", "yellow"))
     counts = [
         (report["clients"], "clients"),
         (report["threads"], "threads"),

@@ -110,6 +110,8 @@ def _codex_in_words(codex: dict[str, Any]) -> str:
         known.append(f"restarted {codex['restarts']} times")
     if codex["reason"]:
         known.append(codex["reason"])
+    if codex["schemaProblem"]:
+        known.append(f"{codex['schemaProblem']}; experimental methods are not held back")
     return ", ".join(known)
 
 

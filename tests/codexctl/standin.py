@@ -186,6 +186,7 @@ def status(path: Path, codex_home: Path) -> Params:
             "restarts": 0,
             "startedAt": 1795229001.0,
             "reason": None,
+            "schemaProblem": None,
         },
         "clients": 1,
         "threads": 2,

@@ -31,6 +31,12 @@ def test_status_for_people(codexd, codexctl, capsys):
         "Codex (version unknown) exited, 0 restarts",
         "  Codex was killed\\x1b[2J",
     ]
+    codexd.answers["codexd/status"]["codex"] |= {"state": "ready", "schemaProblem": "no\x1b[2Jschema"}
+    assert codexctl("status") == 0
+    assert (
+        capsys.readouterr().out.splitlines()[2]
+        == "  no\\x1b[2Jschema; experimental methods are not held back"
+    )
 
 
 def test_nothing_is_started_to_be_looked_at(place, codexctl, capsys):

@@ -64,10 +64,14 @@ def test_status_imports_no_event_loop() -> None:
 
 def test_words_for_codex() -> None:
     """Every state of Codex can be said, the bad ones with their reason."""
-    codex = {"state": "ready", "version": "0.163.0", "pid": 5, "restarts": 0, "reason": None}
+    codex = {
+        "state": "ready", "version": "0.163.0", "pid": 5, "restarts": 0, "reason": None, "schemaProblem": None,
+    }  # fmt: skip
     assert show._codex_in_words(codex) == "0.163.0, ready, pid 5"
     codex |= {"state": "exited", "version": None, "pid": None, "restarts": 4, "reason": "it died"}
     assert show._codex_in_words(codex) == "exited, restarted 4 times, it died"
+    codex |= {"restarts": 0, "reason": None, "schemaProblem": "no schema"}
+    assert show._codex_in_words(codex) == "exited, no schema; experimental methods are not held back"
 
 
 @pytest.mark.parametrize(
