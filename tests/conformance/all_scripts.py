@@ -1,10 +1,14 @@
 """Every script by its name."""
 
 from tests.conformance.codex_itself import Codex
-from tests.conformance.scripts import files, malformed, processes, reads, threads
+from tests.conformance.scripts import belongings, files, malformed, processes, queues, reads, servers, threads
 from tests.conformance.steps import Script
 
-FIXED = {script.name: script for module in (reads, files, processes, threads) for script in module.SCRIPTS}
+FIXED = {
+    script.name: script
+    for module in (reads, files, processes, threads, belongings, queues, servers)
+    for script in module.SCRIPTS
+}
 GENERATED = {"malformed": malformed.malformed}
 """Those that are made from what the Codex at hand says of itself."""
 NAMES = (*GENERATED, *FIXED)

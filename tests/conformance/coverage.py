@@ -11,6 +11,8 @@ HIDDEN_NOTIFICATIONS = frozenset({"rawResponse/completed", "rawResponseItem/comp
 
 NEVER_WELL = {
     "feedback/upload": "leaves the machine",
+    "mcpServer/event/stream/start": "hosted apps alone have events",
+    "mcpServer/oauth/login": "leaves the machine",
 }
 """Methods that are called badly only, each with the reason."""
 

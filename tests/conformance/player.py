@@ -107,7 +107,9 @@ class Player:
         if call.method in self._known:
             for name, path in call.save.items():
                 assert "result" in answer, f"{call.method} was answered {answer}"
-                self._names[name] = str(_member(answer["result"], path))
+                found = _member(answer["result"], self._filled(path))
+                assert found is not None, f"{call.method} was answered without {path}: {answer}"
+                self._names[name] = str(found)
             self._await(until, mark)
 
     def _serve(self, asks: tuple[Ask, ...], mark: int) -> None:

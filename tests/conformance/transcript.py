@@ -21,6 +21,8 @@ BY_CHANCE = " (by chance)"
 """The end of the name of a stream that says how far a thread or a program of Codex's is: answers stand anywhere in it."""
 SEARCH = f" of a search{BY_CHANCE}"
 """How often it says so, and whether a search has ended before it is asked the next thing, is chance too."""
+_AT_ANY_TIME = frozenset({"mcpServer/startupStatus/updated", "thread/queue/changed"})
+"""What Codex says of a thread beside its turns; it does not wait for what it says of these."""
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _REPLACED: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -104,8 +106,9 @@ def _stream(message: Message) -> str:
     params = message.get("params") or {}
     match params:
         case {"threadId": str(thread)} | {"conversationId": str(thread)} | {"thread": {"id": str(thread)}}:
-            startup = BY_CHANCE if message["method"] == "mcpServer/startupStatus/updated" else ""
-            return f"thread {thread}{startup}"
+            if message["method"] in _AT_ANY_TIME:
+                return f"thread {thread}, {params.get('name', 'its queue')}{BY_CHANCE}"  # each MCP server starts when it can
+            return f"thread {thread}"
         case {"processId": str(handle)} | {"processHandle": str(handle)} | {"watchId": str(handle)}:
             return f"handle {handle}"
         case {"subscriptionId": str(handle)}:
