@@ -29,15 +29,19 @@ _LONGEST = max(map(len, _MARKERS))
 
 
 def measure(world: World, quick: bool) -> list[Row]:
-    """Wall, CPU of the server's processes, and CPU per delivered message, for two sizes of audience."""
+    """Wall, CPU of the server's processes, and CPU per delivered message.
+
+    For two sizes of audience, and for one that speaks WebSocket to codexd, too, as it has to speak to bare Codex.
+    """
     rounds = 1 if quick else 3
     rows = []
-    for clients in (100, 200):
-        with BareSocket(world) as bare, Codexd(world) as codexd:
+    for clients, frames in ((100, False), (200, False), (200, True)):
+        with BareSocket(world) as bare, Codexd(world, frames=frames) as codexd:
             audiences = _Audience(bare, clients), _Audience(codexd, clients)
-            rows += _at_once(audiences, clients, rounds)
+            who = f"{clients} clients{' of WebSocket' if frames else ''}"
+            rows += _at_once(audiences, who, rounds)
             if clients == 200:
-                rows += _paced(audiences, clients, rounds)
+                rows += _paced(audiences, who, rounds)
             for audience in audiences:
                 audience.leave()
     return rows
@@ -50,9 +54,9 @@ class _Turn:
     delivered: int
 
 
-def _at_once(audiences: "_Audiences", clients: int, rounds: int) -> list[Row]:
+def _at_once(audiences: "_Audiences", who: str, rounds: int) -> list[Row]:
     bare, ours = _turns(audiences, f"stream {DELTAS}", DELTAS, rounds)
-    what = f"a turn of {DELTAS:,} deltas, {clients} clients"
+    what = f"a turn of {DELTAS:,} deltas, {who}"
     figures: list[tuple[str, str, Callable[[_Turn], float]]] = [
         ("wall", "s", lambda turn: turn.wall),
         ("CPU", "s", lambda turn: turn.cpu),
@@ -71,11 +75,11 @@ def _at_once(audiences: "_Audiences", clients: int, rounds: int) -> list[Row]:
     ]
 
 
-def _paced(audiences: "_Audiences", clients: int, rounds: int) -> list[Row]:
+def _paced(audiences: "_Audiences", who: str, rounds: int) -> list[Row]:
     bare, ours = _turns(audiences, f"stream {PACED_DELTAS} {PACE_MS}", PACED_DELTAS, rounds)
     return [
         Row(
-            what=f"{1000 // PACE_MS} deltas a second, {clients} clients: CPU per delivered message",
+            what=f"{1000 // PACE_MS} deltas a second, {who}: CPU per delivered message",
             beside="--listen unix://",
             unit="µs",
             bare=[_microseconds_per_message(turn) for turn in bare],

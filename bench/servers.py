@@ -82,16 +82,19 @@ class Relay(Server):
 
 
 class Codexd(Server):
-    """`codexd run`. `environment` is what its clients need to find it."""
+    """`codexd run`. `environment` is what its clients need to find it; `frames`: they speak WebSocket."""
 
-    def __init__(self, world: World, side: str = "codexd", model_url: str | None = None) -> None:
+    def __init__(
+        self, world: World, side: str = "codexd", model_url: str | None = None, *, frames: bool = False
+    ) -> None:
+        self._frames = frames
         self.environment = world.environment(side, model_url)
         self._path = Path(self.environment["XDG_RUNTIME_DIR"]) / "codexd" / "codexd.sock"
         super().__init__(world.spawn([*command("codexd"), "run"], side, environment=self.environment))
         _wait_until(self.process, lambda: _answers(self.connect))
 
-    def connect(self) -> LineWire:
-        wire = LineWire.to_socket(self._path)
+    def connect(self) -> Wire:
+        wire = WebSocketWire(self._path) if self._frames else LineWire.to_socket(self._path)
         initialize(wire)
         return wire
 
