@@ -1,12 +1,33 @@
 """Every script by its name."""
 
 from tests.conformance.codex_itself import Codex
-from tests.conformance.scripts import belongings, files, malformed, processes, queues, reads, servers, threads
+from tests.conformance.scripts import (
+    belongings,
+    configuration,
+    files,
+    machinery,
+    malformed,
+    processes,
+    queues,
+    reads,
+    servers,
+    threads,
+)
 from tests.conformance.steps import Script
 
 FIXED = {
     script.name: script
-    for module in (reads, files, processes, threads, belongings, queues, servers)
+    for module in (
+        reads,
+        files,
+        processes,
+        threads,
+        belongings,
+        queues,
+        servers,
+        configuration,
+        machinery,
+    )
     for script in module.SCRIPTS
 }
 GENERATED = {"malformed": malformed.malformed}

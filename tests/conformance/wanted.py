@@ -14,7 +14,10 @@ TO_EVERYBODY = frozenset({"account/rateLimits/updated"})
 """Codex sends it to those who follow the thread whose model told the limits, without saying which thread that was.
 The limits are the account's, so codexd tells everybody."""
 
-EITHER_SIDE = {"turn/start": frozenset({"warning"})}
+EITHER_SIDE = {
+    "turn/start": frozenset({"warning"}),
+    "windowsSandbox/setupStart": frozenset({"windowsSandbox/setupCompleted"}),
+}
 """Answers, and what bare Codex itself sends now before and now behind them, too seldom to be seen in a few runs."""
 
 LISTS = frozenset({"thread/list", "thread/loaded/list", "thread/search"})
