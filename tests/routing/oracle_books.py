@@ -52,14 +52,14 @@ class Expected(Struct, eq=False):
 
 
 class ReleaseBook:
-    """Who waits for which thread to be let go of: client, id and thread. `closing`: Codex was told, and has said so.
+    """Who waits for which thread to be let go of: client, id and thread. `closing`: when Codex has said that it does.
 
     `ended`: what Codex says of the end of a thread in this very input.
     """
 
     def __init__(self) -> None:
         self.waiting: list[tuple[int, bytes, str]] = []
-        self.closing: set[str] = set()
+        self.closing: dict[str, float] = {}
         self.ended: dict[str, bytes] = {}
 
     def is_waiting(self, client: int, raw_id: bytes) -> bool:

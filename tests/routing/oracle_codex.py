@@ -153,6 +153,7 @@ class CodexSide:
         view = books.threads.view(said.opens, said.parent)
         books.threads.learn(view)
         view.ephemeral = said.ephemeral
+        books.releases.closing.pop(view.id, None)
         view.started |= said.method == "thread/start"
         view.durable |= said.method != "thread/start" and not said.ephemeral
         if said.turn is not None:
@@ -250,7 +251,7 @@ class CodexSide:
         if said.method in ENDS:
             assert said.thread is not None, "it names its thread"
             books.releases.ended[said.thread] = said.line
-            books.releases.closing.discard(said.thread)
+            books.releases.closing.pop(said.thread, None)
             books.asks.end_thread(said.thread)
             books.threads.forget(said.thread)
             self._adopt()
@@ -415,7 +416,7 @@ class CodexSide:
         if view is not None and not view.followers:
             self._books.threads.forget(view.id)
             if b"notLoaded" not in said.line:
-                self._books.releases.closing.add(view.id)
+                self._books.releases.closing[view.id] = self._books.now
 
     def _parent_told(self, said: Said) -> None:
         """codexd has asked whose sub-agent a thread is."""

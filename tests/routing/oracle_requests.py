@@ -135,6 +135,11 @@ class RequestBook:
             for w in self.under_way.values()
         )
 
+    def of_thread(self, method: str, thread: str) -> list[Written]:
+        """What Codex has of this kind for the thread, and has not answered."""
+        under_way = self.under_way.values()
+        return [w for w in under_way if w.method == method and w.params and w.params.thread_id == thread]
+
     def is_asked_of(self, thread: str) -> bool:
         """Whether a client still wants to know something of the thread."""
         return any(w.asked is not None and w.asked.thread == thread for w in self.under_way.values())

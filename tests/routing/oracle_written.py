@@ -6,6 +6,7 @@ from tests.routing.oracle_books import Books, Life
 from tests.routing.oracle_handles import CLEANS_UP
 from tests.routing.sim_words import Asked, Envelope, Params, Written, Wrong, filled
 
+HELD_SECONDS = 5.0
 _RESUMES = frozenset({"thread/resume"})
 _KEEPS = frozenset({"thread/resume", "turn/start"})
 
@@ -58,6 +59,16 @@ class WrittenSide:
         self._books.check_thread_may_be_written_to(asked.thread)
         if asked.method == "thread/unsubscribe":
             self._unknown(asked)
+        elif asked.method == "thread/resume":
+            self._not_while_it_closes(asked)
+
+    def _not_while_it_closes(self, asked: Asked) -> None:
+        """Codex may never answer a resume that comes while it unloads the thread."""
+        books, thread = self._books, asked.thread or ""
+        told = any(w.asked is None for w in books.requests.of_thread("thread/unsubscribe", thread))
+        closing_since = books.releases.closing.get(thread, float("-inf"))
+        if told or books.now < closing_since + HELD_SECONDS:
+            raise Wrong(f"Codex was told to resume {thread} while it lets go of it")
 
     def _in_the_stead_of_a_resume(self, item: Written) -> None:
         """codexd attaches a client itself, and asks for the thread as it is."""

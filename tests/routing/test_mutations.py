@@ -57,11 +57,11 @@ MUTATIONS = {
     ),
     "whoever unsubscribes goes on hearing": (
         "threads.py",
-        "        del thread.subscribers[client]\n        self._leave(client, thread.id)\n        self._recipients.clear()\n",
-        "        del thread.subscribers[client]\n        self._leave(client, thread.id)\n",
+        "        self._leave(client, thread.id)\n        self._recipients.clear()\n",
+        "        self._leave(client, thread.id)\n",
     ),
     "parked requests are never taken up again": (
-        "dispatch.py",
+        "unloading.py",
         "            self._state.flow.offer(call, first=True)\n",
         "            pass\n",
     ),
