@@ -140,7 +140,10 @@ def fork(arguments: argparse.Namespace) -> Exit:
 
 
 def release(arguments: argparse.Namespace) -> Exit:
-    """Has a thread unloaded that nobody uses; says who uses it otherwise, with exit code 1."""
+    """Has a thread unloaded that nobody uses; says who uses it otherwise, with exit code 1.
+
+    A thread that is not loaded needs no release, which is no failure.
+    """
     with session.connect(arguments, start=True) as client:
         thread_id = session.full_id(client, arguments.thread)
         try:
@@ -153,10 +156,19 @@ def release(arguments: argparse.Namespace) -> Exit:
         print(as_json(result, sys.stdout))
     elif result["status"] == "inUse":
         raise Failure(Exit.FAILED, f"{thread_id} is in use: {_use(result)}")
+    elif result["status"] == "released":
+        print(f"{thread_id} released", file=sys.stderr)
     else:
-        done = "released" if result["status"] == "released" else "is not loaded"
-        print(f"{thread_id} {done}", file=sys.stderr)
+        print(f"{thread_id} {_elsewhere(thread_id, arguments.socket)}", file=sys.stderr)
     return Exit.FAILED if result["status"] == "inUse" else Exit.DONE
+
+
+def _elsewhere(thread_id: str, socket: str | None) -> str:
+    """Where a thread is that codexd has not loaded."""
+    from codexctl.writers import writer_of
+
+    writer = writer_of(thread_id, socket)
+    return "is not loaded" if writer is None else f"is not codexd's to release: process {writer} has it"
 
 
 def _use(result: dict[str, Any]) -> str:

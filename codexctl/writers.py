@@ -10,11 +10,17 @@ from codexd.protocol.socket_path import codex_home
 
 def explained(words: str, socket: str | None) -> str:
     """Codex's own words, who has the thread, and the ways out. They begin with `thread ID`."""
-    from codexd.protocol import writer_lock
+    from codexd.protocol.writer_lock import ways_out
 
     thread = words.split()[1]
-    pid = writer_lock.holder(_home(socket), thread)
-    return f"{words}: {writer_lock.ways_out(thread, pid)}"
+    return f"{words}: {ways_out(thread, writer_of(thread, socket))}"
+
+
+def writer_of(thread: str, socket: str | None) -> int | None:
+    """The pid of the process that has the thread, where that is known."""
+    from codexd.protocol.writer_lock import holder
+
+    return holder(_home(socket), thread)
 
 
 def _home(socket: str | None) -> str:

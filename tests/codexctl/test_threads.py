@@ -157,6 +157,19 @@ def test_a_thread_is_released_by_codexd(codexd, said, result, code, sentence):
     assert codexd.requests("codexd/threads/release") == [{"threadId": THREAD}] * 2
 
 
+def test_a_thread_of_another_codex_is_not_ours_to_release(codexd, said, tmp_path):
+    """Who has it is said where the system tells."""
+    codexd.answers["codexd/threads/release"] = {"status": "notLoaded"}
+    codexd.answers["codexd/status"] = status(codexd.path, tmp_path / "home")
+    lock = tmp_path / "home" / "thread-writer-locks" / f"{THREAD}.lock"
+    lock.parent.mkdir(parents=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        pid = holder(str(tmp_path / "home"), THREAD)
+        where = "is not loaded" if pid is None else f"is not codexd's to release: process {pid} has it"
+        assert said("threads", "release", THREAD) == (0, "", f"{THREAD} {where}\n")
+
+
 def test_a_codex_that_does_not_let_go_is_not_waited_for(codexd, said, monkeypatch):
     """It was told, and takes its time."""
     monkeypatch.setattr(threads, "RELEASE_SECONDS", 0.01)
