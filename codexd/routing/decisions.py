@@ -46,6 +46,13 @@ class Decisions:
         if pending.thread is not None:
             self._dispatch.unloading.release_if_deserted(pending.thread)
 
+    def orphaned(self, pending: Pending) -> None:
+        """Somebody who was asked has left, and of those who are there nobody can decide: another is asked, or nobody."""
+        if not pending.asked:
+            self._asking.ask(pending)
+        if len(pending.abstained) == len(pending.asked):
+            self.answer_for_nobody(pending)
+
     def answer_for_nobody(self, pending: Pending) -> None:
         """A request that no thread can keep, or that Codex does not wait for any longer."""
         message = f"no client of codexd can answer {pending.request.method}"

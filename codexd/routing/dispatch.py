@@ -152,8 +152,8 @@ class Dispatch:
             for left in state.threads.family(thread):
                 if client not in state.threads.recipients(left.id):
                     state.server_requests.leave(client, left.id)
-            self._asking.offer_again()
             state.tell((client,), messages.result(call.request.id, {"status": "unsubscribed"}))
+            self._asking.offer_again()
             self.unloading.was_used(thread)
         else:
             state.tell((client,), messages.result(call.request.id, {"status": "notSubscribed"}))

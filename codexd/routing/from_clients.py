@@ -80,7 +80,7 @@ class FromClients:
         for opened in state.handles.leave(client_id):
             self._dispatch.close(client_id, opened.opener, opened.handle)
         for orphan in state.server_requests.leave(client_id):
-            self._decisions.answer_for_nobody(orphan)
+            self._decisions.orphaned(orphan)
         for followed in state.threads.of_client(client_id):
             thread = state.threads.get(followed)
             assert thread is not None, "it has a subscriber"

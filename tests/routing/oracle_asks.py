@@ -7,7 +7,11 @@ from msgspec import Struct, field
 
 from tests.routing.sim_words import NEVER_RESOLVED, Said
 
-ANSWER_SECONDS = {"account/chatgptAuthTokens/refresh": 10.0}
+ANSWER_SECONDS = {
+    "account/chatgptAuthTokens/refresh": 10.0,
+    "attestation/generate": 0.1,
+    "currentTime/read": 10.0,
+}
 """How long Codex waits for an answer."""
 
 

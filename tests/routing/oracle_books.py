@@ -10,7 +10,7 @@ from tests.routing.oracle_asks import AskBook
 from tests.routing.oracle_handles import HandleBook
 from tests.routing.oracle_requests import RequestBook
 from tests.routing.oracle_threads import ThreadBook
-from tests.routing.sim_words import Asked, Envelope, Wrong
+from tests.routing.sim_words import Asked, Claims, Envelope, Wrong
 
 CRASH_LOOP = 5
 CRASH_LOOP_SECONDS = 60.0
@@ -27,6 +27,14 @@ class Life(Enum):
     STOPPING = auto()
 
 
+class Schema(Enum):
+    """What codexd was told of what is experimental for the present Codex."""
+
+    UNKNOWN = auto()
+    NONE = auto()
+    THERE = auto()
+
+
 class ClientView(Struct, eq=False):
     """One connection. `initialize`: what it asked and has no answer to. `greeted_by`: the incarnation that answered."""
 
@@ -34,14 +42,16 @@ class ClientView(Struct, eq=False):
     name: str = ""
     initialize: Asked | None = None
     initialized: bool = False
-    opted_out: frozenset[str] = frozenset()
-    knows_codexd: bool = False
+    claims: Claims = Claims()
     greeted_by: int = 0
     paused: bool = False
 
 
 class Expected(Struct, eq=False):
-    """One line that must come out: these clients, exactly this line, or one that passes the check."""
+    """One line that must come out: these clients, exactly this line, or one that passes the check.
+
+    `to_one`: one of these clients gets it, whichever; when it has come, it is the only one in `clients`.
+    """
 
     clients: frozenset[int]
     line: bytes | None = None
@@ -49,6 +59,7 @@ class Expected(Struct, eq=False):
     then: Callable[[], None] | None = None
     what: str = ""
     optional: bool = False
+    to_one: bool = False
 
 
 class ReleaseBook:
@@ -79,11 +90,14 @@ class Books:
         self.clients: dict[int, ClientView] = {}
         self.releases = ReleaseBook()
         self.life = Life.NONE
+        self.schema = Schema.UNKNOWN
         self.incarnation = 0
         self.startup: list[tuple[str, bytes]] = []
         self.startup_is_complete = False
         self.deaths: deque[float] = deque(maxlen=CRASH_LOOP)
         self.counts: Counter[str] = Counter()
+        self.token_login: int | None = None
+        """Who logged in with tokens of its own, if that was the last login."""
         self.now = 0.0
         self.expected: deque[Expected] = deque()
         self.ends: dict[str, deque[Expected]] = {}
@@ -113,8 +127,8 @@ class Books:
         self._everybody = None
 
     def wanting(self, method: str, clients: frozenset[int]) -> frozenset[int]:
-        """Those of them that have not opted out of it."""
-        unwilling = [c for c in clients if method in self.clients[c].opted_out]
+        """Those of them that have not opted out of it, and may hear of it."""
+        unwilling = [c for c in clients if not self.clients[c].claims.wants(method)]
         return clients.difference(unwilling) if unwilling else clients
 
     def expect_note(self, method: str, clients: frozenset[int], line: bytes) -> None:
@@ -137,6 +151,11 @@ class Books:
     def expect_own(self, client: int, check: Callable[[bytes, Envelope], bool], what: str) -> None:
         """codexd itself must answer this client, next."""
         self.expected.append(Expected(frozenset({client}), check=check, what=what))
+
+    def is_held_back(self, asked: Asked) -> bool:
+        """Whether its asker must not ask this: it is experimental, and the asker has not asked for such things."""
+        is_gated = bool(asked.gated) and self.schema is Schema.THERE
+        return is_gated and not self.clients[asked.client].claims.experimental
 
     def check_thread_may_be_written_to(self, thread: str | None) -> None:
         """A thread that is gone for good, or on its way back, gets no requests."""

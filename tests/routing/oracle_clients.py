@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from tests.routing.oracle_asking import AskingSide
 from tests.routing.oracle_books import Books, ClientView, Life
 from tests.routing.oracle_threads import ThreadView
-from tests.routing.sim_words import ID, Asked, Envelope, read_object
+from tests.routing.sim_words import ID, Asked, Claims, Envelope, read_object
 
 UNAVAILABLE = -32050
 
@@ -16,8 +17,9 @@ UNAVAILABLE = -32050
 class ClientSide:
     """Fills in what must come out next; called before the Router gets the input."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, asking: AskingSide) -> None:
         self._books = books
+        self._asking = asking
 
     def connects(self, client: int) -> None:
         """A connection is accepted."""
@@ -33,11 +35,15 @@ class ClientSide:
         books.handshakes_changed()
         books.requests.leave(client)
         books.handles.leave(client)
-        for orphan in books.asks.leave(client):
-            books.asks.decide(orphan)
-            books.for_codex.append(b'"reason":"noClient"')
         books.threads.leave(client)
         books.releases.waiting = [each for each in books.releases.waiting if each[0] != client]
+        for orphan in books.asks.leave(client):
+            stand_ins = [] if orphan.asked else self._asking.offers(orphan)
+            books.loose.extend(stand_ins)
+            if not stand_ins:
+                books.asks.decide(orphan)
+                books.for_codex.append(b'"reason":"noClient"')
+        self._asking.offer_again()
 
     def releases(self, client: int, raw_id: bytes, thread: str) -> None:
         """`codexd/threads/release`."""
@@ -57,19 +63,33 @@ class ClientSide:
         books.counts["requests"] += 1
         if not view.initialized and view.initialize is None:
             self._refused(asked, -32600)
-        elif books.life in (Life.DOWN, Life.STOPPING):
+        else:
+            self._queued(asked)
+
+    def introduces_itself_in_vain(self, asked: Asked) -> None:
+        """An `initialize` that is not the first, or that codexd can't read: Codex is to say what is wrong with it."""
+        self._books.counts["initialized in vain"] += 1
+        self._queued(asked)
+
+    def _queued(self, asked: Asked) -> None:
+        books = self._books
+        if books.life in (Life.DOWN, Life.STOPPING):
             self._refused(asked, UNAVAILABLE)
         else:
             books.requests.ask(asked, ready=books.life is Life.READY and not books.notes[asked.client])
 
-    def initializes(self, asked: Asked, name: str, opted_out: frozenset[str], *, knows: bool) -> None:
+    def has_a_bad_name(self, asked: Asked) -> None:
+        """A first `initialize` with a name that Codex would not take."""
+        self._refused(asked, -32600)
+
+    def initializes(self, asked: Asked, name: str, claims: Claims) -> None:
         """A first `initialize`."""
         books = self._books
         view = books.clients[asked.client]
         if books.life in (Life.DOWN, Life.STOPPING):
             self._refused(asked, UNAVAILABLE)
             return
-        view.initialize, view.name, view.opted_out, view.knows_codexd = asked, name, opted_out, knows
+        view.initialize, view.name, view.claims = asked, name, claims
         if books.life is Life.READY:
             self.greeted(view)
 
@@ -159,7 +179,7 @@ class ClientSide:
         error = read_object(envelope.error)
         reason = (error.get("data") or {}).get("reason")
         if error["code"] != UNAVAILABLE:
-            return False
+            return error["code"] == -32600 and self._held_back(client, envelope, error["message"])
         if reason == "threadLost":
             return self._thread_lost(client, envelope, error["message"])
         if reason in ("codexDown", "stopping"):
@@ -184,6 +204,7 @@ class ClientSide:
                 for left in [view, *self._books.threads.descendants(view.id)]:
                     if client not in self._books.threads.followers(left.id):
                         self._books.asks.leave(client, left.id)
+                self._asking.offer_again()
             return True
         return False
 
@@ -219,6 +240,16 @@ class ClientSide:
     def _is_busy(self, view: ThreadView) -> bool:
         asked = self._books.asks.undecided(view.id) or self._books.requests.is_asked_of(view.id)
         return view.turn is not None or view.resuming or bool(asked)
+
+    def _held_back(self, client: int, envelope: Envelope, message: str) -> bool:
+        """Its turn has come, and it is experimental."""
+        for asked in list(self._books.requests.open[client].values()):
+            is_it = self._books.is_held_back(asked) and not asked.number and _has_id(envelope, asked.id)
+            if is_it and message == f"{asked.gated} requires experimentalApi capability":
+                self._books.requests.close(asked)
+                self._books.counts["held back"] += 1
+                return self._books.life is Life.READY
+        return False
 
     def _thread_lost(self, client: int, envelope: Envelope, message: str) -> bool:
         for asked in list(self._books.requests.open[client].values()):

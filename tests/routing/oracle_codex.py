@@ -5,11 +5,21 @@ from collections.abc import Callable
 
 from msgspec import UnsetType
 
+from tests.routing.oracle_asking import AskingSide
 from tests.routing.oracle_asks import AskView
 from tests.routing.oracle_books import Books, Expected, Life
 from tests.routing.oracle_clients import is_error
 from tests.routing.oracle_threads import ThreadView
-from tests.routing.sim_words import Asked, Envelope, Kind, Said, Wrong, filled, read_object
+from tests.routing.sim_words import (
+    ALREADY_INITIALIZED,
+    ID,
+    Asked,
+    Envelope,
+    Kind,
+    Said,
+    filled,
+    read_object,
+)
 
 SUBSCRIBES = frozenset({"thread/start", "thread/resume", "thread/fork"})
 NO_TURNS = (b"is not materialized yet", b"ephemeral threads do not support")
@@ -20,8 +30,9 @@ ENDS = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 class CodexSide:
     """Fills in what must come out next; called before the Router gets the line."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, asking: AskingSide) -> None:
         self._books = books
+        self._asking = asking
         self._kinds: dict[Kind, Callable[[Said], None]] = {
             Kind.ANSWER: self._answer,
             Kind.REFUSAL: self._refusal,
@@ -92,6 +103,8 @@ class CodexSide:
             view = self._books.threads.get(said.thread)
             if view is not None and view.known:
                 view.turn = said.turn
+        if said.ok and said.method == "account/login/start":
+            self._books.token_login = asked.client if asked.kind == "chatgptAuthTokens" else None
         if asked.over:
             return
         if asked.method == "thread/unsubscribe":
@@ -103,7 +116,29 @@ class CodexSide:
             self._books.counts["empty pages"] += 1
             self._books.expect_answer(asked, b'{"id":%b,"result":%b}' % (asked.id, EMPTY_PAGE))
             return
+        if not said.ok and asked.method == "initialize" and self._is_codexds_own_affair(said, asked):
+            return
         self._books.expect_answer(asked, filled(said.template, asked.id, asked.word))
+
+    def _is_codexds_own_affair(self, said: Said, asked: Asked) -> bool:
+        """A client that has not initialized must not hear that it has: what is wrong, codexd says itself."""
+        view = self._books.clients[asked.client]
+        if ALREADY_INITIALIZED.encode() not in said.line or view.initialized:
+            return False
+        is_error_of_own = is_error(-32600, asked.id)
+
+        def is_it(line: bytes, envelope: Envelope) -> bool:
+            return is_error_of_own(line, envelope) and ALREADY_INITIALIZED.encode() not in line
+
+        def done() -> None:
+            self._books.requests.close(asked)
+            self._books.counts["initialized in a way that codexd can't read"] += 1
+
+        clients = frozenset({asked.client})
+        self._books.expected.append(
+            Expected(clients, check=is_it, then=done, what="why it is not initialized")
+        )
+        return True
 
     def _not_attached(self, said: Said, asked: Asked) -> None:
         shared = self._books.threads.shared_by(asked.thread, asked.client)
@@ -141,8 +176,8 @@ class CodexSide:
                     Expected(everybody, check=_is_method("thread/goal/cleared"), what="goal")
                 )
             for ask in books.asks.undecided(view.id):
-                books.expected.append(self.asking(ask, clients))
-            self._offer(books.threads.descendants(view.id))
+                books.expected.extend(self._asking.offers_again(ask, asked.client))
+            self._asking.offer_below(view.id)
         self._adopt()
 
     def _attached(self, said: Said, asked: Asked) -> None:
@@ -160,6 +195,8 @@ class CodexSide:
             view.turn = said.turn
         if not asked.over:
             books.threads.follow(view, asked.client)
+            if asked.declares_tools:
+                view.tools_of = asked.client
             if asked.method == "thread/resume":
                 books.requests.check_in_turn(asked)
         self._flush(view)
@@ -170,51 +207,11 @@ class CodexSide:
                 books.expect_note(method, frozenset({asked.client}), line)
         if not asked.over:
             books.expect_answer(asked, filled(said.template, asked.id))
-        if said.method == "thread/resume":
+        resumed = said.method == "thread/resume"
+        if resumed:
             for ask in books.asks.undecided(view.id):
                 ask.repeats.append(asked.client)
-        self._offer([view], but=asked.client if said.method == "thread/resume" else None)
-        self._offer(self._books.threads.descendants(view.id))
-
-    def _offer_family(self, view: ThreadView) -> None:
-        self._offer([view, *self._books.threads.descendants(view.id)])
-
-    def _offer(self, threads: list[ThreadView], but: int | None = None) -> None:
-        for thread in threads:
-            followers = self._books.threads.followers(thread.id)
-            for ask in self._books.asks.undecided(thread.id):
-                new = followers.difference(ask.asked, (but,))
-                if new:
-                    self._books.loose.append(self.asking(ask, new))
-
-    def asking(self, ask: AskView, clients: frozenset[int]) -> Expected:
-        """These clients must be asked this, under one id that nothing else ever had."""
-        before, after = ask.said.template.split(b"\x00")
-
-        def is_it(line: bytes, _: Envelope) -> bool:
-            if not (line.startswith(before) and line.endswith(after)):
-                return False
-            self.learn(ask, int(line[len(before) : len(line) - len(after)]))
-            return True
-
-        def done() -> None:
-            ask.asked.update(dict.fromkeys(sorted(clients)))
-            self._books.counts["asked"] += len(clients)
-
-        return Expected(clients, check=is_it, then=done, what=f"{ask.said.method} of {ask.thread}")
-
-    def learn(self, ask: AskView, number: int) -> None:
-        """This is what codexd calls it."""
-        if ask.id is not None:
-            if number != ask.id:
-                raise Wrong(f"the request {ask.id} was offered again as {number}")
-            return
-        if number in self._books.asks.used or not 0 <= number < 2**53:
-            raise Wrong(f"the id {number} was used before, or is no integer below 2^53")
-        self._books.asks.used.add(number)
-        self._books.asks.by_id[number] = ask
-        self._books.asks.recent.append(number)
-        ask.id = number
+        self._asking.offer_of_family(view.id, but=asked.client if resumed else None)
 
     def _flush(self, view: ThreadView) -> None:
         for said in view.backlog:
@@ -236,7 +233,7 @@ class CodexSide:
                 self._books.counts["adopted"] += 1
                 self._flush(view)
             for view in adopted if offer else ():
-                self._offer_family(view)
+                self._asking.offer_of_family(view.id)
 
     def _is_resumed(self, thread: str | None) -> bool:
         """Whether somebody will follow it who does not yet."""
@@ -319,10 +316,22 @@ class CodexSide:
         self._books.asks.end(ask)
         assert said.thread is not None, "it names its thread"
         view = self._books.threads.get(said.thread)
-        if ask.id is not None and view is not None and view.known:
-            line = filled(said.template, b"%d" % ask.id)
+        if view is None or not view.known:
+            return
+        clients = self._books.wanting(said.method, self._books.threads.followers(said.thread))
+        if clients:
             self._books.counts["resolved for clients"] += 1
-            self._books.expect_note(said.method, self._books.threads.followers(said.thread), line)
+            self._books.expected.append(Expected(clients, check=self._resolves(said, ask), what="resolved"))
+
+    def _resolves(self, said: Said, ask: AskView) -> Callable[[bytes, Envelope], bool]:
+        before, after = said.template.split(ID)
+
+        def is_it(line: bytes, _: Envelope) -> bool:
+            number = line[len(before) : len(line) - len(after)]
+            is_named = number.isdigit() and self._asking.is_called(ask, int(number))
+            return is_named and line == filled(said.template, number)
+
+        return is_it
 
     def _replayed_usage(self, said: Said) -> None:
         assert said.cause is not None, "a resume or fork has"
@@ -341,18 +350,15 @@ class CodexSide:
         if ask is None:
             self._repeated(said)
             return
-        if said.thread is None:
-            clients = books.everybody()
-            if not clients:
-                books.asks.decide(ask)
-                books.for_codex.append(b'"reason":"noClient"')
-        else:
+        if said.thread is not None:
             view = books.threads.view(said.thread, said.parent)
-            clients = books.threads.followers(said.thread) if view.known else frozenset()
             if not view.known and view.parent is not None:
                 self._search(view)
-        if clients:
-            books.expected.append(self.asking(ask, clients))
+        offers = self._asking.offers(ask)
+        books.expected.extend(offers)
+        if said.thread is None and not offers:
+            books.asks.decide(ask)
+            books.for_codex.append(b'"reason":"noClient"')
 
     def _repeated(self, said: Said) -> None:
         """Behind the answer to a resume: for the client that asked for that, if it still follows the thread."""
@@ -360,10 +366,7 @@ class CodexSide:
         ask = books.asks.get(said.codex_id)
         if ask is None or ask.decided or not ask.repeats:
             return
-        client = ask.repeats.pop(0)
-        if ask.thread is not None and client in books.threads.followers(ask.thread):
-            books.counts["asked again"] += client in ask.asked
-            books.expected.append(self.asking(ask, frozenset({client})))
+        books.expected.extend(self._asking.offers_again(ask, ask.repeats.pop(0)))
 
     def waits_no_longer(self) -> None:
         """Time has passed: what Codex has waited for long enough is answered for nobody."""
@@ -384,7 +387,7 @@ class CodexSide:
             return
         books.life = Life.READY
         books.counts["ready"] += 1
-        knowing = frozenset(c for c in books.everybody() if books.clients[c].knows_codexd)
+        knowing = frozenset(c for c in books.everybody() if books.clients[c].claims.knows_codexd)
         clients = books.wanting("codexd/codex/ready", knowing)
         if clients:
             books.afterwards.append(Expected(clients, check=_is_method("codexd/codex/ready"), what="ready"))
@@ -437,6 +440,8 @@ def _joins(asked: Asked) -> Callable[[bytes, Envelope], bool]:
         if isinstance(envelope.result, UnsetType) or isinstance(envelope.id, UnsetType):
             return False
         result = read_object(envelope.result)
+        if "thread" not in result:
+            return False
         empty = result["thread"]["id"] == asked.thread and result["thread"]["turns"] == []
         return bytes(envelope.id) == asked.id and empty and result["turnsBackwardsCursor"] is None
 

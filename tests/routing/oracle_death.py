@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from tests.routing.oracle_asking import AskingSide
 from tests.routing.oracle_asks import AskView
-from tests.routing.oracle_books import CRASH_LOOP, CRASH_LOOP_SECONDS, Books, Expected, Life
+from tests.routing.oracle_books import CRASH_LOOP, CRASH_LOOP_SECONDS, Books, Expected, Life, Schema
 from tests.routing.oracle_clients import UNAVAILABLE, is_error
 from tests.routing.oracle_threads import ThreadView
 from tests.routing.sim_words import Asked, Envelope, read_object
@@ -21,8 +22,9 @@ SAFE = {"thread/read": True, "model/list": True, "turn/start": False, "process/s
 class DeathSide:
     """Fills in what must come out when a Codex is gone."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, asking: AskingSide) -> None:
         self._books = books
+        self._asking = asking
 
     def starts(self) -> None:
         """The next Codex is to be started, because somebody wants it: earlier deaths do not count any more."""
@@ -45,6 +47,11 @@ class DeathSide:
         """The process is there; what the last one said when it started is old."""
         self._books.startup.clear()
         self._books.startup_is_complete = False
+        self._books.schema = Schema.UNKNOWN
+
+    def learns(self, schema: Schema) -> None:
+        """What codexd is told of what is experimental."""
+        self._books.schema = schema
 
     def exits(self, reason: str) -> None:
         """The process is gone, or could not be had."""
@@ -52,7 +59,7 @@ class DeathSide:
         stopping = books.life is Life.STOPPING
         books.counts["deaths"] += 1
         self._everything_ends(reason, "stopping" if stopping else "codexExited")
-        knowing = frozenset(c for c in books.everybody() if books.clients[c].knows_codexd)
+        knowing = frozenset(c for c in books.everybody() if books.clients[c].claims.knows_codexd)
         self._afterwards("codexd/codex/exited", knowing)
         if stopping:
             return
@@ -136,8 +143,8 @@ class DeathSide:
         followers = books.threads.followers(view.id)
         ends: list[Expected] = []
         for ask in [ask for ask in books.asks if ask.thread == view.id]:
-            if ask.id is not None and (ask.is_announced or not ask.decided):
-                self._add(ends, followers, "serverRequest/resolved", _names(ask))
+            if ask.is_announced or not ask.decided:
+                self._add(ends, followers, "serverRequest/resolved", self._names(ask))
         everybody = books.everybody()
         self._add(ends, everybody, "thread/status/changed", _has_status, optional=not followers)
         if (turn := view.turn) is not None:
@@ -145,6 +152,9 @@ class DeathSide:
             self._add(ends, followers, "turn/completed", lambda params: _failed(params, turn, reason))
         books.ends[view.id] = deque(ends)
         view.turn = None
+
+    def _names(self, ask: AskView) -> Callable[[dict[str, Any]], bool]:
+        return lambda params: self._asking.is_called(ask, params["requestId"])
 
     def _add(
         self,
@@ -181,10 +191,6 @@ def _is(
         return check is None or check(read_object(envelope.params))
 
     return is_it
-
-
-def _names(ask: AskView) -> Callable[[dict[str, Any]], bool]:
-    return lambda params: params["requestId"] == ask.id
 
 
 def _has(member: str, word: str) -> Callable[[dict[str, Any]], bool]:

@@ -11,7 +11,8 @@ class ThreadView(Struct, eq=False):
     """One thread. `known`: codexd has been told whose it is, and that it is subscribed to it.
 
     Of a sub-agent's thread codexd must ask whose it is: `searched` while it has no answer, `named` while it must wait
-    for the answer about the parent. `backlog`: what the thread has said until then. `in_use_at`: when it last had a
+    for the answer about the parent. `backlog`: what the thread has said until then. `tools_of`: the client that declared
+    tools when it started the thread. `in_use_at`: when it last had a
     follower or a turn. `started`: Codex has begun it here; `joined`: the followers whom codexd has attached to it.
     """
 
@@ -24,6 +25,7 @@ class ThreadView(Struct, eq=False):
     turn: str | None = None
     durable: bool = False
     ephemeral: bool = False
+    tools_of: int | None = None
     resuming: bool = False
     resume_sent: bool = False
     backlog: deque[Said] = field(default_factory=deque)
@@ -70,6 +72,15 @@ class ThreadBook:
                 view = self._known(view.parent)
             found = self._followers[thread] = frozenset(everybody)
         return found
+
+    def declarer(self, thread: str | None) -> int | None:
+        """Who declared tools for it, or for the nearest thread above it that has some."""
+        view = self.get(thread)
+        while view is not None:
+            if view.tools_of is not None:
+                return view.tools_of
+            view = self._known(view.parent)
+        return None
 
     def descendants(self, thread: str) -> list[ThreadView]:
         """The threads below it that codexd knows."""

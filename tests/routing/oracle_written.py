@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.routing.oracle_books import Books, Life
+from tests.routing.oracle_books import Books, Life, Schema
 from tests.routing.oracle_handles import CLEANS_UP
 from tests.routing.sim_words import Asked, Envelope, Params, Written, Wrong, filled
 
@@ -42,9 +42,16 @@ class WrittenSide:
                 raise Wrong(f"codexd has no reason to ask {item.line!r}")
             own(item.params)
             self._books.counts[f"own {item.method}"] += 1
-        if self._books.life is not Life.READY and item.method != "initialize":
-            raise Wrong(f"Codex is not ready for {item.line!r}")
+        if serial or item.method != "initialize":
+            self.is_allowed(item.line)
         self._books.requests.write(item)
+
+    def is_allowed(self, line: bytes) -> None:
+        """Anything but codexd's introduction waits for Codex's answer to that, and for its schema."""
+        if self._books.life is not Life.READY:
+            raise Wrong(f"Codex is not ready for {line!r}")
+        if self._books.schema is Schema.UNKNOWN:
+            raise Wrong(f"it is not known yet whether this is experimental: {line!r}")
 
     def _of_client(self, item: Written, serial: int) -> None:
         asked = self._books.requests.by_serial.get(serial)
@@ -56,6 +63,10 @@ class WrittenSide:
             self._books.handles.name(asked, handle)
         if item.line != filled(asked.template, b"%d" % item.number, handle):
             raise Wrong(f"{asked} was written as {item.line!r}")
+        if self._books.is_held_back(asked):
+            raise Wrong(
+                f"client {asked.client} has not asked for what is experimental, and asked for {asked}"
+            )
         self._books.check_thread_may_be_written_to(asked.thread)
         if asked.method == "thread/unsubscribe":
             self._unknown(asked)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.routing.oracle_books import Life
 from tests.routing.sim_clients import GARBAGE, PLAIN, SimulatedClient, Speech
 from tests.routing.sim_codex import NEVER_ANSWERED
-from tests.routing.sim_words import Asked
+from tests.routing.sim_words import Asked, Claims
 
 if TYPE_CHECKING:
     from tests.routing.simulation import World
@@ -24,12 +24,29 @@ _OPT_OUTS = (
     "thread/tokenUsage/updated",
     "configWarning",
     "process/exited",
+    "thread/queue/changed",
     "warning",
     "codexd/codex/exited",
 )
 _ON_THREADS = (b"thread/resume", b"thread/resume", b"thread/fork", b"thread/unsubscribe", b"turn/start", b"turn/start",
-               b"turn/interrupt", b"thread/read", b"thread/turns/list", b"thread/archive", b"thread/delete", b"future/onThread")  # fmt: skip
-_ON_THREAD_WEIGHTS = (12, 10, 6, 12, 14, 8, 5, 4, 4, 0.7, 0.7, 6)
+               b"turn/interrupt", b"thread/read", b"thread/turns/list", b"thread/archive", b"thread/delete", b"thread/queue/add",
+               b"future/onThread")  # fmt: skip
+_ON_THREAD_WEIGHTS = (12, 10, 6, 12, 14, 8, 5, 4, 4, 0.7, 0.7, 2, 6)
+_GATED_IN_START = (
+    (b',"dynamicTools":[{"name":"x"}]', "thread/start.dynamicTools"),
+    (b',"dynamicTools":null', ""),
+    (b',"experimentalRawEvents":true', "thread/start.experimentalRawEvents"),
+    (b',"experimentalRawEvents":false', ""),
+)
+_GRANULAR = b',"approvalPolicy":{"granular":{"rules":true}}'
+_BAD_NAME = "b\\u0007d"
+_BAD_CAPABILITIES = (
+    (b'{"optOutNotificationMethods":5}', b',"unreadable":true'),
+    (b'{"experimentalApi":1}', b',"unreadable":true'),
+    (b'{"codexd":5}', b""),
+    (b'{"codexd":{"cwd":["x"]}}', b""),
+)
+"""What codexd can't read, and whether Codex can't either."""
 _OWN = (
     b"codexd/status",
     b"codexd/clients/list",
@@ -61,6 +78,7 @@ class ClientActions:
             (2, self._release_thread),
             (1.5, self._notify),
             (0.5, self._too_long),
+            (1, self._initialize),
         ]
         self._weights = [weight for weight, _ in self._choices]
 
@@ -73,7 +91,8 @@ class ClientActions:
         view = world.oracle.books.clients[client.id]
         if view.paused:
             return
-        if not client.asked_to_initialize and client.will_initialize and self._rng.random() < 0.7:
+        has_begun = view.initialized or view.initialize is not None
+        if not has_begun and client.will_initialize and self._rng.random() < 0.7:
             self._initialize(client)
         elif client.patient and not view.initialized and self._rng.random() < 0.9:
             return
@@ -93,16 +112,32 @@ class ClientActions:
         self._send(client, "asks", line)
 
     def _initialize(self, client: SimulatedClient) -> None:
-        client.asked_to_initialize = True
-        opted_out = self._rng.sample(_OPT_OUTS, self._rng.choice((0, 0, 0, 1, 4)))
-        knows = self._rng.random() < 0.3
-        capabilities = {"experimentalApi": True, "optOutNotificationMethods": opted_out}
-        written = json.dumps(capabilities | ({"codexd": {"seq": True}} if knows else {})).encode()
-        asked, line = self._speech.initialize(client, written)
-        name = f"client {client.id}"
-        sides = self._world.oracle.clients
-        sides.initializes(asked, name, frozenset(opted_out), knows=knows)
+        sides, view = self._world.oracle.clients, self._world.oracle.books.clients[client.id]
+        chance = self._rng.random()
+        is_first = not view.initialized and view.initialize is None
+        if chance < 0.04:
+            asked, line = self._speech.initialize(client, *self._rng.choice(_BAD_CAPABILITIES))
+            sides.introduces_itself_in_vain(asked)
+        elif not is_first:
+            asked, line = self._speech.initialize(client, b"{}", name=self._rng.choice(("", _BAD_NAME)))
+            sides.introduces_itself_in_vain(asked)
+        elif chance < 0.06:
+            asked, line = self._speech.initialize(client, b"{}", name=_BAD_NAME)
+            sides.has_a_bad_name(asked)
+        else:
+            claims = self._claims()
+            asked, line = self._speech.initialize(client, _capabilities(claims))
+            sides.initializes(asked, f"client {client.id}", claims)
         self._send(client, "initializes", line)
+
+    def _claims(self) -> Claims:
+        return Claims(
+            experimental=self._rng.random() < 0.75,
+            humans=self._rng.random() < 0.4,
+            attests=self._rng.random() < 0.3,
+            opted_out=frozenset(self._rng.sample(_OPT_OUTS, self._rng.choice((0, 0, 0, 1, 4)))),
+            knows_codexd=self._rng.random() < 0.3,
+        )
 
     def _burst(self, client: SimulatedClient) -> None:
         """As much as a program can write before anybody looks; codexd stops reading in the midst of it."""
@@ -131,18 +166,23 @@ class ClientActions:
         self._ask(client, *self._speech.with_handle(client))
 
     def _start_thread(self, client: SimulatedClient) -> None:
-        members = b',"ephemeral":true' if self._rng.random() < 0.2 else b""
-        self._ask(client, *self._speech.request(client, b"thread/start", members))
+        members, gated = self._rng.choice(_GATED_IN_START) if self._rng.random() < 0.5 else (b"", "")
+        members += b',"ephemeral":true' if self._rng.random() < 0.2 else b""
+        asked, line = self._speech.request(client, b"thread/start", members, gated=gated)
+        asked.declares_tools = gated == "thread/start.dynamicTools"
+        self._ask(client, asked, line)
 
     def _ask_on_thread(self, client: SimulatedClient) -> None:
         (method,) = self._rng.choices(_ON_THREADS, _ON_THREAD_WEIGHTS)
         thread = self._rng.choice(self._world.some_threads())
         if method == b"thread/unsubscribe" and self._rng.random() < 0.6:
             thread = self._rng.choice(self._world.followed_by(client.id) or [thread])
-        members = b""
+        members, gated = b"", ""
         if method == b"thread/resume" and self._rng.random() < 0.5:
             members = b',"excludeTurns":true'
-        asked, line = self._speech.request(client, method, members, thread)
+        elif method == b"turn/start" and self._rng.random() < 0.1:
+            members, gated = _GRANULAR, "askForApproval.granular"
+        asked, line = self._speech.request(client, method, members, thread, gated)
         if method == b"thread/resume" and self._is_being_joined(thread):
             return  # what codexd asks in their stead looks alike
         if method != b"thread/unsubscribe" or not self._is_open(asked):
@@ -245,3 +285,13 @@ class ClientActions:
         line = self._speech.notification(method)
         self._world.oracle.clients.notifies(client.id, method, line)
         self._send(client, "notifies", line)
+
+
+def _capabilities(claims: Claims) -> bytes:
+    said = {
+        "experimentalApi": claims.experimental,
+        "requiredHumanApproval": claims.humans,
+        "requestAttestation": claims.attests,
+        "optOutNotificationMethods": sorted(claims.opted_out),
+    }
+    return json.dumps(said | ({"codexd": {"seq": True}} if claims.knows_codexd else {})).encode()

@@ -69,13 +69,18 @@ GARBAGE: tuple[tuple[bytes, int, tuple[bytes, ...]], ...] = (
 )  # fmt: skip
 
 
+GATED_REQUESTS = frozenset(
+    {"process/spawn", "process/kill", "thread/sample", "thread/sample/cancel", "thread/queue/add"}
+)
+"""Methods that are experimental as a whole."""
+
+
 class SimulatedClient(Struct, eq=False):
     """One program. `patience`: whether it waits for its `initialize` to be answered; `heard`: ids it was asked under."""
 
     id: int
     will_initialize: bool
     patient: bool
-    asked_to_initialize: bool = False
     is_burst: bool = False
     heard: list[int] = []
     gone: bool = False
@@ -102,9 +107,14 @@ class Speech:
         return self._rng.choice(IDS)
 
     def request(
-        self, client: SimulatedClient, method: bytes, members: bytes = b"", thread: str | None = None
+        self,
+        client: SimulatedClient,
+        method: bytes,
+        members: bytes = b"",
+        thread: str | None = None,
+        gated: str = "",
     ) -> tuple[Asked, bytes]:
-        """A request and its line."""
+        """A request and its line; `gated`: what in its params is experimental."""
         serial = self._next()
         if thread is not None:
             members = b',"threadId":"%b"%b' % (thread.encode(), members)
@@ -112,6 +122,7 @@ class Speech:
         raw_id = self.id_for(client)
         template = self._rng.choice(LAYOUTS) % (ID, method, params)
         asked = Asked(serial, client.id, raw_id, method.decode(), template, thread)
+        asked.gated = asked.method if asked.method in GATED_REQUESTS else gated
         return asked, filled(template, raw_id)
 
     def odd_request(self, client: SimulatedClient) -> tuple[Asked, bytes]:
@@ -138,19 +149,22 @@ class Speech:
         params = b'{"s":%d,"%b":"%b","x":[1.0]}' % (serial, member, HANDLE)
         template = layout % (ID, method, params)
         asked = Asked(serial, client.id, raw_id, method.decode(), template, word=word)
+        asked.gated = asked.method if asked.method in GATED_REQUESTS else ""
         return asked, filled(template, raw_id, word)
 
     def notification(self, method: str) -> bytes:
         """One that no other is like."""
         return b'{"method":"%b","params":{"x":1.0,"s":%d}}' % (method.encode(), self._next())
 
-    def initialize(self, client: SimulatedClient, capabilities: bytes) -> tuple[Asked, bytes]:
-        """The handshake; the client's name holds its number."""
-        raw_id = self.id_for(client)
-        info = b'{"name":"client %d","version":"1","title":null}' % client.id
-        params = b'{"clientInfo":%b,"capabilities":%b}' % (info, capabilities)
+    def initialize(
+        self, client: SimulatedClient, capabilities: bytes, more: bytes = b"", name: str = ""
+    ) -> tuple[Asked, bytes]:
+        """The handshake; the client's name holds its number, unless another is given."""
+        serial, raw_id = self._next(), self.id_for(client)
+        info = b'{"name":"%b","version":"1","title":null}' % (name or f"client {client.id}").encode()
+        params = b'{"s":%d,"clientInfo":%b,"capabilities":%b%b}' % (serial, info, capabilities, more)
         template = b'{"id":%b,"method":"initialize","params":%b}' % (ID, params)
-        asked = Asked(self._next(), client.id, raw_id, "initialize", template)
+        asked = Asked(serial, client.id, raw_id, "initialize", template)
         return asked, filled(template, raw_id)
 
     def decision(self, number: int, *, ok: bool) -> tuple[bytes, bytes]:

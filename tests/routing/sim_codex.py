@@ -10,9 +10,10 @@ from random import Random
 
 from msgspec import Struct
 
+from codexd.protocol.gates import Gate, Gates
 from tests.routing.sim_codex_handles import SimulatedHandles
 from tests.routing.sim_codex_threads import SimulatedThreads
-from tests.routing.sim_words import ID, Kind, Said, Written, Wrong, filled
+from tests.routing.sim_words import ALREADY_INITIALIZED, ID, Kind, Said, Written, Wrong, filled
 
 QUEUE = 128
 """How many lines Codex has room for before it has taken them (measured)."""
@@ -25,7 +26,15 @@ _CAUSES = {
     "thread/fork": "deprecationNotice",
     "thread/read": "deprecationNotice",
 }
-_BROADCASTS = ("account/updated", "skills/changed", "app/list/updated", "future/everybody")
+_BROADCASTS = ("account/updated", "skills/changed", "app/list/updated", "project/changed", "future/everybody")
+GATES = Gates(
+    methods=frozenset(
+        {"process/spawn", "process/kill", "thread/sample", "thread/sample/cancel", "thread/queue/add"}
+    ),
+    members={"thread/start": (Gate(("dynamicTools",), "set"), Gate(("experimentalRawEvents",), "true"))},
+    policies=frozenset({"thread/start", "turn/start"}),
+)
+"""What its schema says of what is experimental."""
 _JUNK = (
     b"not json",
     b"[]",
@@ -66,6 +75,7 @@ class SimulatedCodex:
         self.disk = disk
         self.rng = rng
         self.spawned = False
+        self.learnt = False
         self.introduced = False
         self.dead = False
         self.told_to_stop = False
@@ -227,6 +237,11 @@ class SimulatedCodex:
             self.note(Kind.CAUSED, notification, cause=written)
 
     def _initialize(self, written: Written) -> bool:
+        assert written.params is not None, "a request has params here"
+        if written.serial:
+            unreadable = "Invalid request: invalid type: integer `5`, expected a sequence"
+            self.say_error(written, unreadable if written.params.unreadable else ALREADY_INITIALIZED)
+            return True
         self.introduced = True
         agent = b'"userAgent":"codexd/0.163.0 (Debian 12.0.0; x86_64) xterm (codexd; 0.1.0)","codexHome":"/x"'
         self.say_result(written, b"," + agent)

@@ -7,22 +7,32 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from tests.routing.sim_words import ID, NEVER_RESOLVED, Kind, Said, Written, Wrong, filled
+from tests.routing.sim_words import ADDITIONAL, ID, NEVER_RESOLVED, Kind, Said, Written, Wrong, filled
 
 if TYPE_CHECKING:
     from tests.routing.sim_codex import SimulatedCodex
 
 THREADS = 14
 """More are not loaded at once, so that everybody meets on a few."""
+_COMMAND = "item/commandExecution/requestApproval"
 _ASKS = (
-    "item/commandExecution/requestApproval",
-    "item/fileChange/requestApproval",
-    "item/permissions/requestApproval",
-    "item/tool/requestUserInput",
-    "mcpServer/elicitation/request",
-    "future/request",
-    "item/tool/call",
+    (_COMMAND, b""),
+    (_COMMAND, b',"kind":"command",' + ADDITIONAL),
+    (_COMMAND, b',"kind":"humanCommand"'),
+    (_COMMAND, b"," + ADDITIONAL + b',"kind":"humanCommand"'),
+    ("item/fileChange/requestApproval", b""),
+    ("item/permissions/requestApproval", b""),
+    ("item/tool/requestUserInput", b""),
+    ("mcpServer/elicitation/request", b',"mode":"form"'),
+    ("mcpServer/elicitation/request", b',"mode":"openai/userVerification"'),
+    ("future/request", b""),
+    ("item/tool/call", b""),
+    ("item/tool/call", b""),
+    ("currentTime/read", b""),
+    ("currentTime/read", b""),
 )
+_ASKS_WITHOUT_THREAD = ("account/chatgptAuthTokens/refresh", "attestation/generate")
+_EVENTS = (*["item/agentMessage/delta"] * 8, "thread/settings/updated", "thread/queue/changed")
 _ACTIVE = b',"status":{"type":"active"}'
 
 
@@ -109,13 +119,14 @@ class SimulatedThreads:
     def _in_turn(self, thread: Loaded) -> None:
         choice = self._rng.random()
         if choice < 0.45:
-            self._of_thread(thread.id, "item/agentMessage/delta")
+            self._of_thread(thread.id, self._rng.choice(_EVENTS))
         elif choice < 0.55:
             self._of_thread(thread.id, "thread/tokenUsage/updated")
-        elif choice < 0.80:
-            self._ask(self._rng.choice(_ASKS), thread.id, thread.turn)
+        elif choice < 0.79:
+            method, members = self._rng.choice(_ASKS)
+            self._ask(method, thread.id, thread.turn, members)
         elif choice < 0.82:
-            self._ask("account/chatgptAuthTokens/refresh", None, None)
+            self._ask(self._rng.choice(_ASKS_WITHOUT_THREAD), None, None)
         elif choice < 0.90 and len(self.loaded) < THREADS:
             self._spawn_agent(thread)
         else:
@@ -140,7 +151,7 @@ class SimulatedThreads:
             said = Said(line, Kind.RESOLVED, template, method, thread=ask.thread, codex_id=ask.id)
             self._codex.saying.append(said)
 
-    def _ask(self, method: str, thread: str | None, turn: str | None) -> None:
+    def _ask(self, method: str, thread: str | None, turn: str | None, members: bytes = b"") -> None:
         if len(self.pending) >= 24:
             return
         where = (
@@ -150,7 +161,7 @@ class SimulatedThreads:
             ID,
             method.encode(),
             self._disk.number(),
-            where,
+            where + members,
         )
         ask = AskedByCodex(self._asked, method, thread, turn, template)
         self._asked += 1

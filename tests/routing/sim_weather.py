@@ -15,6 +15,7 @@ class Weather(Struct, frozen=True):
     answer: float = 25
     happen: float = 35
     say: float = 50
+    learn: float = 2
     join: float = 0.6
     leave: float = 0.3
     die: float = 0.015
@@ -24,10 +25,24 @@ class Weather(Struct, frozen=True):
     pause: float = 3.0
     overloaded: bool = False
     failing_starts: float = 0.02
+    learnt_at_once: float = 0.5
 
     def actions(self) -> tuple[list[str], list[float]]:
         """The names of the steps and their weights."""
-        names = ["client", "take", "answer", "happen", "say", "join", "leave", "die", "time", "late", "look"]
+        names = [
+            "client",
+            "take",
+            "answer",
+            "happen",
+            "say",
+            "learn",
+            "join",
+            "leave",
+            "die",
+            "time",
+            "late",
+            "look",
+        ]
         return names, [getattr(self, name) for name in names]
 
 

@@ -13,21 +13,58 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 ID = b"\x00"
 """The gap in a template where the id stands."""
+ADDITIONAL = b'"additionalPermissions":{"network":{"enabled":true}}'
+"""A member of a command's approval that is for clients with `experimentalApi` alone."""
 HANDLE = b"\x01"
 """The gap in a template where a handle stands, without its quotes."""
 
+GATED = frozenset(
+    {
+        "process/exited",
+        "process/outputDelta",
+        "thread/settings/updated",
+        "thread/queue/changed",
+        "project/changed",
+    }
+)
+"""Some notifications for clients with `experimentalApi` alone."""
 NEVER_RESOLVED = frozenset({"item/tool/call", "currentTime/read"})
 """The requests of a thread whose end Codex does not announce with `serverRequest/resolved` (measured)."""
+
+
+ALREADY_INITIALIZED = "Already initialized"
+"""Codex's words for a second `initialize` that it can read."""
 
 
 class Wrong(AssertionError):
     """The Router did what it must not do, or the oracle has it wrong."""
 
 
+class Claims(Struct, frozen=True):
+    """What a client says of itself in `initialize`: what it can do, and what it wants to hear.
+
+    `humans`: it says that it has a human who approves; that counts for one with `experimental` alone.
+    """
+
+    experimental: bool = False
+    humans: bool = False
+    attests: bool = False
+    opted_out: frozenset[str] = frozenset()
+    knows_codexd: bool = False
+
+    def wants(self, method: str) -> bool:
+        """Whether it is to hear of this."""
+        return method not in self.opted_out and (self.experimental or method not in GATED)
+
+
 class Params(Struct, rename="camel"):
-    """What the simulated Codex reads in params. `s` is the serial number by which a client's request is known."""
+    """What the simulated Codex reads in params. `s` is the serial number by which a client's request is known.
+
+    `unreadable`: of an `initialize`, that Codex can't make sense of it.
+    """
 
     s: int = 0
+    unreadable: bool = False
     thread_id: str | None = None
     ephemeral: bool = False
     exclude_turns: bool = False
@@ -49,7 +86,8 @@ class Asked(Struct, eq=False):
     `id` is the JSON text of the id. `template` is the line as it must be written to Codex. `number`: Codex's id for
     it, while it is under way; 0 while it waits. `joining`: codexd asks for the thread in its stead, `joins` how often it did. `excused`: Codex refused it once, so that its place in the order is
     no longer promised. `sent_before`: how many requests had been written when it was asked, if its asker had no
-    other (else -1).
+    other (else -1). `gated`: what in it is experimental, in Codex's words. `declares_tools`:
+    it starts a thread with tools of the client's own. `kind`: of a login, how it is made.
     """
 
     serial: int
@@ -65,6 +103,9 @@ class Asked(Struct, eq=False):
     joining: bool = False
     joins: int = 0
     sent_before: int = -1
+    gated: str = ""
+    declares_tools: bool = False
+    kind: str = ""
 
 
 class Written(Struct, eq=False):

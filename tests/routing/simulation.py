@@ -11,12 +11,11 @@ from random import Random
 
 from codexd.routing.effects import Effect, StartCodex, StopCodex, ToCodex
 from codexd.routing.router import Identity, Router
-from tests.routing.driver import GATES
 from tests.routing.oracle import Oracle
-from tests.routing.oracle_books import Life
+from tests.routing.oracle_books import Life, Schema
 from tests.routing.sim_client_actions import ClientActions
 from tests.routing.sim_clients import SimulatedClient
-from tests.routing.sim_codex import Disk, SimulatedCodex
+from tests.routing.sim_codex import GATES, Disk, SimulatedCodex
 from tests.routing.sim_settled import check_settled
 from tests.routing.sim_weather import Weather, weather
 from tests.routing.sim_words import Wrong
@@ -61,6 +60,7 @@ class World:
             "answer": self._answer,
             "happen": self._happen,
             "say": self._say,
+            "learn": self._learn,
             "die": self._die,
             "time": self._time,
             "late": self._late_report,
@@ -193,9 +193,22 @@ class World:
             self.oracle.death.spawned()
         pid = 1000 + codex.incarnation
         self.input("spawned", pid, lambda: self.router.codex_spawned(codex.incarnation, pid, self.now))
-        self.input("learnt", pid, lambda: self.router.codex_learnt(codex.incarnation, GATES, self.now))
+        if self.rng.random() < self.weather.learnt_at_once:
+            self._learn()
         if self.rng.random() < self.weather.failing_starts:
             self.rng.choice((self._die, codex.refuse_introduction, codex.fall_silent))()
+
+    def _learn(self) -> None:
+        """codexd is told what the schema says, or why it says nothing: at once, or long after the handshake."""
+        codex = self.codex
+        if codex is None or not codex.spawned or codex.learnt:
+            return
+        codex.learnt = True
+        there = self.rng.random() < 0.85
+        if not self.stopped:
+            self.oracle.death.learns(Schema.THERE if there else Schema.NONE)
+        gates = GATES if there else "Codex wrote no schema"
+        self.input("learnt", there, lambda: self.router.codex_learnt(codex.incarnation, gates, self.now))
 
     def _die(self) -> None:
         """From now on it does nothing; what it has said may still come out, or may not."""
@@ -245,6 +258,7 @@ class World:
             self.input("late line", old, lambda: self.router.codex_receive(old, line, self.now))
             self.input("late exit", old, lambda: self.router.codex_exited(old, "late", self.now))
             self.input("late spawn", old, lambda: self.router.codex_spawned(old, 1, self.now))
+            self.input("late schema", old, lambda: self.router.codex_learnt(old, "late", self.now))
 
     def look(self) -> None:
         """What the Router says of itself is what the oracle has counted."""
@@ -265,6 +279,8 @@ class World:
             self._spawn(codex)
         elif codex is not None and (codex.dead or codex.told_to_stop) and not codex.saying:
             self._exit(codex)
+        elif codex is not None and not codex.learnt:
+            self._learn()
         elif codex is not None and codex.is_busy:
             codex.run_dry()
             while codex.saying:

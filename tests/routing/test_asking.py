@@ -79,7 +79,7 @@ def test_one_is_asked_what_one_can_tell(method: str) -> None:
     driver.thread(driver.client())
     assert driver.leaves(1) == [to(2, **call)]
     effects = driver.sends(2, id="u", method="thread/unsubscribe", params={"threadId": "T"})
-    assert effects == [to(3, **call), to(2, id="u", result={"status": "unsubscribed"})]
+    assert effects == [to(2, id="u", result={"status": "unsubscribed"}), to(3, **call)]
     assert driver.sends(2, id=FIRST, result={}) == []
     assert driver.sends(3, id=FIRST, result={}) == [codex(id=0, result={})]
 
@@ -137,9 +137,10 @@ def test_an_attestation_is_for_one_that_can_attest() -> None:
     assert driver.sends(2, id=FIRST, result={"token": "t"}) == []
     driver.says(id=1, method=method, params={})
     assert driver.sends(2, id=FIRST + 1, result={"token": "t"}) == [codex(id=1, result={"token": "t"})]
-    driver.leaves(2)
-    driver.leaves(3)
-    assert driver.says(id=2, method=method, params={}) == [codex(error=refused, id=2)]
+    driver.says(id=2, method=method, params={})
+    assert driver.leaves(2) == [to(3, id=FIRST + 2, method=method, params={})]
+    assert driver.leaves(3) == [codex(error=refused, id=2)]
+    assert driver.says(id=3, method=method, params={}) == [codex(error=refused, id=3)]
 
 
 def test_tokens_are_refreshed_by_who_logged_in_with_them() -> None:
@@ -152,7 +153,7 @@ def test_tokens_are_refreshed_by_who_logged_in_with_them() -> None:
     assert driver.sends(2, id=FIRST, result={"accessToken": "t"}) == [
         codex(id=0, result={"accessToken": "t"})
     ]
-    driver.leaves(2)
-    assert driver.says(id=1, method=method, params={}) == [to(1, 3, id=FIRST + 1, method=method, params={})]
+    driver.says(id=1, method=method, params={})
+    assert driver.leaves(2) == [to(1, 3, id=FIRST + 1, method=method, params={})]
     driver.wait(10.0)
     assert driver.sends(1, id=FIRST + 1, result={}) == []
