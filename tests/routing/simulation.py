@@ -76,7 +76,7 @@ class World:
             self.weather = weather(self.rng)
             self._apply_weather(self.weather)
             names, weights = self.weather.actions()
-            turn = min(end, self.steps + self.rng.randrange(200, 3000))
+            turn = min(end, self.steps + self.rng.randrange(100, 1200))
             while self.steps < turn:
                 for name in self.rng.choices(names, weights, k=32):
                     self._actions[name]()
