@@ -13,8 +13,8 @@ from random import Random
 from tests.routing.sim_words import Said, Wrong
 from tests.routing.simulation import World
 
-LIFE = 20_000
-"""About so many steps until codexd is stopped and another one is started."""
+LIFE = 3_000
+"""About so many steps until codexd is stopped and another one is started; some live ten times as long."""
 EPOCH = 1_800_000_000.0
 
 
@@ -35,7 +35,8 @@ class Walk:
             before = self.steps
             self.world = world = World(self._rng.getrandbits(32), self._used_ids, self._now)
             try:
-                world.run(min(self._rng.randrange(LIFE // 2, LIFE * 2), steps - before))
+                life = LIFE if self._rng.random() < 0.95 else 10 * LIFE
+                world.run(min(self._rng.randrange(life // 2, life * 2), steps - before))
                 if self._rng.random() < 0.5:
                     world.settle()
                 world.stop()

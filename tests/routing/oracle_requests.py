@@ -140,6 +140,11 @@ class RequestBook:
         under_way = self.under_way.values()
         return [w for w in under_way if w.method == method and w.params and w.params.thread_id == thread]
 
+    def let_go(self) -> list[str]:
+        """The threads from which codexd itself has asked Codex to unsubscribe, and has no answer."""
+        own = (w for w in self.under_way.values() if w.asked is None and w.method == "thread/unsubscribe")
+        return [w.params.thread_id for w in own if w.params is not None and w.params.thread_id is not None]
+
     def is_asked_of(self, thread: str) -> bool:
         """Whether a client still wants to know something of the thread."""
         return any(w.asked is not None and w.asked.thread == thread for w in self.under_way.values())

@@ -135,6 +135,51 @@ MUTATIONS = {
         "        if call.abandoned:\n            return\n",
         "",
     ),
+    "the gate is not asked": (
+        "dispatch.py",
+        "        return gates.reason(call.method, call.request.params)\n",
+        "        return None\n",
+    ),
+    "requests do not wait for the gate": (
+        "dispatch.py",
+        "        if state.life.state is lifecycle.State.READY and state.gates is not None:\n",
+        "        if state.life.state is lifecycle.State.READY:\n",
+    ),
+    "the gate of the Codex before counts": (
+        "codex_life.py",
+        "        self._state.gates = None\n",
+        "",
+    ),
+    "a gated notification passes": (
+        "clients.py",
+        "said.opted_out if said.experimental else said.opted_out | GATED_NOTIFICATIONS:",
+        "said.opted_out:",
+    ),
+    "additional permissions are shown to everybody": (
+        "asking.py",
+        "        seeing = tuple(client for client in clients if self._said(client).experimental)\n",
+        "        seeing = clients\n",
+    ),
+    "a second client is asked what one can tell": (
+        "asking.py",
+        "            return () if pending.asked else clients[:1]\n",
+        "            return clients[:2]\n",
+    ),
+    "anybody is asked what a human must approve": (
+        "asking.py",
+        "            return tuple(client for client in clients if self._said(client).answers_for_humans)\n",
+        "            return clients\n",
+    ),
+    "anybody is asked for an attestation": (
+        "asking.py",
+        "            clients = tuple(client for client in clients if self._said(client).attests)\n",
+        "            pass\n",
+    ),
+    "the expired request is not answered": (
+        "router.py",
+        "        self._decisions.give_up_due()\n",
+        "",
+    ),
 }
 
 
