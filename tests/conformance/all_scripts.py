@@ -4,6 +4,7 @@ from tests.conformance.codex_itself import Codex
 from tests.conformance.scripts import (
     belongings,
     configuration,
+    doings,
     files,
     machinery,
     malformed,
@@ -26,6 +27,7 @@ FIXED = {
         queues,
         servers,
         configuration,
+        doings,
         machinery,
     )
     for script in module.SCRIPTS

@@ -32,13 +32,22 @@ _REPLACED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("id", re.compile(r"\b(?:call|msg|resp|rs|exec|item)_[0-9a-f]{8,}(?:_\d+)?\b")),
     ("hash", re.compile(r"sha256:[0-9a-f]+|\b[0-9a-f]{64}\b")),
     ("port", re.compile(r"(?<=127\.0\.0\.1:)\d+")),
+    ("duration", re.compile(r"(?<=Wall time: )[\d.]+")),
+    ("chunk", re.compile(r"(?<=Chunk ID: )\w+")),
+    ("process", re.compile(r"(?<=session ID )\d+")),
     ("time", re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[\d.]*(?:Z|[+-]\d\d:?\d\d)?")),
 )
-_ORDERLESS = frozenset({"time", "day", "rollout"})
+_ORDERLESS = frozenset({"time", "day", "rollout", "duration"})
 """Times have no order of appearance: two that fall into the same second in one run do not in another."""
 _EPOCH_S, _EPOCH_MS = range(1_500_000_000, 2_500_000_000), range(1_500_000_000_000, 2_500_000_000_000)
 _DURATION = re.compile(r"(duration|elapsed)(Ms|Seconds|Secs)?$", re.IGNORECASE)
 _PID = re.compile(r"^(pid|osPid)$")
+_KILLED = frozenset({-1, 137})
+"""What Codex says of a terminal that it has ended: by chance it has seen the exit code or not."""
+
+_NAMED = {"processId": "process", "agentNickname": "nickname", "agent_nickname": "nickname"}
+_CHOSEN = re.compile(r"\d{4,6}|[A-Z]\w+( the \w+)?")
+"""What Codex draws lots for, in members of these names."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +164,8 @@ class Names:
     def _value(self, name: str, value: Any) -> Any:
         match value:
             case str():
-                return self.text(value)
+                kind = _NAMED.get(name)
+                return self._name(kind, value) if kind and _CHOSEN.fullmatch(value) else self.text(value)
             case dict():
                 return {self.text(key): self._value(key, member) for key, member in value.items()}
             case list():
@@ -168,6 +178,8 @@ class Names:
     def _number(self, name: str, value: float) -> Any:
         if _PID.search(name):
             return self._name("pid", str(value))
+        if name == "exitCode" and value in _KILLED:
+            return "<killed>"
         if _DURATION.search(name):
             return "<duration>"
         if int(value) in _EPOCH_S or int(value) in _EPOCH_MS:

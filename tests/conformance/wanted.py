@@ -15,6 +15,8 @@ TO_EVERYBODY = frozenset({"account/rateLimits/updated"})
 The limits are the account's, so codexd tells everybody."""
 
 EITHER_SIDE = {
+    "thread/backgroundTerminals/clean": frozenset({"item/completed"}),
+    "thread/backgroundTerminals/terminate": frozenset({"item/completed"}),
     "turn/start": frozenset({"warning"}),
     "windowsSandbox/setupStart": frozenset({"windowsSandbox/setupCompleted"}),
 }
