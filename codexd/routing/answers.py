@@ -181,7 +181,7 @@ class Answers:
         state.tell(() if call.abandoned else (client,), line)
         if call.method in RESUMING:
             state.server_requests.resumed(thread.id, client)
-        self._asking.offer(thread.id, but=client if call.method in RESUMING else None)
+        self._asking.offer(thread.id)
         self._notifications.offer_below(thread)
         self._dispatch.unloading.release_if_deserted(thread.id)
 

@@ -27,16 +27,18 @@ class Asking:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def ask(self, pending: Pending, but: ClientId | None = None) -> None:
-        """Offers it to everybody who may answer it as things are and was not asked yet, `but` for one of them."""
-        clients = tuple(client for client in self._entitled(pending) if client != but)
+    def ask(self, pending: Pending) -> None:
+        """Offers it to everybody who may answer it as things are and was not asked yet; not where Codex will repeat it."""
+        clients = tuple(c for c in self._entitled(pending) if c not in pending.repeated_for)
+        if self._is_for_one(pending):
+            clients = () if pending.asked else clients[:1]
         self._tell(pending, self._state.server_requests.ask(pending, clients))
 
     def repeat(self, pending: Pending, client: ClientId) -> None:
         """Codex repeats it for a client that has resumed the thread, whether that was asked before or not."""
         if client in pending.asked:
             self._tell(pending, (client,))
-        elif client in self._entitled(pending):
+        elif client in self._entitled(pending) and not (self._is_for_one(pending) and pending.asked):
             self._tell(pending, self._state.server_requests.ask(pending, (client,)))
 
     def _tell(self, pending: Pending, clients: tuple[ClientId, ...]) -> None:
@@ -51,13 +53,10 @@ class Asking:
         stripped = messages.with_id(messages.without(pending.request, hidden), b"%d" % pending.id)
         state.tell(tuple(client for client in clients if client not in seeing), stripped)
 
-    def offer(self, thread: str, but: ClientId | None = None) -> None:
-        """Somebody follows the thread who did not: what waits there is offered, once to each.
-
-        `but`: for this one Codex will repeat it.
-        """
+    def offer(self, thread: str) -> None:
+        """Somebody follows the thread who did not: what waits there is offered, once to each."""
         for pending in self._state.server_requests.undecided(thread):
-            self.ask(pending, but)
+            self.ask(pending)
 
     def offer_again(self) -> None:
         """Somebody left: what nobody is asked any more is offered to those who can stand in."""
@@ -79,10 +78,13 @@ class Asking:
         if method == TOKEN_REFRESH:
             return self._preferring(state.origins.token_login, clients)
         if method == ATTESTATION:
-            clients = tuple(client for client in clients if self._said(client).attests)
-        if method in ASKED_OF_ONE or bytes(said.get("mode", b"")) == USER_VERIFICATION:
-            return () if pending.asked else clients[:1]
+            return tuple(client for client in clients if self._said(client).attests)
         return clients
+
+    @staticmethod
+    def _is_for_one(pending: Pending) -> bool:
+        mode = messages.members_of(pending.request.params).get("mode", b"")
+        return pending.request.method in ASKED_OF_ONE or bytes(mode) == USER_VERIFICATION
 
     @staticmethod
     def _preferring(one: ClientId | None, clients: tuple[ClientId, ...]) -> tuple[ClientId, ...]:

@@ -34,11 +34,14 @@ class AskingSide:
             return clients & {books.token_login} or clients
         return clients
 
-    def offers(self, ask: AskView, but: int | None = None) -> list[Expected]:
-        """What must be said now: to those who could answer and have not been asked, under one id; not to `but`."""
+    def offers(self, ask: AskView) -> list[Expected]:
+        """What must be said now: to those who could answer and have not been asked, under one id.
+
+        Not to those who have resumed the thread and for whom Codex will repeat it.
+        """
         if ask.decided:
             return []
-        clients = self.entitled(ask).difference((but,))
+        clients = self.entitled(ask).difference(ask.repeats)
         if self._is_for_one(ask):
             is_due = clients and not ask.asked
             return [self._asking(ask, clients, ask.said.template, to_one=True)] if is_due else []
@@ -64,13 +67,10 @@ class AskingSide:
         said = [(seeing, template), (new - seeing, template.replace(b"," + ADDITIONAL, b""))]
         return [self._asking(ask, some, text) for some, text in said if some]
 
-    def offer_of_family(self, thread: str, but: int | None = None) -> None:
-        """Somebody follows the thread, or it is known now: what waits there and below is offered.
-
-        Not to `but` what waits in the thread itself: for that client Codex will repeat it.
-        """
+    def offer_of_family(self, thread: str) -> None:
+        """Somebody follows the thread, or it is known now: what waits there and below is offered."""
         for ask in self._books.asks.undecided(thread):
-            self._books.loose.extend(self.offers(ask, but))
+            self._books.loose.extend(self.offers(ask))
         self.offer_below(thread)
 
     def offer_below(self, thread: str) -> None:

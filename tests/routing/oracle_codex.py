@@ -207,11 +207,10 @@ class CodexSide:
                 books.expect_note(method, frozenset({asked.client}), line)
         if not asked.over:
             books.expect_answer(asked, filled(said.template, asked.id))
-        resumed = said.method == "thread/resume"
-        if resumed:
+        if said.method == "thread/resume":
             for ask in books.asks.undecided(view.id):
                 ask.repeats.append(asked.client)
-        self._asking.offer_of_family(view.id, but=asked.client if resumed else None)
+        self._asking.offer_of_family(view.id)
 
     def _flush(self, view: ThreadView) -> None:
         for said in view.backlog:
