@@ -188,6 +188,8 @@ class Answers:
     def _released(self, call: Call, answer: Response | ErrorResponse) -> None:
         thread = self._state.threads.get(call.thread)
         if thread is None:
+            assert call.thread is not None, "a release names its thread"
+            self._dispatch.unloading.unpark(call.thread)
             return
         thread.releasing = False
         if thread.subscribers:

@@ -338,3 +338,16 @@ def test_a_refused_request_of_somebody_who_left_keeps_no_thread() -> None:
     driver.leaves(1)
     assert driver.leaves(2) == []
     assert driver.says(error=OVERLOADED, id=2) == [codex(id=4, method="thread/unsubscribe", params=T)]
+
+
+def test_a_thread_that_is_gone_before_its_release_is_answered_keeps_no_resume_back() -> None:
+    """Somebody has archived it meanwhile: who wants to resume it waits for the answer alone."""
+    driver = Driver().ready()
+    one, two = driver.clients(2)
+    driver.thread(one)
+    assert driver.asked(driver.leaves(one)) == [(3, "thread/unsubscribe", T)]
+    driver.says(method="thread/archived", params=T)
+    assert driver.sends(two, id="r", method="thread/resume", params=T) == []
+    assert driver.says(id=3, result={"status": "notLoaded"}) == [
+        codex(id=4, method="thread/resume", params=T)
+    ]
