@@ -11,8 +11,10 @@ from tests.conformance.scripts import (
     processes,
     queues,
     reads,
+    server_requests,
     servers,
     threads,
+    turns,
 )
 from tests.conformance.steps import Script
 
@@ -23,6 +25,8 @@ FIXED = {
         files,
         processes,
         threads,
+        server_requests,
+        turns,
         belongings,
         queues,
         servers,
