@@ -6,6 +6,8 @@ from tests.conformance.scripts import (
     configuration,
     doings,
     files,
+    gated,
+    handshakes,
     machinery,
     malformed,
     processes,
@@ -33,10 +35,11 @@ FIXED = {
         configuration,
         doings,
         machinery,
+        handshakes,
     )
     for script in module.SCRIPTS
 }
-GENERATED = {"malformed": malformed.malformed}
+GENERATED = {"malformed": malformed.malformed, "without experimentalApi": gated.gated}
 """Those that are made from what the Codex at hand says of itself."""
 NAMES = (*GENERATED, *FIXED)
 

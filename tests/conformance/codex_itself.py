@@ -22,6 +22,8 @@ class Codex:
     """Every method of the experimental schema with the schema of its params."""
     experimental: frozenset[str]
     """The methods that the stable schema lacks."""
+    experimental_fields: dict[str, frozenset[str]]
+    """The members of a stable method's params that the stable schema lacks."""
     notifications: frozenset[str]
     server_requests: frozenset[str]
     definitions: dict[str, Any]
@@ -38,7 +40,13 @@ def ask(path: Path) -> Codex:
     with tempfile.TemporaryDirectory() as place:
         schema = _generated(path, Path(place) / "experimental", "--experimental")
         stable = _generated(path, Path(place) / "stable")
-    requests = _variants(schema["ClientRequest"])
+    requests, stable_requests = _variants(schema["ClientRequest"]), _variants(stable["ClientRequest"])
+    definitions: dict[str, Any] = schema["ClientRequest"]["definitions"]
+    fields = {
+        method: _members(requests[method], definitions)
+        - _members(stable_requests[method], stable["ClientRequest"]["definitions"])
+        for method in stable_requests
+    }
     version = subprocess.run(
         [str(path), "--version"], capture_output=True, text=True, check=True
     ).stdout.split()[-1]
@@ -47,10 +55,11 @@ def ask(path: Path) -> Codex:
         version=version,
         methods=tuple(re.findall(r"`([^`]+)`", message)[1:]),
         requests=requests,
-        experimental=frozenset(requests) - frozenset(_variants(stable["ClientRequest"])),
+        experimental=frozenset(requests) - frozenset(stable_requests),
+        experimental_fields={method: members for method, members in fields.items() if members},
         notifications=frozenset(_variants(schema["ServerNotification"])),
         server_requests=frozenset(_variants(schema["ServerRequest"])),
-        definitions=schema["ClientRequest"]["definitions"],
+        definitions=definitions,
     )
 
 
@@ -66,3 +75,9 @@ def _variants(schema: dict[str, Any]) -> dict[str, Any]:
         variant["properties"]["method"]["enum"][0]: variant["properties"].get("params", {"type": "null"})
         for variant in schema["oneOf"]
     }
+
+
+def _members(schema: dict[str, Any], definitions: dict[str, Any]) -> frozenset[str]:
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rsplit("/", 1)[-1]]
+    return frozenset(schema.get("properties", ()))

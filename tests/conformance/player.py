@@ -53,6 +53,7 @@ class Player:
         }
         self._held: dict[str, tuple[Call, object, int]] = {}
         self._answered: set[str] = set()
+        self._greeted = False
         self._number = 0
         self._step = -1
 
@@ -63,7 +64,7 @@ class Player:
                 self._do(step)
             except (TimeoutError, ConnectionError, AssertionError) as error:
                 raise AssertionError(f"step {self._step}, {step}: {error}") from error
-            if not isinstance(step, Do) and session.capabilities is not None:
+            if not isinstance(step, Do) and self._greeted:
                 self._mark()
 
     def _do(self, step: Step) -> None:
@@ -104,6 +105,7 @@ class Player:
     ) -> None:
         self._serve(asks, mark)
         answer = self._client.wait_response(id, timeout=PATIENCE_S)
+        self._greeted |= call.method == "initialize" and "result" in answer
         if call.method in self._known:
             for name, path in call.save.items():
                 assert "result" in answer, f"{call.method} was answered {answer}"

@@ -1,6 +1,18 @@
 """The differences between codexd and Codex that are wanted, each with its reason. All others are bugs.
 
 ``is_noise``: what Codex tells every connection of other connections' threads; a private Codex has no others.
+
+Not compared at all:
+
+* A malformed call of an experimental method or member by a client without `experimentalApi`: codexd names the gate
+  where Codex complains of the type first. Of several such members codexd names the first of the alphabet, Codex that
+  which its source has first: no schema tells.
+* A malformed or unknown call in front of the handshake: codexd says `Not initialized` to all alike.
+* A capability of the wrong type that an older Codex does not know yet: codexd refuses it all the same.
+* Lines that Codex drops without a word: codexd says why (`tests/e2e/test_bad_input.py`).
+* Messages beyond the size that a setting of codexd's allows: `-32053`.
+* The name that Codex has from its first client (`originator`, the beginning of `userAgent`): here codexd's setting
+  `client_name` is the name of the client.
 """
 
 from collections.abc import Set

@@ -4,6 +4,7 @@ Nothing of this leaves the machine, whatever the method does: Codex does not get
 """
 
 from tests.conformance.codex_itself import Codex
+from tests.conformance.scripts.gated import resolved
 from tests.conformance.steps import Call, Script, script
 
 
@@ -18,8 +19,5 @@ def malformed(codex: Codex) -> Script:
 
 def required(codex: Codex, method: str) -> list[str]:
     """The members that the method's params have to have; none for one that no schema describes."""
-    schema = codex.requests.get(method, {})
-    if "$ref" in schema:
-        schema = codex.definitions[schema["$ref"].rsplit("/", 1)[-1]]
-    found: list[str] = schema.get("required", [])
+    found: list[str] = resolved(codex, codex.requests.get(method, {})).get("required", [])
     return found
