@@ -86,10 +86,10 @@ def _short(value: object) -> str:
 
 
 def _misplaced(bare: Sequence[Transcript], through: Transcript) -> list[Difference]:
-    allowed = [_places(run) for run in bare]
-    answers = through.streams.get(ANSWERS, [])
+    places, answers = _places(through), through.streams.get(ANSWERS, [])
+    allowed = [one for run in bare if len(one := _places(run)) == len(places)]
     found = []
-    for number, place in enumerate(_places(through)):
+    for number, place in enumerate(places):
         for stream, before in place.items():
             seen = {run[number].get(stream, 0) for run in allowed}
             if before not in seen:

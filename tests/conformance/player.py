@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.conformance.noise import Noise
 from tests.conformance.steps import Ask, Call, Do, Join, Json, Line, Note, Notify, Session, Step
 from tests.e2e.harness import World
 from tests.e2e.harness_client import JsonLinesClient, Message
@@ -38,13 +39,16 @@ class Recording:
 
 
 class Player:
-    """One connection. ``known``: the methods of the Codex at hand."""
+    """One connection. ``known``: the methods of the Codex at hand. ``noise``: who shares the connection, if anybody."""
 
-    def __init__(self, world: World, client: JsonLinesClient, known: frozenset[str]) -> None:
+    def __init__(
+        self, world: World, client: JsonLinesClient, known: frozenset[str], noise: Noise | None
+    ) -> None:
         self.recording = Recording(client.messages)
         self._world = world
         self._client = client
         self._known = known
+        self._noise = noise
         self._names: dict[str, str] = {
             "project": str(world.project),
             "home": str(world.home),
@@ -121,6 +125,7 @@ class Player:
                     message.get("method") == method
                     and "id" in message
                     and json.dumps(message["id"]) not in self._answered
+                    and not (self._noise and self._noise.is_noise(message))
                 ),
                 since=mark,
                 timeout=PATIENCE_S,

@@ -62,7 +62,7 @@ class Run:
                 client = world.bare_connection()
                 noise = Noise(world, client, shared=True)
                 with noise if noisy and session.capabilities is not None else nullcontext():
-                    recording = self._play(world, client, session)
+                    recording = self._play(world, client, session, noise)
                 client.close()
                 transcripts.append(transcribe(recording, str(world.root), noise))
         return transcripts
@@ -78,8 +78,10 @@ class Run:
                 recordings = [self._play(world, connect(world), session) for session in self.script.sessions]
             return [transcribe(recording, str(world.root), noise) for recording in recordings]
 
-    def _play(self, world: World, client: JsonLinesClient, session: Session) -> Recording:
-        player = Player(world, client, frozenset(self.codex.methods))
+    def _play(
+        self, world: World, client: JsonLinesClient, session: Session, noise: Noise | None = None
+    ) -> Recording:
+        player = Player(world, client, frozenset(self.codex.methods), noise)
         player.play(session)
         return player.recording
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conformance.all_scripts import NAMES
 from tests.conformance.conftest import Book
-from tests.conformance.not_yet import SCRIPTS as NOT_YET
+from tests.conformance.not_yet import NOW_AND_THEN, SCRIPTS as NOT_YET
 from tests.conformance.runs import Run
 from tests.conformance.steps import Script
 
@@ -28,4 +28,11 @@ def test_the_stand_in_is_like_codex(book: Book, name: str) -> None:
 @pytest.mark.xfail(reason="a known difference that is not wanted", strict=True)
 def test_what_is_not_yet_like_codex(book: Book, script: Script) -> None:
     """Known bugs: a script that passes belongs among the others."""
+    assert Run(script, book.codex, bare_runs=1).differences == ""
+
+
+@pytest.mark.parametrize("script", NOW_AND_THEN, ids=[script.name for script in NOW_AND_THEN])
+@pytest.mark.xfail(reason="a known difference that is not wanted, seen now and then", strict=False)
+def test_what_is_not_always_like_codex(book: Book, script: Script) -> None:
+    """Known bugs that need a loaded machine."""
     assert Run(script, book.codex, bare_runs=1).differences == ""

@@ -1,11 +1,10 @@
 """Turns: their inputs, their ends, what is said to them on their way, and what is done beside them."""
 
-from tests.conformance.steps import Call, Do, Json, Note, script, thread, turn
+from tests.conformance.steps import Call, Do, Join, Json, Note, script, thread, turn
 
 _T = {"threadId": "$thread"}
 _TURN = {**_T, "turnId": "$turn"}
 _ENDED = Note("turn/completed", {"turn.id": "$turn"})
-_COMPACTED = Note("thread/status/changed", {**_T, "status.type": "idle"})
 
 
 def _input(text: str) -> Json:
@@ -55,15 +54,17 @@ SCRIPTS = (
         Call("turn/interrupt", {**_T, "turnId": "none"}),
         Call("turn/settings/update", {**_TURN, "effort": "low"}),
         Call("turn/settings/update", {**_T, "turnId": "none"}),
-        Call("turn/start", {**_T, "input": _input("queued into it")}),
-        Call("thread/read", {**_T, "includeTurns": True}),
+        Call("thread/read", _T),
+        Call("turn/start", {**_T, "input": _input("into the running one")}, until=(_ENDED,)),
+        _running("hold interrupted"),
         Call("turn/interrupt", _TURN, until=(_ENDED,)),
         Call("turn/steer", {**_T, "expectedTurnId": "$turn", "input": _input("too late")}),
         Call("turn/settings/update", _TURN),
         _running("hold second"),
-        Call("turn/steer", {**_T, "expectedTurnId": "$turn", "input": _input("steered")}),
-        Do("release", "second"),
-        Call("thread/loaded/list", until=()),
+        Call("turn/steer", {**_T, "expectedTurnId": "$turn", "input": _input("steered")}, until=(_ENDED,)),
+        _running("hold released"),
+        Do("release", "released"),
+        Call("thread/loaded/list", until=(_ENDED,)),
         Call("turn/interrupt", {"threadId": "00000000-0000-0000-0000-000000000000", "turnId": "x"}),
     ),
     script(
@@ -78,32 +79,6 @@ SCRIPTS = (
         Call("review/start", {**_T, "target": {"type": "custom", "instructions": ""}}),
         Call("review/start", {**_T, "target": {"type": "uncommittedChanges"}, "delivery": "detached"}),
         Call("review/start", {**_T, "target": {"type": "nonsense"}}),
-        turn("thread", "hello"),
-        Call("thread/compact/start", _T, until=(Note("turn/completed", _T),)),
-        Call("thread/shellCommand", {**_T, "command": "echo shell"}, until=(Note("turn/completed", _T),)),
-        Call("thread/shellCommand", {**_T, "command": " "}),
-        Call(
-            "thread/inject_items",
-            {
-                **_T,
-                "items": [
-                    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "in"}]}
-                ],
-            },
-        ),
-        Call("thread/inject_items", {**_T, "items": []}),
-        Call("thread/inject_items", {**_T, "items": [5]}),
-        Call("thread/backgroundTerminals/list", _T),
-        Call("thread/backgroundTerminals/terminate", {**_T, "processId": "1"}),
-        Call("thread/backgroundTerminals/clean", _T),
-        Call("thread/increment_elicitation", _T),
-        Call("thread/decrement_elicitation", _T),
-        Call("thread/decrement_elicitation", _T),
-        Call("thread/approveGuardianDeniedAction", {**_T, "event": {}}),
-        Call("thread/guardianReview", _T),
-        Call("thread/prepareApprovedPlan", {**_T, "markdown": "# Plan"}),
-        Call("thread/prepareApprovedPlan", {**_T, "markdown": ""}),
-        Call("thread/prediction/request", {**_T, "sourceTurnId": "none"}),
         Call("thread/sample", {**_T, "expectedTurnId": "none", "prompt": "sampled"}),
         turn("thread", "for a sample"),
         Call("thread/sample", {**_T, "expectedTurnId": "$turn", "prompt": "sampled"}),
@@ -114,13 +89,8 @@ SCRIPTS = (
             id="s",
         ),
         Call("thread/sample/cancel", {"requestId": "none"}),
-    ),
-    script(
-        "sub-agents",
-        thread(),
-        turn("thread", "agents hello from below"),
-        Call("thread/list", {"cwd": "$project", "parentThreadId": "$thread"}),
-        Call("thread/read", _T),
+        Call("thread/sample/cancel", {"requestId": "s"}),
+        Join("sample"),
     ),
     script(
         "raw events",
