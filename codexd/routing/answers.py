@@ -78,6 +78,7 @@ class Answers:
         code, message = params.error_body(answer.error)
         if code == Code.OVERLOADED and message == OVERLOADED_MESSAGE:
             self._state.flow.refused(number)
+            self._state.origins.failed(call)
         elif call.method == "thread/resume" and _CLOSING in message:
             self._state.flow.answered(number)
         elif self._sharing.can_attach(call, message):

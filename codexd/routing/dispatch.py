@@ -95,13 +95,20 @@ class Dispatch:
             self.send(call)
 
     def _translate_id_in_params(self, call: Call) -> None:
-        """The id of another request in the params becomes what Codex knows that request by, or an id that it never saw."""
+        """The id of another request in the params becomes what Codex knows that request by, or an id that it never saw.
+
+        A request that is made again means the same one, which may have another number by now.
+        """
         asked = REQUEST_ID_IN_PARAMS.get(call.method)
         named = messages.members_of(call.request.params).get("requestId") if asked else None
-        if asked is None or named is None or call.tries:
+        if asked is None or named is None:
             return
-        number = self._state.requests.number_of(call.owner, bytes(named), asked)
-        changed = messages.parse(messages.rewritten(call.request, {"requestId": number}))
+        requests = self._state.requests
+        if not call.tries:
+            call.about = requests.newest(call.owner, bytes(named), asked)
+        changed = messages.parse(
+            messages.rewritten(call.request, {"requestId": requests.number_of(call.about)})
+        )
         assert isinstance(changed, Request), "only a member of its params was changed"
         call.request = changed
 

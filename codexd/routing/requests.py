@@ -36,6 +36,8 @@ class Call(Struct, eq=False):
     params. `handle` is the id that the client chose for a resource, as the client wrote it. `abandoned` says that
     the owner left while Codex was working on it: the answer is still looked at, and goes to nobody.
 
+    `about` is the call that it names by its id in its params, as that was when this one was sent first.
+
     `instead_of` is the client's own request where codexd asks something else in its stead; `joins`: how often it did.
 
     A client's notification takes the same way, because it takes a place in Codex's queue like a request; it is one
@@ -48,6 +50,7 @@ class Call(Struct, eq=False):
     handle: str | None = None
     purpose: Purpose | None = None
     tries: int = 0
+    about: "Call | None" = None
     abandoned: bool = False
     wants_answer: bool = True
     instead_of: Request | None = None
@@ -109,10 +112,15 @@ class Requests:
         """The client's call under way that was sent first among those of these methods."""
         return next((call for call in self.of_methods(methods) if call.owner is not None), None)
 
-    def number_of(self, owner: ClientId | None, raw_id: bytes, methods: frozenset[str]) -> int:
-        """The number of the newest call of these methods that the owner has under way as `raw_id`; else an unused one."""
-        for number, call in reversed(self._under_way.items()):
-            if call.owner == owner and call.request.id == raw_id and call.method in methods:
+    def newest(self, owner: ClientId | None, raw_id: bytes, methods: frozenset[str]) -> Call | None:
+        """The call of these methods that the owner has under way as `raw_id`, and sent last."""
+        calls = (call for call in reversed(self._under_way.values()) if call.method in methods)
+        return next((call for call in calls if call.owner == owner and call.request.id == raw_id), None)
+
+    def number_of(self, call: Call | None) -> int:
+        """The number under which the call is under way; one that no call ever had or will have if it is not."""
+        for number, under_way in self._under_way.items():
+            if under_way is call:
                 return number
         self._next += 1
         return self._next

@@ -1,5 +1,6 @@
 """What must follow on each line of Codex, and what it tells the oracle."""
 
+import re
 from collections import deque
 from collections.abc import Callable
 
@@ -41,6 +42,8 @@ class CodexSide:
             Kind.THREAD: self._thread,
             Kind.HANDLE: self._handle,
             Kind.CAUSED: self._caused,
+            Kind.AUTH_URL: self._auth_url,
+            Kind.SET_UP: self._caused,
             Kind.STARTUP: self._startup,
             Kind.REMOTE_STATUS: self._remote_status,
             Kind.RESOLVED: self._resolved,
@@ -291,8 +294,18 @@ class CodexSide:
     def _caused(self, said: Said) -> None:
         assert said.cause is not None, "something has caused it"
         assert said.cause.asked is not None, "a client has"
-        if not said.cause.asked.over:
-            self._books.expect_note(said.method, frozenset({said.cause.asked.client}), said.line)
+        clients = self._books.everybody() & {said.cause.asked.client}
+        self._books.expect_note(said.method, clients, said.line)
+
+    def _auth_url(self, said: Said) -> None:
+        """Where to log in is for the client that asked; the others hear of it without."""
+        assert said.cause is not None, "something has caused it"
+        assert said.cause.asked is not None, "a client has"
+        books = self._books
+        asker = books.everybody() & {said.cause.asked.client}
+        books.expect_note(said.method, asker, said.line)
+        without = re.sub(rb'"authUrl":"[^"]*"', b'"authUrl":null', said.line)
+        books.expect_note(said.method, books.everybody() - asker, without)
 
     def _startup(self, said: Said) -> None:
         books = self._books

@@ -140,6 +140,20 @@ class RequestBook:
         under_way = self.under_way.values()
         return [w for w in under_way if w.method == method and w.params and w.params.thread_id == thread]
 
+    def newest(self, client: int, raw_id: bytes, method: str) -> Asked | None:
+        """What Codex has of this kind of the client's under this id, and has not answered: the last that was sent."""
+        for item in reversed(self.under_way.values()):
+            asked = item.asked
+            if asked is not None and item.method == method and (asked.client, asked.id) == (client, raw_id):
+                return asked
+        return None
+
+    def spend(self, number: int) -> None:
+        """It names nothing: no request had it before, and none may have it later."""
+        if number <= self._newest:
+            raise Wrong(f"{number} is the id of a request, or was")
+        self._newest = number
+
     def let_go(self) -> list[str]:
         """The threads from which codexd itself has asked Codex to unsubscribe, and has no answer."""
         own = (w for w in self.under_way.values() if w.asked is None and w.method == "thread/unsubscribe")

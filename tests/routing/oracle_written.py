@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.routing.oracle_books import Books, Life, Schema
 from tests.routing.oracle_handles import CLEANS_UP
-from tests.routing.sim_words import Asked, Envelope, Params, Written, Wrong, filled
+from tests.routing.sim_words import NAMED, Asked, Envelope, Params, Written, Wrong, filled
 
 HELD_SECONDS = 5.0
 _RESUMES = frozenset({"thread/resume"})
@@ -61,7 +61,10 @@ class WrittenSide:
         handle = item.params.handle if item.params is not None else None
         if handle is not None:
             self._books.handles.name(asked, handle)
-        if item.line != filled(asked.template, b"%d" % item.number, handle):
+        if asked.named:
+            self._names(item, asked)
+        named = b"%d" % item.params.request_id if item.params is not None else b""
+        if item.line != filled(asked.template, b"%d" % item.number, handle).replace(NAMED, named):
             raise Wrong(f"{asked} was written as {item.line!r}")
         if self._books.is_held_back(asked):
             raise Wrong(
@@ -72,6 +75,20 @@ class WrittenSide:
             self._unknown(asked)
         elif asked.method == "thread/resume":
             self._not_while_it_closes(asked)
+
+    def _names(self, item: Written, asked: Asked) -> None:
+        """The request that its asker meant: the newest that was under way when this was written for the first time."""
+        requests = self._books.requests
+        if not asked.was_written:
+            asked.was_written, asked.about = True, requests.newest(asked.client, asked.named, "thread/sample")
+        assert item.params is not None, "it has some"
+        if asked.about is None or asked.about.over or not asked.about.number:
+            requests.spend(item.params.request_id)
+            self._books.counts["cancelled in vain"] += 1
+        elif item.params.request_id != asked.about.number:
+            raise Wrong(f"{item.line!r} does not name {asked.about}")
+        else:
+            self._books.counts["cancelled"] += 1
 
     def _not_while_it_closes(self, asked: Asked) -> None:
         """Codex may never answer a resume that comes while it unloads the thread."""

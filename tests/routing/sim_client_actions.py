@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.routing.oracle_books import Life
+from tests.routing.sim_client_errands import Errands
 from tests.routing.sim_clients import GARBAGE, PLAIN, SimulatedClient, Speech
 from tests.routing.sim_codex import NEVER_ANSWERED
-from tests.routing.sim_words import Asked, Claims
+from tests.routing.sim_words import CONFIG, Asked, Claims
 
 if TYPE_CHECKING:
     from tests.routing.simulation import World
@@ -79,6 +80,7 @@ class ClientActions:
             (1.5, self._notify),
             (0.5, self._too_long),
             (1, self._initialize),
+            (5, Errands(world, self._speech, self._ask).run),
         ]
         self._weights = [weight for weight, _ in self._choices]
 
@@ -128,15 +130,20 @@ class ClientActions:
             claims = self._claims()
             asked, line = self._speech.initialize(client, _capabilities(claims))
             sides.initializes(asked, f"client {client.id}", claims)
+            client.claims = claims
         self._send(client, "initializes", line)
 
     def _claims(self) -> Claims:
+        knows = self._rng.random() < 0.3
+        stands_for_process = not knows and self._rng.random() < 0.4
         return Claims(
             experimental=self._rng.random() < 0.75,
             humans=self._rng.random() < 0.4,
             attests=self._rng.random() < 0.3,
             opted_out=frozenset(self._rng.sample(_OPT_OUTS, self._rng.choice((0, 0, 0, 1, 4)))),
-            knows_codexd=self._rng.random() < 0.3,
+            knows_codexd=knows,
+            cwd=self._rng.choice(("/w", None)) if stands_for_process else None,
+            has_config=stands_for_process and self._rng.random() < 0.5,
         )
 
     def _burst(self, client: SimulatedClient) -> None:
@@ -296,4 +303,10 @@ def _capabilities(claims: Claims) -> bytes:
         "requestAttestation": claims.attests,
         "optOutNotificationMethods": sorted(claims.opted_out),
     }
-    return json.dumps(said | ({"codexd": {"seq": True}} if claims.knows_codexd else {})).encode()
+    written = json.dumps(said).encode()
+    if claims.knows_codexd:
+        return written[:-1] + b',"codexd":{"seq":true}}'
+    cwd = b'"cwd":"%b"' % claims.cwd.encode() if claims.cwd is not None else b'"cwd":null'
+    config = b',"config":' + CONFIG if claims.has_config else b""
+    has_process = claims.cwd is not None or claims.has_config
+    return written[:-1] + b',"codexd":{%b%b}}' % (cwd, config) if has_process else written

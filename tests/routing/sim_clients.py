@@ -5,7 +5,7 @@ from random import Random
 
 from msgspec import Struct
 
-from tests.routing.sim_words import HANDLE, ID, Asked, filled
+from tests.routing.sim_words import CONFIG, HANDLE, ID, Asked, Claims, filled
 
 IDS = (
     b"0",
@@ -35,6 +35,8 @@ PLAIN = (
     b"thread/list",
     b"thread/loaded/list",
     b"future/method",
+    b"skills/list",
+    b"hooks/list",
     b"mcpServer/tool/call",
 )
 HANDLED = (
@@ -82,6 +84,7 @@ class SimulatedClient(Struct, eq=False):
     will_initialize: bool
     patient: bool
     is_burst: bool = False
+    claims: Claims = Claims()
     heard: list[int] = []
     gone: bool = False
 
@@ -118,12 +121,45 @@ class Speech:
         serial = self._next()
         if thread is not None:
             members = b',"threadId":"%b"%b' % (thread.encode(), members)
-        params = b'{"s":%d%b,"x":1.50}' % (serial, members)
+        said, due, added = self._of_process(client, method)
         raw_id = self.id_for(client)
-        template = self._rng.choice(LAYOUTS) % (ID, method, params)
+        layout = self._rng.choice(LAYOUTS)
+        line = filled(layout % (ID, method, b'{"s":%d%b%b,"x":1.50}' % (serial, members, said)), raw_id)
+        template = layout % (ID, method, b'{"s":%d%b%b,"x":1.50%b}' % (serial, members, due, added))
         asked = Asked(serial, client.id, raw_id, method.decode(), template, thread)
         asked.gated = asked.method if asked.method in GATED_REQUESTS else gated
-        return asked, filled(template, raw_id)
+        return asked, line
+
+    def _of_process(self, client: SimulatedClient, method: bytes) -> tuple[bytes, bytes, bytes]:
+        """What the request says of directory and configuration, what Codex must get in its place, and what is added.
+
+        Its own word counts more than what the client's process has; of a configuration, member by member.
+        """
+        said = due = added = b""
+        for member, has_it, own, merged in self._of_the_process(client.claims, method):
+            form = self._rng.choice(("silent", "null", "own"))
+            if form == "own":
+                said, due = said + member + own, due + member + (merged if has_it is not None else own)
+            elif form == "null":
+                said, due = said + member + b"null", due + member + (has_it or b"null")
+            elif has_it is not None:
+                added += member + has_it
+        return said, due, added
+
+    @staticmethod
+    def _of_the_process(claims: Claims, method: bytes) -> list[tuple[bytes, bytes | None, bytes, bytes]]:
+        """The members that count for the method: name, the process's value, one's own, and both together."""
+        cwd = None if claims.cwd is None else b'"%b"' % claims.cwd.encode()
+        members = []
+        if method in (b"thread/start", b"command/exec"):
+            members.append((b',"cwd":', cwd, b'"/own"', b'"/own"'))
+        elif method in (b"skills/list", b"hooks/list"):
+            several = None if cwd is None else b"[%b]" % cwd
+            members.append((b',"cwds":', several, b'["/own"]', b'["/own"]'))
+        if method in (b"thread/start", b"thread/resume", b"thread/fork"):
+            own, both = b'{"model":"own","c":2}', b'{"model":"own","a.b":1.50,"c":2}'
+            members.append((b',"config":', CONFIG if claims.has_config else None, own, both))
+        return members
 
     def odd_request(self, client: SimulatedClient) -> tuple[Asked, bytes]:
         """One without params that anybody could read."""
@@ -140,17 +176,22 @@ class Speech:
         serial, raw_id = self._next(), self.id_for(client)
         layout = self._rng.choice(LAYOUTS)
         if method == b"command/exec" and self._rng.random() < 0.4:
-            nameless = filled(layout % (ID, method, b'{"s":%d}' % serial), raw_id)
-            template = layout % (ID, method, b'{"s":%d,"processId":"%b"}' % (serial, HANDLE))
+            said, due, added = self._of_process(client, method)
+            nameless = filled(layout % (ID, method, b'{"s":%d%b}' % (serial, said)), raw_id)
+            members = due + added + b',"processId":"%b"' % HANDLE
+            template = layout % (ID, method, b'{"s":%d%b}' % (serial, members))
             return Asked(serial, client.id, raw_id, "command/exec", template), nameless
         word = self._rng.choice(WORDS)
         if not word and member in (b"processHandle", b"sessionId"):
             word = "w"  # Codex refuses an empty one, which is passed to it as it is
-        params = b'{"s":%d,"%b":"%b","x":[1.0]}' % (serial, member, HANDLE)
+        said, due, added = self._of_process(client, method)
+        params = b'{"s":%d,"%b":"%b"%b,"x":[1.0]}' % (serial, member, HANDLE, said)
+        line = filled(layout % (ID, method, params), raw_id, word)
+        params = b'{"s":%d,"%b":"%b"%b,"x":[1.0]%b}' % (serial, member, HANDLE, due, added)
         template = layout % (ID, method, params)
         asked = Asked(serial, client.id, raw_id, method.decode(), template, word=word)
         asked.gated = asked.method if asked.method in GATED_REQUESTS else ""
-        return asked, filled(template, raw_id, word)
+        return asked, line
 
     def notification(self, method: str) -> bytes:
         """One that no other is like."""

@@ -11,6 +11,7 @@ from random import Random
 from msgspec import Struct
 
 from codexd.protocol.gates import Gate, Gates
+from tests.routing.sim_codex_errands import SimulatedErrands
 from tests.routing.sim_codex_handles import SimulatedHandles
 from tests.routing.sim_codex_threads import SimulatedThreads
 from tests.routing.sim_words import ALREADY_INITIALIZED, ID, Kind, Said, Written, Wrong, filled
@@ -19,7 +20,9 @@ QUEUE = 128
 """How many lines Codex has room for before it has taken them (measured)."""
 OVERLOADED = "Server overloaded; retry later."
 NEVER_ANSWERED = "never/answered"
-SLOW = frozenset({"mcpServer/tool/call", "command/exec"})
+SLOW = frozenset({"mcpServer/tool/call", "command/exec", "thread/sample"})
+UNORDERED = frozenset({"command/exec", "initialize", "thread/sample", "thread/sample/cancel"})
+"""What is not answered in the order in which it came."""
 _CAUSES = {
     "thread/start": "configWarning",
     "thread/resume": "deprecationNotice",
@@ -89,10 +92,12 @@ class SimulatedCodex:
         self._may_cause: dict[str, dict[int, Written]] = {name: {} for name in _CAUSES.values()}
         self.threads = SimulatedThreads(self)
         self.handles = SimulatedHandles(self)
+        self.errands = SimulatedErrands(self)
         self._handlers: dict[str, Callable[[Written], bool]] = {
             "initialize": self._initialize,
             **self.threads.handlers,
             **self.handles.handlers,
+            **self.errands.handlers,
         }
 
     def arrive(self, written: Written) -> None:
@@ -104,6 +109,7 @@ class SimulatedCodex:
         if written.number and self.overloaded and self.introduced and self.rng.random() < 0.3:
             self._say_error(written, -32001, OVERLOADED, Kind.REFUSAL)
             return
+        self.errands.arrive(written)
         if written.serial and (cause := _CAUSES.get(written.method)):
             self._may_cause[cause][written.number] = written
         self._ingress.append(written)
@@ -129,6 +135,7 @@ class SimulatedCodex:
 
     def _begin(self, written: Written) -> None:
         self.handles.begun(written)
+        self.errands.begun(written)
         key = self._key(written)
         if key is not None:
             queue = self._in_order.setdefault(key, deque())
@@ -138,7 +145,7 @@ class SimulatedCodex:
         self._answerable.append(written)
 
     def _key(self, written: Written) -> str | None:
-        if written.params is None or written.method in ("command/exec", "initialize"):
+        if written.params is None or written.method in UNORDERED:
             return None
         if written.params.handle is not None:
             return "h:" + written.params.handle
@@ -170,7 +177,7 @@ class SimulatedCodex:
 
     def next_said(self) -> Said:
         """The next line that comes out of the pipe."""
-        said = self.saying.popleft()
+        said = self.errands.about_to_be_said(self.saying.popleft())
         if said.kind in (Kind.ANSWER, Kind.REFUSAL, Kind.CLOSING) and said.cause is not None:
             caused = _CAUSES.get(said.cause.method)
             if caused is not None:
@@ -184,8 +191,10 @@ class SimulatedCodex:
         choice = self.rng.random()
         if choice < 0.70:
             self.threads.happen()
-        elif choice < 0.85:
+        elif choice < 0.83:
             self.handles.happen()
+        elif choice < 0.86:
+            self.errands.happen()
         elif choice < 0.94:
             self.note(Kind.EVERYONE, self.rng.choice(_BROADCASTS))
         elif choice < 0.95:

@@ -13,6 +13,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 ID = b"\x00"
 """The gap in a template where the id stands."""
+NAMED = b"\x02"
+"""The gap in a template where the id of another request stands, in the params."""
 ADDITIONAL = b'"additionalPermissions":{"network":{"enabled":true}}'
 """A member of a command's approval that is for clients with `experimentalApi` alone."""
 HANDLE = b"\x01"
@@ -40,10 +42,15 @@ class Wrong(AssertionError):
     """The Router did what it must not do, or the oracle has it wrong."""
 
 
+CONFIG = b'{"model":"m","a.b":1.50}'
+"""The configuration of a process, as JSON."""
+
+
 class Claims(Struct, frozen=True):
     """What a client says of itself in `initialize`: what it can do, and what it wants to hear.
 
-    `humans`: it says that it has a human who approves; that counts for one with `experimental` alone.
+    `humans`: it says that it has a human who approves; that counts for one with `experimental` alone. `cwd` and
+    `has_config`: it stands for a process with a directory, and with a configuration of its own (`CONFIG`).
     """
 
     experimental: bool = False
@@ -51,6 +58,8 @@ class Claims(Struct, frozen=True):
     attests: bool = False
     opted_out: frozenset[str] = frozenset()
     knows_codexd: bool = False
+    cwd: str | None = None
+    has_config: bool = False
 
     def wants(self, method: str) -> bool:
         """Whether it is to hear of this."""
@@ -65,6 +74,7 @@ class Params(Struct, rename="camel"):
 
     s: int = 0
     unreadable: bool = False
+    request_id: int = 0
     thread_id: str | None = None
     ephemeral: bool = False
     exclude_turns: bool = False
@@ -87,7 +97,8 @@ class Asked(Struct, eq=False):
     it, while it is under way; 0 while it waits. `joining`: codexd asks for the thread in its stead, `joins` how often it did. `excused`: Codex refused it once, so that its place in the order is
     no longer promised. `sent_before`: how many requests had been written when it was asked, if its asker had no
     other (else -1). `gated`: what in it is experimental, in Codex's words. `declares_tools`:
-    it starts a thread with tools of the client's own. `kind`: of a login, how it is made.
+    it starts a thread with tools of the client's own. `kind`: of a login, how it is made. `named`: the id of the
+    request that it is to end; `about`: that request, known when it is written first.
     """
 
     serial: int
@@ -106,6 +117,9 @@ class Asked(Struct, eq=False):
     gated: str = ""
     declares_tools: bool = False
     kind: str = ""
+    named: bytes = b""
+    about: "Asked | None" = None
+    was_written: bool = False
 
 
 class Written(Struct, eq=False):
@@ -134,6 +148,8 @@ class Kind(Enum):
     THREAD = auto()
     HANDLE = auto()
     CAUSED = auto()
+    AUTH_URL = auto()
+    SET_UP = auto()
     STARTUP = auto()
     REMOTE_STATUS = auto()
     RESOLVED = auto()

@@ -570,11 +570,30 @@ def test_a_cancelling_request_without_an_id_is_codexs_to_refuse() -> None:
     ]
 
 
-def test_an_id_in_params_is_exchanged_once() -> None:
-    """Another try of the same request names the same."""
+def test_an_id_in_params_is_exchanged_with_every_try() -> None:
+    """Another try of the same request names the same one."""
     driver = Driver().ready()
     client = driver.client()
     driver.sends(client, id=1, method="thread/sample", params={})
     driver.sends(client, id=9, method="thread/sample/cancel", params={"requestId": 1})
     driver.says(error=OVERLOADED, id=3)
     assert driver.wait(1) == [codex(id=4, method="thread/sample/cancel", params={"requestId": 2})]
+
+
+def test_a_cancelling_request_that_is_made_again_means_the_same_one() -> None:
+    """Codex had room for neither; the request that it is to end has another number now, and its successor is not meant."""
+    driver = Driver().ready()
+    client = driver.client()
+    driver.sends(client, id=1, method="thread/sample", params={})
+    cancel = {"id": 9, "method": "thread/sample/cancel", "params": {"requestId": 1}}
+    assert driver.sends(client, **cancel) == [codex(**cancel | {"id": 3, "params": {"requestId": 2}})]
+    for number in (2, 3):
+        driver.says(error=OVERLOADED, id=number)
+    driver.sends(client, id=1, method="thread/sample", params={})
+    assert driver.wait(1) == [
+        codex(id=5, method="thread/sample", params={}),
+        codex(**cancel | {"id": 6, "params": {"requestId": 5}}),
+    ]
+    driver.says(error=OVERLOADED, id=6)
+    driver.says(id=5, result={})
+    assert driver.wait(1) == [codex(**cancel | {"id": 8, "params": {"requestId": 7}})]

@@ -24,30 +24,36 @@ def test_tokens_are_refreshed_by_who_logged_in_with_them() -> None:
 
 
 def test_the_last_who_asked_for_a_login_at_the_gateway_is_known() -> None:
-    """Until Codex dies."""
+    """Until Codex dies. One that was refused takes nobody's place; one that began takes that of those before it."""
     origins = Origins()
-    origins.sent(call(1, "account/gatewayOAuth/login"))
-    origins.sent(call(2, "account/gatewayOAuth/login"))
-    origins.sent(call(3, "account/gatewayOAuth/read"))
+    logins = [call(client, "account/gatewayOAuth/login") for client in (1, 2, 3, 4)]
+    for login in logins:
+        origins.sent(login)
+    origins.sent(call(5, "account/gatewayOAuth/read"))
+    assert origins.gateway_login == 4
+    origins.failed(logins[3])
+    assert origins.gateway_login == 3
+    origins.succeeded(logins[1])
+    origins.failed(logins[2])
     assert origins.gateway_login == 2
+    origins.failed(logins[1])
+    assert origins.gateway_login is None
+    origins.sent(logins[0])
     origins.codex_died()
     assert origins.gateway_login is None
 
 
 def test_set_ups_end_in_the_order_in_which_they_began() -> None:
-    """One that was refused never ends."""
+    """One that was refused never ends, whatever else its client has begun."""
     origins = Origins()
     assert origins.take_windows_setup() is None
-    for client in (1, 2, 3):
-        origins.sent(call(client, "windowsSandbox/setupStart"))
-    origins.failed(call(2, "windowsSandbox/setupStart"))
-    origins.failed(call(2, "windowsSandbox/setupStart"))
+    setups = [call(client, "windowsSandbox/setupStart") for client in (1, 2, 1, 3)]
+    for setup in setups:
+        origins.sent(setup)
+    origins.failed(setups[2])
+    origins.failed(setups[2])
     origins.failed(call(1, "account/read"))
-    assert (origins.take_windows_setup(), origins.take_windows_setup(), origins.take_windows_setup()) == (
-        1,
-        3,
-        None,
-    )
-    origins.sent(call(1, "windowsSandbox/setupStart"))
+    assert [origins.take_windows_setup() for _ in range(4)] == [1, 2, 3, None]
+    origins.sent(setups[0])
     origins.codex_died()
     assert origins.take_windows_setup() is None

@@ -1,0 +1,66 @@
+"""What clients ask for themselves alone: samples and their ends, logins, set-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tests.routing.sim_clients import IDS, SimulatedClient, Speech
+from tests.routing.sim_words import NAMED, Asked
+
+if TYPE_CHECKING:
+    from tests.routing.simulation import World
+
+Ask = Callable[[SimulatedClient, Asked, bytes], None]
+_LOGINS = (
+    ("chatgptAuthTokens", "account/login/start.chatgptAuthTokens"),
+    ("chatgptAuthTokens", "account/login/start.chatgptAuthTokens"),
+    ("chatgptAuthTokens", "account/login/start.chatgptAuthTokens"),
+    ("amazonBedrock", "account/login/start.amazonBedrock"),
+    ("apiKey", ""),
+)
+
+
+class Errands:
+    """Draws by lot which."""
+
+    def __init__(self, world: World, speech: Speech, ask: Ask) -> None:
+        self._world = world
+        self._rng = world.rng
+        self._speech = speech
+        self._ask = ask
+        self._choices = (self._sample, self._sample, self._cancel, self._cancel, self._log_in, self._at_gateway,
+                         self._set_up)  # fmt: skip
+
+    def run(self, client: SimulatedClient) -> None:
+        """One of them."""
+        self._rng.choice(self._choices)(client)
+
+    def _sample(self, client: SimulatedClient) -> None:
+        thread = self._rng.choice(self._world.some_threads())
+        self._ask(client, *self._speech.request(client, b"thread/sample", thread=thread))
+
+    def _cancel(self, client: SimulatedClient) -> None:
+        """Of a sample that is under way, of one that waits, or of none."""
+        mine = self._world.oracle.books.requests.open[client.id].values()
+        samples = [asked.id for asked in mine if asked.method == "thread/sample"]
+        thread = self._rng.choice(self._world.some_threads())
+        members = b',"requestId":' + NAMED
+        asked, line = self._speech.request(client, b"thread/sample/cancel", members, thread)
+        asked.named = (
+            self._rng.choice(samples) if samples and self._rng.random() < 0.8 else self._rng.choice(IDS)
+        )
+        self._ask(client, asked, line.replace(NAMED, asked.named))
+
+    def _log_in(self, client: SimulatedClient) -> None:
+        kind, gated = self._rng.choice(_LOGINS)
+        members = b',"type":"%b"' % kind.encode()
+        asked, line = self._speech.request(client, b"account/login/start", members, gated=gated)
+        asked.kind = kind
+        self._ask(client, asked, line)
+
+    def _at_gateway(self, client: SimulatedClient) -> None:
+        self._ask(client, *self._speech.request(client, b"account/gatewayOAuth/login"))
+
+    def _set_up(self, client: SimulatedClient) -> None:
+        self._ask(client, *self._speech.request(client, b"windowsSandbox/setupStart"))
