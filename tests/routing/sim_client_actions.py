@@ -35,6 +35,9 @@ _ON_THREADS = (b"thread/resume", b"thread/resume", b"thread/fork", b"thread/unsu
 _ON_THREAD_WEIGHTS = (12, 10, 6, 12, 14, 8, 5, 4, 4, 0.7, 0.7, 2, 6)
 _GATED_IN_START = (
     (b',"dynamicTools":[{"name":"x"}]', "thread/start.dynamicTools"),
+    (b',"dynamicTools":[{"name":"x"}]', "thread/start.dynamicTools"),
+    (b',"dynamicTools":[{"name":"x"}]', "thread/start.dynamicTools"),
+    (b',"dynamicTools":[{"name":"x"}]', "thread/start.dynamicTools"),
     (b',"dynamicTools":null', ""),
     (b',"experimentalRawEvents":true', "thread/start.experimentalRawEvents"),
     (b',"experimentalRawEvents":false', ""),
@@ -64,6 +67,7 @@ class ClientActions:
         self._world = world
         self._rng = world.rng
         self._speech = Speech(world.rng)
+        self._errands = Errands(world, self._speech, self._ask)
         self._never: dict[int, int] = {}
         self._choices: list[tuple[float, Callable[[SimulatedClient], None]]] = [
             (24, self._ask_plain),
@@ -80,7 +84,7 @@ class ClientActions:
             (1.5, self._notify),
             (0.5, self._too_long),
             (1, self._initialize),
-            (5, Errands(world, self._speech, self._ask).run),
+            (5, self._errands.run),
         ]
         self._weights = [weight for weight, _ in self._choices]
 
@@ -100,6 +104,8 @@ class ClientActions:
             return
         elif self._rng.random() < world.weather.burst:
             self._burst(client)
+        elif self._rng.random() < world.weather.affairs:
+            self._errands.run(client)
         elif world.oracle.books.life is Life.DOWN and self._rng.random() < 0.05:
             self._start_codex(client)
         else:
@@ -117,13 +123,13 @@ class ClientActions:
         sides, view = self._world.oracle.clients, self._world.oracle.books.clients[client.id]
         chance = self._rng.random()
         is_first = not view.initialized and view.initialize is None
-        if chance < 0.04:
+        if chance < 0.1:
             asked, line = self._speech.initialize(client, *self._rng.choice(_BAD_CAPABILITIES))
             sides.introduces_itself_in_vain(asked)
         elif not is_first:
             asked, line = self._speech.initialize(client, b"{}", name=self._rng.choice(("", _BAD_NAME)))
             sides.introduces_itself_in_vain(asked)
-        elif chance < 0.06:
+        elif chance < 0.12:
             asked, line = self._speech.initialize(client, b"{}", name=_BAD_NAME)
             sides.has_a_bad_name(asked)
         else:

@@ -30,7 +30,7 @@ class Errands:
         self._speech = speech
         self._ask = ask
         self._choices = (self._sample, self._sample, self._cancel, self._cancel, self._log_in, self._at_gateway,
-                         self._set_up)  # fmt: skip
+                         self._set_up, self._start_with_tools, self._join, self._join)  # fmt: skip
 
     def run(self, client: SimulatedClient) -> None:
         """One of them."""
@@ -58,6 +58,19 @@ class Errands:
         asked, line = self._speech.request(client, b"account/login/start", members, gated=gated)
         asked.kind = kind
         self._ask(client, asked, line)
+
+    def _start_with_tools(self, client: SimulatedClient) -> None:
+        members = b',"dynamicTools":[{"name":"x"}]'
+        gated = "thread/start.dynamicTools"
+        asked, line = self._speech.request(client, b"thread/start", members, gated=gated)
+        asked.declares_tools = True
+        self._ask(client, asked, line)
+
+    def _join(self, client: SimulatedClient) -> None:
+        """A thread that another has, whose tools are the other's."""
+        views = [view.id for view in self._world.oracle.books.threads if view.tools_of and view.turn]
+        if views:
+            self._ask(client, *self._speech.request(client, b"thread/resume", thread=self._rng.choice(views)))
 
     def _at_gateway(self, client: SimulatedClient) -> None:
         self._ask(client, *self._speech.request(client, b"account/gatewayOAuth/login"))

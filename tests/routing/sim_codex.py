@@ -83,6 +83,7 @@ class SimulatedCodex:
         self.dead = False
         self.told_to_stop = False
         self.overloaded = False
+        self.affairs = 0.0
         self.patient = True
         self.saying: deque[Said] = deque()
         self._ingress: deque[Written] = deque()
@@ -106,10 +107,10 @@ class SimulatedCodex:
             return
         if written.number and len(self._ingress) >= QUEUE:
             raise Wrong(f"{QUEUE} lines wait at Codex; the reply to this one would be lost: {written.line!r}")
+        self.errands.arrive(written)
         if written.number and self.overloaded and self.introduced and self.rng.random() < 0.3:
             self._say_error(written, -32001, OVERLOADED, Kind.REFUSAL)
             return
-        self.errands.arrive(written)
         if written.serial and (cause := _CAUSES.get(written.method)):
             self._may_cause[cause][written.number] = written
         self._ingress.append(written)
@@ -187,6 +188,9 @@ class SimulatedCodex:
     def happen(self) -> None:
         """Something that nobody asked for."""
         if not self.introduced:
+            return
+        if self.rng.random() < self.affairs / 3:
+            self.errands.happen()
             return
         choice = self.rng.random()
         if choice < 0.70:

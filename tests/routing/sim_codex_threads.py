@@ -26,11 +26,11 @@ _ASKS = (
     ("mcpServer/elicitation/request", b',"mode":"form"'),
     ("mcpServer/elicitation/request", b',"mode":"openai/userVerification"'),
     ("future/request", b""),
-    ("item/tool/call", b""),
-    ("item/tool/call", b""),
+    *[("item/tool/call", b"")] * 5,
     ("currentTime/read", b""),
     ("currentTime/read", b""),
 )
+_ASKS_OF_ONE = (("item/tool/call", b""), ("item/tool/call", b""), ("currentTime/read", b""))
 _ASKS_WITHOUT_THREAD = ("account/chatgptAuthTokens/refresh", "attestation/generate")
 _EVENTS = (*["item/agentMessage/delta"] * 8, "thread/settings/updated", "thread/queue/changed")
 _ACTIVE = b',"status":{"type":"active"}'
@@ -118,12 +118,14 @@ class SimulatedThreads:
 
     def _in_turn(self, thread: Loaded) -> None:
         choice = self._rng.random()
+        if self._rng.random() < self._codex.affairs / 2:
+            choice = 0.55 + choice * 0.35
         if choice < 0.45:
             self._of_thread(thread.id, self._rng.choice(_EVENTS))
         elif choice < 0.55:
             self._of_thread(thread.id, "thread/tokenUsage/updated")
         elif choice < 0.79:
-            method, members = self._rng.choice(_ASKS)
+            method, members = self._rng.choice(_ASKS_OF_ONE if self._codex.affairs else _ASKS)
             self._ask(method, thread.id, thread.turn, members)
         elif choice < 0.82:
             self._ask(self._rng.choice(_ASKS_WITHOUT_THREAD), None, None)

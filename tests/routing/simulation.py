@@ -112,6 +112,7 @@ class World:
     def _apply_weather(self, now: Weather) -> None:
         if self.codex is not None:
             self.codex.overloaded = now.overloaded
+            self.codex.affairs = now.affairs
 
     def some_threads(self) -> list[str]:
         """Threads that a client may know of: those of now, some that died, and one that never was."""
@@ -143,8 +144,13 @@ class World:
         self.input("connect", client.id, lambda: self.router.connect(client.id, pid, self.now))
 
     def _leave(self) -> None:
+        """Often one that somebody waits for."""
         if self.clients:
-            self.leave(self.rng.choice(list(self.clients)))
+            asked = [
+                c for ask in self.oracle.books.asks.undecided() for c in ask.asked if len(ask.asked) == 1
+            ]
+            candidates = asked if asked and self.rng.random() < 0.5 else list(self.clients)
+            self.leave(self.rng.choice(candidates))
 
     def leave(self, client: int) -> None:
         """This client's connection is gone."""

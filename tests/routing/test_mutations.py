@@ -180,6 +180,71 @@ MUTATIONS = {
         "        self._decisions.give_up_due()\n",
         "",
     ),
+    "who declared tools is forgotten": (
+        "answers.py",
+        "                thread.tools_of = client\n",
+        "                pass\n",
+    ),
+    "a sub-agent has not its parent's tools": (
+        "threads.py",
+        "        line = self._line(thread) if thread is not None else []\n",
+        "        line = self._line(thread)[:1] if thread is not None else []\n",
+    ),
+    "nobody stands in for one that has left what belongs to no thread": (
+        "decisions.py",
+        "        if not pending.asked:\n            self._asking.ask(pending)\n        if",
+        "        if",
+    ),
+    "who is not initialized hears that it is": (
+        "answers.py",
+        "        if self._is_codexds_own_affair(call, answer):\n",
+        "        if False:\n",
+    ),
+    "nobody is asked in the place of one that has left": (
+        "asking.py",
+        "            if not pending.asked and pending.thread is not None:\n",
+        "            if False:\n",
+    ),
+    "an id in params is not translated": (
+        "dispatch.py",
+        "            self._translate_id_in_params(call)\n",
+        "",
+    ),
+    "a cancelling request that is made again names what had the number before": (
+        "dispatch.py",
+        "        if asked is None or named is None:\n",
+        "        if asked is None or named is None or call.tries:\n",
+    ),
+    "a directory counts more than what the request says": (
+        "defaults.py",
+        '    if one is not None and bytes(given.get(one, b"")) in _EMPTY:\n',
+        "    if one is not None:\n",
+    ),
+    "a configuration counts more than what the request says": (
+        "defaults.py",
+        "{**said.config, **messages.members_of(own)}",
+        "{**messages.members_of(own), **said.config}",
+    ),
+    "who logged in with tokens is forgotten": (
+        "origins.py",
+        """ if kind == b'"%b"' % TOKEN_LOGIN.encode() else None\n""",
+        """ if kind == b"" else None\n""",
+    ),
+    "everybody hears where one is to log in": (
+        "notifications.py",
+        "        asker = tuple(client for client in clients if client == state.origins.gateway_login)\n",
+        "        asker = clients\n",
+    ),
+    "a login that was refused takes the place of another": (
+        "origins.py",
+        "        for begun in (self._gateway_logins, self._windows_setups):\n",
+        "        for begun in (self._windows_setups,):\n",
+    ),
+    "a set-up that was refused is waited for": (
+        "answers.py",
+        "            self._state.origins.failed(call)\n",
+        "            pass\n",
+    ),
 }
 
 
