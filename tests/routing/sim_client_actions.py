@@ -198,16 +198,10 @@ class ClientActions:
         elif method == b"turn/start" and self._rng.random() < 0.1:
             members, gated = _GRANULAR, "askForApproval.granular"
         asked, line = self._speech.request(client, method, members, thread, gated)
-        if method == b"thread/resume" and self._is_being_joined(thread):
+        if method == b"thread/resume" and self._world.is_being_joined(thread):
             return  # what codexd asks in their stead looks alike
         if method != b"thread/unsubscribe" or not self._is_open(asked):
             self._ask(client, asked, line)
-
-    def _is_being_joined(self, thread: str) -> bool:
-        """Whether somebody's resume of this thread is open, of which Codex may have nothing on disk."""
-        view = self._world.oracle.books.threads.get(thread)
-        is_open = self._world.oracle.books.requests.is_wanted_by_resume(thread)
-        return view is not None and view.started and is_open
 
     def _is_open(self, asked: Asked) -> bool:
         """Whether the same client has the same question open under the same id: their answers look alike."""

@@ -69,8 +69,8 @@ class Errands:
     def _join(self, client: SimulatedClient) -> None:
         """A thread that another has, whose tools are the other's."""
         views = [view.id for view in self._world.oracle.books.threads if view.tools_of and view.turn]
-        if views:
-            self._ask(client, *self._speech.request(client, b"thread/resume", thread=self._rng.choice(views)))
+        if views and not self._world.is_being_joined(thread := self._rng.choice(views)):
+            self._ask(client, *self._speech.request(client, b"thread/resume", thread=thread))
 
     def _at_gateway(self, client: SimulatedClient) -> None:
         self._ask(client, *self._speech.request(client, b"account/gatewayOAuth/login"))

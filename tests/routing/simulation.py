@@ -128,6 +128,12 @@ class World:
         threads = self.oracle.books.threads
         return [view.id for view in threads if view.known and not threads.followers(view.id)]
 
+    def is_being_joined(self, thread: str) -> bool:
+        """Whether somebody's resume of this thread is open, of which Codex may have nothing on disk."""
+        view = self.oracle.books.threads.get(thread)
+        is_open = self.oracle.books.requests.is_wanted_by_resume(thread)
+        return view is not None and view.started and is_open
+
     def recent_asks(self) -> list[int]:
         """Ids under which clients were asked lately; some are over."""
         return list(self.oracle.books.asks.recent)
