@@ -15,7 +15,7 @@ Rule 5. Decided is not over: Codex tells all subscribers that it is resolved, by
 
 from msgspec import Struct, field
 
-from codexd.protocol.catalogue import ANSWER_SECONDS, NEVER_RESOLVED
+from codexd.protocol.catalogue import ANSWER_SECONDS, ASKED_OF_ONE, NEVER_RESOLVED
 from codexd.protocol.messages import Request
 from codexd.routing.effects import ClientId
 
@@ -60,9 +60,13 @@ class ServerRequests:
         return pending
 
     def resumed(self, thread: str, client: ClientId) -> None:
-        """The client's resume of the thread is answered: Codex is going to repeat for it what waits there."""
+        """The client's resume of the thread is answered: Codex is going to repeat for it what waits there.
+
+        Not what it asks one client alone (measured).
+        """
         for pending in self.undecided(thread):
-            pending.repeated_for.append(client)
+            if pending.request.method not in ASKED_OF_ONE:
+                pending.repeated_for.append(client)
 
     def repeated(self, codex_id: bytes) -> tuple[Pending, ClientId] | None:
         """For whom Codex repeats a request, and which; `None` if that is nobody, or it is decided."""

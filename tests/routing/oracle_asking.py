@@ -47,6 +47,12 @@ class AskingSide:
             return [self._asking(ask, clients, ask.said.template, to_one=True)] if is_due else []
         return self._offers_to(ask, clients.difference(ask.asked))
 
+    def will_be_repeated(self, thread: str, client: int) -> None:
+        """Codex repeats for a client that has resumed the thread what waits there; the clock's question it never does."""
+        for ask in self._books.asks.undecided(thread):
+            if ask.said.method != "currentTime/read":
+                ask.repeats.append(client)
+
     def offers_again(self, ask: AskView, client: int) -> list[Expected]:
         """Codex repeats it for a client that has resumed the thread: was it asked before or not, it must be asked now."""
         may_be_asked = client in self.entitled(ask) and not (self._is_for_one(ask) and ask.asked)

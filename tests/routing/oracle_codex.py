@@ -211,8 +211,7 @@ class CodexSide:
         if not asked.over:
             books.expect_answer(asked, filled(said.template, asked.id))
         if said.method == "thread/resume":
-            for ask in books.asks.undecided(view.id):
-                ask.repeats.append(asked.client)
+            self._asking.will_be_repeated(view.id, asked.client)
         self._asking.offer_of_family(view.id)
 
     def _flush(self, view: ThreadView) -> None:

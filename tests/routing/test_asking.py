@@ -84,6 +84,15 @@ def test_one_is_asked_what_one_can_tell(method: str) -> None:
     assert driver.sends(3, id=FIRST, result={}) == [codex(id=0, result={})]
 
 
+def test_what_codex_asks_once_is_for_who_resumed_meanwhile() -> None:
+    """Codex repeats the clock's question for nobody, so that the one who was asked is followed by who came then."""
+    driver = house({})
+    call = {"id": FIRST, "method": "currentTime/read", "params": ABOUT}
+    assert asks(driver, "currentTime/read") == [to(1, **call)]
+    driver.thread(driver.client())
+    assert to(2, **call) in driver.leaves(1)
+
+
 def test_a_user_is_verified_at_one_client() -> None:
     """Any other elicitation is for all."""
     driver = house({}, {})

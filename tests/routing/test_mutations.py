@@ -162,8 +162,8 @@ MUTATIONS = {
     ),
     "a second client is asked what one can tell": (
         "asking.py",
-        "            return () if pending.asked else clients[:1]\n",
-        "            return clients[:2]\n",
+        "            clients = () if pending.asked else clients[:1]\n",
+        "            clients = clients[:2]\n",
     ),
     "anybody is asked what a human must approve": (
         "asking.py",
@@ -172,7 +172,7 @@ MUTATIONS = {
     ),
     "anybody is asked for an attestation": (
         "asking.py",
-        "            clients = tuple(client for client in clients if self._said(client).attests)\n",
+        "            return tuple(client for client in clients if self._said(client).attests)\n",
         "            pass\n",
     ),
     "the expired request is not answered": (
