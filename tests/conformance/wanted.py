@@ -26,7 +26,12 @@ TO_EVERYBODY = frozenset({"account/rateLimits/updated"})
 """Codex sends it to those who follow the thread whose model told the limits, without saying which thread that was.
 The limits are the account's, so codexd tells everybody."""
 
+_REALTIME = frozenset({"error", "thread/status/changed", "thread/realtime/closed"})
 EITHER_SIDE = {
+    "thread/realtime/appendAudio": _REALTIME,
+    "thread/realtime/appendSpeech": _REALTIME,
+    "thread/realtime/appendText": _REALTIME,
+    "thread/realtime/stop": _REALTIME,
     "thread/backgroundTerminals/clean": frozenset({"item/completed"}),
     "thread/backgroundTerminals/terminate": frozenset({"item/completed"}),
     "turn/start": frozenset({"warning"}),

@@ -115,7 +115,11 @@ SCRIPTS = (
             {**_T, "model": "another", "effort": "low", "approvalPolicy": "never", "cwd": "$home"},
             until=_note("thread/settings/updated"),
         ),
-        Call("thread/settings/update", {**_T, "collaborationMode": _PLAN}),
+        Call(
+            "thread/settings/update",
+            {**_T, "collaborationMode": _PLAN},
+            until=_note("thread/settings/updated"),
+        ),
         Call("thread/settings/update", {**_T, "sandboxPolicy": {"type": "readOnly"}, "permissions": "x"}),
         Call("thread/settings/update", _T),
         Call("thread/settings/update", {**_NONE, "model": "another"}),

@@ -38,6 +38,7 @@ SCRIPTS = (
         _refused("hide_agent_reasoning", True, expectedVersion="sha256:0"),
         _refused("approval_policy", "nonsense"),
         _written("no_such_key", 1),
+        _written("no_such_key", None),
         _refused("", 1),
         _refused("model", "another", filePath="$project/config.toml"),
         _refused("model", "another", filePath="relative"),

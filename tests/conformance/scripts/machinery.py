@@ -8,6 +8,7 @@ from tests.conformance.steps import Call, Do, Note, script, thread, turn
 _T = {"threadId": "$thread"}
 _NONE = {"threadId": "00000000-0000-0000-0000-000000000000"}
 _AUDIO = {"data": "AAAA", "sampleRate": 24000, "numChannels": 1}
+_FAILED = Note("error", _T)
 _IMPORTED = {"itemType": "AGENTS_MD", "description": "Instructions", "cwd": "$project"}
 _REPOSITORY = """export GIT_AUTHOR_DATE=2026-01-01T00:00:00Z GIT_COMMITTER_DATE=2026-01-01T00:00:00Z
 git init -q --bare $root/origin && git init -q . && git remote add origin $root/origin &&
@@ -60,16 +61,16 @@ SCRIPTS = (
             until=(Note("externalAgentConfig/import/completed"),),
         ),
         Call("externalAgentConfig/import", {"migrationItems": [{"itemType": "NONSENSE"}]}),
-        Call("externalAgentConfig/import/recordHistory", {"providerId": "other", "itemTypeResults": []}),
-        Call("externalAgentConfig/import/recordHistory", {"providerId": "", "itemTypeResults": []}),
         Call("externalAgentConfig/import/readHistories", None),
+        Call("externalAgentConfig/import/recordHistory", {"providerId": "other", "itemTypeResults": []}),
+        Call("externalAgentConfig/import/recordHistory", {"providerId": "other", "itemTypeResults": 5}),
+        Call("environment/add", {"environmentId": "far", "execServerUrl": "nonsense"}),
         Call("environment/add", {"environmentId": "far", "execServerUrl": "ws://127.0.0.1:9"}),
         Call("environment/add", {"environmentId": "", "execServerUrl": "ws://127.0.0.1:9"}),
-        Call("environment/add", {"environmentId": "farther", "execServerUrl": "nonsense"}),
+        Call("environment/info", {"environmentId": "far"}),  # waits for the connection
         Call("environment/status", {"environmentId": "far"}),
         Call("environment/status", {"environmentId": "none"}),
         Call("environment/info", {"environmentId": "local"}),
-        Call("environment/info", {"environmentId": "far"}),
         Call("memory/status", {"minConsolidatedThreads": 1}),
         Call("memory/reset", None),
         Call("rollout/compress", None),
@@ -97,13 +98,13 @@ SCRIPTS = (
         Call("account/usage/read", _T),
         Call("thread/realtime/start", {**_T, "outputModality": "nonsense"}),
         Call("thread/realtime/start", {**_NONE, "outputModality": "text"}),
-        Call("thread/realtime/appendText", {**_T, "role": "user", "text": "t"}),
+        Call("thread/realtime/appendText", {**_T, "role": "user", "text": "t"}, until=(_FAILED,)),
         Call("thread/realtime/appendText", {**_NONE, "role": "user", "text": "t"}),
-        Call("thread/realtime/appendSpeech", {**_T, "text": "t"}),
+        Call("thread/realtime/appendSpeech", {**_T, "text": "t"}, until=(_FAILED,)),
         Call("thread/realtime/appendSpeech", {**_NONE, "text": "t"}),
-        Call("thread/realtime/appendAudio", {**_T, "audio": _AUDIO}),
+        Call("thread/realtime/appendAudio", {**_T, "audio": _AUDIO}, until=(_FAILED,)),
         Call("thread/realtime/appendAudio", {**_NONE, "audio": _AUDIO}),
-        Call("thread/realtime/stop", _T),
+        Call("thread/realtime/stop", _T, until=(Note("thread/realtime/closed", _T),)),
         Call("thread/realtime/stop", _NONE),
         Call("server/diagnostics", {}),
     ),
