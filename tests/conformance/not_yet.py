@@ -2,7 +2,19 @@
 
 from tests.conformance.steps import Call, Script, script, thread, turn
 
-SCRIPTS: tuple[Script, ...] = ()
+SCRIPTS: tuple[Script, ...] = (
+    script(
+        "not yet: a cancellation of what is no id",
+        Call("userVerification/cancel", {"requestId": None}),
+        Call("userVerification/cancel", {"requestId": 1.5}),
+        Call("userVerification/cancel", {"requestId": {}}),
+        Call("userVerification/cancel", {"requestId": 2**63}),
+        Call("userVerification/cancel", {"requestId": "2"}),
+        Call("thread/sample/cancel", {"requestId": None}),
+        Call("thread/sample/cancel", {"requestId": [1]}),
+        Call("thread/sample/cancel", {"requestId": 7}),
+    ),
+)
 
 NOW_AND_THEN: tuple[Script, ...] = (
     # What goes to everybody overtakes what is held while Codex is asked whose sub-agent a thread is.
