@@ -210,14 +210,11 @@ def without(message: Request, member: str) -> Request:
 
 
 def rewritten(message: Notification | Request, changes: dict[str, Any]) -> bytes:
-    """The message's line with some members of `params` replaced or added; `params` is an object, null, or not there.
+    """The message's line with some members of `params`, which is an object, replaced or added.
 
     Everything else in the line stays as it is.
     """
     line = message.line
     params = encode({**members_of(message.params), **changes})
-    if message.params is UNSET:
-        end = line.rindex(b"}")
-        return line[:end] + b',"params":' + params + line[end:]
     start, end = members.spans(line, members.decode(line))["params"]
     return line[:start] + params + line[end:]
