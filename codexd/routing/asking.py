@@ -7,13 +7,11 @@ others are asked as far as they can stand in for it; when nobody can, a request 
 
 from codexd.protocol import messages
 from codexd.protocol.catalogue import (
-    ASKED_OF_ONE,
     ATTESTATION,
     HUMAN_COMMAND,
     STRIPPED,
     TOKEN_REFRESH,
     TOOL_CALL,
-    USER_VERIFICATION,
 )
 from codexd.routing.effects import ClientId
 from codexd.routing.introduction import Introduction
@@ -30,7 +28,7 @@ class Asking:
     def ask(self, pending: Pending) -> None:
         """Offers it to everybody who may answer it as things are and was not asked yet; not where Codex will repeat it."""
         clients = tuple(c for c in self._entitled(pending) if c not in pending.repeated_for)
-        if self._is_for_one(pending):
+        if pending.is_for_one:
             clients = () if pending.asked else clients[:1]
         self._tell(pending, self._state.server_requests.ask(pending, clients))
 
@@ -38,7 +36,7 @@ class Asking:
         """Codex repeats it for a client that has resumed the thread, whether that was asked before or not."""
         if client in pending.asked:
             self._tell(pending, (client,))
-        elif client in self._entitled(pending) and not (self._is_for_one(pending) and pending.asked):
+        elif client in self._entitled(pending) and not (pending.is_for_one and pending.asked):
             self._tell(pending, self._state.server_requests.ask(pending, (client,)))
 
     def _tell(self, pending: Pending, clients: tuple[ClientId, ...]) -> None:
@@ -80,11 +78,6 @@ class Asking:
         if method == ATTESTATION:
             return tuple(client for client in clients if self._said(client).attests)
         return clients
-
-    @staticmethod
-    def _is_for_one(pending: Pending) -> bool:
-        mode = messages.members_of(pending.request.params).get("mode", b"")
-        return pending.request.method in ASKED_OF_ONE or bytes(mode) == USER_VERIFICATION
 
     @staticmethod
     def _preferring(one: ClientId | None, clients: tuple[ClientId, ...]) -> tuple[ClientId, ...]:

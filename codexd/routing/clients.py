@@ -71,8 +71,11 @@ class Clients:
     def remove(self, client: ClientId) -> Client:
         """The connection is gone."""
         gone = self._clients.pop(client)
-        for clients in self._unwanted.values():
+        for method in _unwanted_by(gone):
+            clients = self._unwanted.get(method, set())
             clients.discard(client)
+            if not clients:
+                self._unwanted.pop(method, None)
         self._everyone = None
         return gone
 
@@ -89,7 +92,7 @@ class Clients:
         client.handshake = Handshake.DONE
         client.greeted_by = incarnation
         said = client.introduction
-        for method in said.opted_out if said.experimental else said.opted_out | GATED_NOTIFICATIONS:
+        for method in _unwanted_by(client):
             self._unwanted.setdefault(method, set()).add(client.id)
         self._everyone = None
         answer = _user_agent.decode(codex_answer)
@@ -133,3 +136,9 @@ class Clients:
     def waiting_for_codex(self) -> Iterable[Client]:
         """The clients whose `initialize` is not answered yet."""
         return [client for client in self._clients.values() if client.initialize is not None]
+
+
+def _unwanted_by(client: Client) -> frozenset[str]:
+    """The notifications that the client is not to get."""
+    said = client.introduction
+    return said.opted_out if said.experimental else said.opted_out | GATED_NOTIFICATIONS

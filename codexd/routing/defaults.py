@@ -44,7 +44,10 @@ def _directory(method: str, given: dict[str, Raw], said: Codexd) -> dict[str, An
     if several is not None and bytes(given.get(several, b"")) in (*_EMPTY, b"[]") and "threadId" not in given:
         return {several: [said.cwd]}
     if method in RELATIVE_CWD and bytes(given.get("cwd", b"")) not in _EMPTY:
-        named = msgspec.json.decode(given["cwd"])
+        try:
+            named = msgspec.json.decode(given["cwd"])
+        except msgspec.DecodeError:  # a number that nothing here can hold is no path
+            return {}
         seen = _seen_from(said.cwd, named)
         return {} if seen == named else {"cwd": seen}
     return {}

@@ -101,7 +101,7 @@ class Dispatch:
         """
         asked = REQUEST_ID_IN_PARAMS.get(call.method)
         named = messages.members_of(call.request.params).get("requestId") if asked else None
-        if asked is None or named is None:
+        if asked is None or named is None or not call.wants_answer:
             return
         requests = self._state.requests
         if not call.tries:

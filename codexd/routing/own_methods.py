@@ -109,7 +109,8 @@ class OwnMethods:
         """How many requests of the client have no answer yet, wherever they are."""
         state = self._state
         waiting = state.flow.waiting(client) + state.threads.parked_count(client)
-        return state.requests.count(client) + waiting + (state.clients[client].initialize is not None)
+        waiting += state.releases.waiting(client) + (state.clients[client].initialize is not None)
+        return state.requests.count(client) + waiting
 
     def _clients(self) -> list[ClientInfo]:
         return [

@@ -54,6 +54,10 @@ class Releases:
         """The client gets its answer when that is over."""
         self._waiting.setdefault(thread, []).append((client, request))
 
+    def waiting(self, client: ClientId) -> int:
+        """How many of the client's requests wait for that."""
+        return sum(each[0] == client for waiting in self._waiting.values() for each in waiting)
+
     def end(self, thread: str) -> list[Waiting]:
         """The thread is unloaded, or stays after all; returns who waited for that."""
         self._closing.discard(thread)

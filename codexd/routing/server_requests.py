@@ -15,7 +15,8 @@ Rule 5. Decided is not over: Codex tells all subscribers that it is resolved, by
 
 from msgspec import Struct, field
 
-from codexd.protocol.catalogue import ANSWER_SECONDS, ASKED_OF_ONE, NEVER_RESOLVED
+from codexd.protocol import messages
+from codexd.protocol.catalogue import ANSWER_SECONDS, ASKED_OF_ONE, NEVER_RESOLVED, USER_VERIFICATION
 from codexd.protocol.messages import Request
 from codexd.routing.effects import ClientId
 
@@ -37,6 +38,12 @@ class Pending(Struct, eq=False):
     asked: dict[ClientId, None] = field(default_factory=dict)
     abstained: set[ClientId] = field(default_factory=set)
     repeated_for: list[ClientId] = field(default_factory=list)
+
+    @property
+    def is_for_one(self) -> bool:
+        """Whether one client is asked, and not several. Codex does not repeat it."""
+        mode = messages.members_of(self.request.params).get("mode", b"")
+        return self.request.method in ASKED_OF_ONE or bytes(mode) == USER_VERIFICATION
 
 
 class ServerRequests:
@@ -65,7 +72,7 @@ class ServerRequests:
         Not what it asks one client alone (measured).
         """
         for pending in self.undecided(thread):
-            if pending.request.method not in ASKED_OF_ONE:
+            if not pending.is_for_one:
                 pending.repeated_for.append(client)
 
     def repeated(self, codex_id: bytes) -> tuple[Pending, ClientId] | None:

@@ -21,7 +21,7 @@ from codexd.runtime.codex import Launch, environment
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_SECONDS = 20.0
+SCHEMA_SECONDS = 10.0
 """How long Codex may take for its schema."""
 _FORMAT = 1
 """Counts up when `Gates` changes its shape or its meaning."""

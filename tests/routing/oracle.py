@@ -99,6 +99,7 @@ class Oracle:
             raise Wrong(f"{status.clients} clients")
         for client in books.clients.values():
             count = len(books.requests.open[client.id]) + (client.initialize is not None)
+            count += sum(asker == client.id for asker, _, _ in books.releases.waiting)
             if not count <= router.in_flight(client.id) <= count + len(books.notes[client.id]):
                 raise Wrong(f"{router.in_flight(client.id)} requests of {client.id} are open, not {count}")
 

@@ -48,9 +48,9 @@ class AskingSide:
         return self._offers_to(ask, clients.difference(ask.asked))
 
     def will_be_repeated(self, thread: str, client: int) -> None:
-        """Codex repeats for a client that has resumed the thread what waits there; the clock's question it never does."""
+        """Codex repeats for a client that has resumed the thread what waits there; a question to one it never does."""
         for ask in self._books.asks.undecided(thread):
-            if ask.said.method != "currentTime/read":
+            if not self._is_for_one(ask):
                 ask.repeats.append(client)
 
     def offers_again(self, ask: AskView, client: int) -> list[Expected]:

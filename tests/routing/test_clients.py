@@ -176,3 +176,16 @@ def test_a_client_remembers_whose_greeting_it_had() -> None:
     joined(clients, 2, incarnation=2)
     clients.add(Client(3, None, 0.0, greeted_by=2))
     assert (clients.greeted_by(1), clients.greeted_by(2), clients.greeted_by(3)) == ((1,), (2,), ())
+
+
+def test_nothing_is_left_of_what_a_client_opted_out_of() -> None:
+    """A thousand clients with a thousand opt-outs each would be remembered for ever."""
+    clients = Clients()
+    joined(clients, 1, optOutNotificationMethods=["a", "b"])
+    joined(clients, 2, optOutNotificationMethods=["b"], experimentalApi=True)
+    clients.remove(1)
+    assert clients._unwanted == {"b": {2}}
+    clients.remove(2)
+    assert clients._unwanted == {}
+    clients.add(Client(3, None, 0.0))
+    clients.remove(3)

@@ -80,3 +80,11 @@ def test_every_other_member_travels_along() -> None:
     assert isinstance(asked, Request)
     changed = json.loads(with_defaults(asked, SAID).line)
     assert changed == {"id": 1, "method": "command/exec", "params": {"cwd": "/w"}, "trace": None}
+
+
+@pytest.mark.parametrize("cwd", [b"1e999", b"[1e999]", b'{"a":1e999}', b"true", b'["/a",5]'])
+def test_a_directory_that_is_no_path_is_left_to_codex(cwd: bytes) -> None:
+    """However odd."""
+    asked = messages.parse(b'{"id":1,"method":"turn/start","params":{"cwd":%b}}' % cwd)
+    assert isinstance(asked, Request)
+    assert with_defaults(asked, SAID) is asked

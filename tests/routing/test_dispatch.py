@@ -597,3 +597,13 @@ def test_a_cancelling_request_that_is_made_again_means_the_same_one() -> None:
     driver.says(error=OVERLOADED, id=6)
     driver.says(id=5, result={})
     assert driver.wait(1) == [codex(**cancel | {"id": 8, "params": {"requestId": 7}})]
+
+
+def test_a_notification_that_looks_like_a_cancelling_request_is_passed_on() -> None:
+    """It wants no answer, and Codex only logs it."""
+    driver = Driver().ready()
+    client = driver.client()
+    params = {"requestId": 1}
+    assert driver.sends(client, method="thread/sample/cancel", params=params) == [
+        codex(method="thread/sample/cancel", params=params)
+    ]
