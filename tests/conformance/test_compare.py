@@ -1,0 +1,102 @@
+"""The comparison sees what it is there for: each test breaks a transcript in one way that codexd could."""
+
+import json
+
+import pytest
+
+from tests.conformance.compare import differences
+from tests.conformance.noise import Noise
+from tests.conformance.player import Asked, Recording
+from tests.conformance.transcript import Transcript, transcribe
+from tests.e2e.harness_client import Message
+
+
+class _Silence(Noise):
+    """Noise that is not made; ``threads`` are what a test says."""
+
+    def __init__(self, *threads: str) -> None:
+        self.threads = set(threads)
+        self.shared = False
+
+
+THREAD = "01a1fcf4-7f03-7d12-9375-e5fa00754759"
+OTHER = "01a1fcf4-80bf-7011-9b24-72ccac5fa7ad"
+ANSWER: Message = {"id": 1, "result": {"thread": {"id": THREAD}}}
+
+
+def _note(method: str, thread: str = THREAD, **params: object) -> Message:
+    return {"method": method, "params": {"threadId": thread, **params}, "emittedAtMs": 1_795_242_076_466}
+
+
+def _transcript(*messages: Message, noise: tuple[str, ...] = ()) -> Transcript:
+    asked = {json.dumps(id): [Asked(0, "thread/start", {})] for id in (1, 2)}
+    return transcribe(Recording(list(messages), asked), "/tmp/world", _Silence(*noise))
+
+
+GOOD = (_note("warning"), ANSWER, _note("turn/started"), _note("turn/completed"))
+
+
+def _found(*messages: Message) -> list[str]:
+    return [one.text for one in differences([_transcript(*GOOD)], _transcript(*messages))]
+
+
+def test_the_same_with_other_ids_and_times_is_equal() -> None:
+    """Ids and paths count by their order of appearance, times not at all."""
+    text = json.dumps(GOOD).replace(THREAD, OTHER).replace("1795242076466", "1795242999999")
+    assert _found(*json.loads(text)) == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        GOOD[:-1],
+        (*GOOD, GOOD[-1]),
+        (GOOD[0], GOOD[1], GOOD[3], GOOD[2]),
+        (GOOD[0], GOOD[2], GOOD[1], GOOD[3]),
+        (GOOD[0], {**ANSWER, "id": "1"}, *GOOD[2:]),
+        (GOOD[0], {"id": 1, "error": {"code": -32600, "message": "no"}}, *GOOD[2:]),
+        (GOOD[0], {**ANSWER, "seq": 1}, *GOOD[2:]),
+        (*GOOD[:3], _note("turn/completed", OTHER)),
+        (*GOOD[:2], _note("turn/started", handle="2:p1"), GOOD[3]),
+        (*GOOD, {"method": "codexd/codex/ready", "params": {}}),
+    ],
+    ids=["lost", "twice", "swapped", "place", "id", "error", "member", "thread", "handle", "own"],
+)
+def test_what_codexd_could_do_wrong_is_seen(broken: tuple[Message, ...]) -> None:
+    """Lost, doubled, swapped, misplaced, under a wrong id, for another thread, with a tag left on a handle."""
+    assert len(_found(*broken)) >= 1
+
+
+def test_a_swap_that_bare_codex_makes_is_none_of_codexd() -> None:
+    """The place of an answer, and the order of a stream, may be as in any of several bare runs."""
+    swapped = (GOOD[0], GOOD[2], GOOD[1], GOOD[3])
+    assert differences([_transcript(*GOOD), _transcript(*swapped)], _transcript(*swapped)) == []
+
+
+def test_a_swap_is_said_to_be_of_place_and_a_loss_is_not() -> None:
+    """Only the former is tried again: a message that is lost once is lost."""
+    [swapped] = differences([_transcript(*GOOD)], _transcript(GOOD[0], GOOD[2], GOOD[1], GOOD[3]))
+    [lost] = differences([_transcript(*GOOD)], _transcript(*GOOD[:-1]))
+    assert (swapped.of_place, lost.of_place) == (True, False)
+
+
+def test_what_everybody_hears_of_anothers_thread_is_left_out() -> None:
+    """Codex tells every connection of the status of every thread."""
+    heard = _note("thread/status/changed", OTHER)
+    assert differences([_transcript(*GOOD)], _transcript(*GOOD, heard, noise=(OTHER,))) == []
+
+
+def test_what_only_another_client_may_hear_is_a_failure() -> None:
+    """An item of a thread that this client has never followed."""
+    with pytest.raises(AssertionError, match="another client's"):
+        _transcript(*GOOD, _note("item/started", OTHER), noise=(OTHER,))
+
+
+def test_numbers_of_codexs_requests_are_names_and_so_is_what_resolves_them() -> None:
+    """Their ids differ; that a resolution is of the request that was asked does not."""
+    asked = {**_note("item/fileChange/requestApproval"), "id": 0}
+    bare = _transcript(*GOOD, asked, _note("serverRequest/resolved", requestId=0))
+    good = _transcript(*GOOD, {**asked, "id": 77}, _note("serverRequest/resolved", requestId=77))
+    bad = _transcript(*GOOD, {**asked, "id": 77}, _note("serverRequest/resolved", requestId=0))
+    assert differences([bare], good) == []
+    assert len(differences([bare], bad)) == 1
