@@ -17,6 +17,9 @@ from tests.e2e.harness import World
 from tests.e2e.harness_client import JsonLinesClient, Message
 
 BURST = 100
+PACE_S = (
+    0.02  # between two pieces of work: noise that never rests leaves nothing of the machine to the script
+)
 COMMAND = "item/commandExecution/requestApproval"
 MARK = "noise"
 """What ids and handles on a shared connection begin with."""
@@ -63,7 +66,7 @@ class Noise:
             self._client.wait_notification("remoteControl/status/changed")  # the handshake is over
             while not self._over.is_set():
                 for _ in self._round():
-                    if self._over.is_set():
+                    if self._over.wait(PACE_S):
                         break
         except (AssertionError, TimeoutError, ConnectionError) as failure:
             self._failure = failure

@@ -4,6 +4,7 @@ import pytest
 
 from tests.conformance.all_scripts import NAMES
 from tests.conformance.conftest import Book
+from tests.conformance.coverage import NEVER_WELL
 from tests.conformance.not_yet import NOW_AND_THEN, SCRIPTS as NOT_YET
 from tests.conformance.runs import Run
 from tests.conformance.steps import Script
@@ -36,3 +37,18 @@ def test_what_is_not_yet_like_codex(book: Book, script: Script) -> None:
 def test_what_is_not_always_like_codex(book: Book, script: Script) -> None:
     """Known bugs that need a loaded machine."""
     assert Run(script, book.codex, bare_runs=1).differences == ""
+
+
+def test_every_method_is_tried(book: Book) -> None:
+    """All that this Codex enumerates are called badly, and well where that can be done without a network."""
+    for name in NAMES:
+        book.run(name)
+    methods = set(book.codex.methods)
+    assert (methods - book.seen.badly, methods - book.seen.well - set(NEVER_WELL)) == (set(), set())
+
+
+def test_what_is_never_called_well_is_known(book: Book) -> None:
+    """A reason for a method that is called well, or that there is not, is no reason any more."""
+    for name in NAMES:
+        book.run(name)
+    assert book.seen.well & set(NEVER_WELL) == set()
