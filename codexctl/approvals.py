@@ -75,15 +75,17 @@ def _field_lines(field: Field) -> list[str]:
 
 def accept(arguments: argparse.Namespace) -> Exit:
     """Allows it, or answers it with `--answer`. `--json`: `{id, result}`, the result being what Codex gets."""
-    return _answer(arguments, lambda question: _accepted(question, arguments))
+    return _answer(arguments, "accepted", lambda question: _accepted(question, arguments))
 
 
 def decline(arguments: argparse.Namespace) -> Exit:
     """Refuses it; the turn goes on. `--json`: `{id, result}`."""
-    return _answer(arguments, _declined)
+    return _answer(arguments, "declined", _declined)
 
 
-def _answer(arguments: argparse.Namespace, decide: Callable[[Decision | Form], dict[str, Any]]) -> Exit:
+def _answer(
+    arguments: argparse.Namespace, done: str, decide: Callable[[Decision | Form], dict[str, Any]]
+) -> Exit:
     client, _ = session.connect_to_codexd(arguments)
     with client:
         approval = _find(client, arguments.id)
@@ -94,6 +96,9 @@ def _answer(arguments: argparse.Namespace, decide: Callable[[Decision | Form], d
         client.request(extension.APPROVALS_ANSWER, {"id": arguments.id, "result": result})
     if arguments.json:
         print(as_json({"id": arguments.id, "result": result}, sys.stdout))
+    else:
+        done = "answered" if isinstance(question, Form) and done == "accepted" else done
+        print(f"{arguments.id} {done}: {summary(question)}", file=sys.stderr)
     return Exit.DONE
 
 

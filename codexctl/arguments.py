@@ -237,7 +237,7 @@ def _approvals(approvals: Parser) -> None:
 
 
 def _one_approval(action: Parser) -> None:
-    action.add_argument("id", type=int, metavar="ID")
+    action.add_argument("id", type=_approval_id, metavar="ID", help="as `codexctl approvals` lists it")
 
 
 def _accepted(accept: Parser) -> None:
@@ -250,6 +250,12 @@ def _accepted(accept: Parser) -> None:
         help="the answer to a question; repeat it for several in their order, or say NAME=TEXT",
     )
     _one_approval(accept)
+
+
+def _approval_id(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no id of an approval; `codexctl approvals` lists them")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -20,13 +20,27 @@ def rpc(arguments: argparse.Namespace) -> Exit:
         with _connected_for(arguments) as client:
             result = client.request(arguments.method, params)
     except RpcError as error:
-        if error.code == Code.CODEX_UNAVAILABLE or not arguments.json:
+        if error.code == Code.CODEX_UNAVAILABLE:
             raise
+        if not arguments.json:
+            raise _in_short(arguments.method, error) from None
         body = {"code": error.code, "message": error.message, "data": error.data}
         print(as_json(body, sys.stderr), file=sys.stderr)
         return Exit.FAILED
     print(as_json(result, sys.stdout))
     return Exit.DONE
+
+
+def _in_short(method: str, error: RpcError) -> RpcError:
+    """Codex answers an unknown method with a list of all that it knows: the nearest of them say as much."""
+    _, listed, known = error.message.partition(f"unknown variant `{method}`, expected one of ")
+    if not listed:
+        return error
+    from difflib import get_close_matches
+
+    near = get_close_matches(method, [name.strip(" `") for name in known.split(",")], n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "; with --json Codex lists all that it knows"
+    return RpcError(error.code, f"Codex knows no method {method}{hint}", error.data)
 
 
 def _connected_for(arguments: argparse.Namespace) -> Client:

@@ -25,19 +25,23 @@ def status(arguments: argparse.Namespace) -> Exit:
         f"codexd {daemon['version']}, pid {daemon['pid']}, up {ago(daemon['startedAt'])}, at {daemon['socket']}"
     )
     print(
-        f"Codex {codex.get('version') or '(version unknown)'} {state}{pid}{since}, {codex['restarts']} restarts"
+        f"Codex {codex.get('version') or '(version unknown)'} {state}{pid}{since}, {_counted(codex['restarts'], 'restart')}"
     )
     if codex["state"] != "ready" and codex.get("reason"):
         print(paint(f"  {exact(codex['reason'])}", "red"))
     if codex.get("schemaProblem"):
         print(paint(f"  {exact(codex['schemaProblem'])}; experimental methods are not held back", "yellow"))
     counts = [
-        (report["clients"], "clients"),
-        (report["threads"], "threads"),
-        (report["pendingApprovals"], "approvals waiting"),
+        _counted(report["clients"], "client"),
+        _counted(report["threads"], "thread"),
+        f"{_counted(report['pendingApprovals'], 'approval')} waiting",
     ]
-    print(", ".join(f"{number} {what}" for number, what in counts))
+    print(", ".join(counts))
     return Exit.DONE
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def clients(arguments: argparse.Namespace) -> Exit:

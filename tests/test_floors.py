@@ -47,7 +47,6 @@ FLOORS = {
     "codexd.demo": Floor(("codexd", "codexd.protocol", "codexd.demo"), frozenset({"psutil"})),
     "codexd.__main__": Floor(("codexd.service",), frozenset()),
     "codexd": Floor((), frozenset()),
-    "codexctl.render": Floor(("codexd", "codexctl", "codexd.protocol"), frozenset(), late=("rich",)),
     "codexctl": Floor(("codexd", "codexctl", "codexd.protocol"), frozenset()),
 }
 STANDARD_LIBRARY_ALONE = ("socket_path", "errors", "framing", "extension", "stand_in")
@@ -269,12 +268,6 @@ def test_an_import_from_another_floor_is_found(house: Path, importer: str, text:
     assert [found for found in imports(house) if not is_allowed(found)] == []
     (house / importer).write_text(text)
     assert [found.module for found in imports(house) if not is_allowed(found)] == [module]
-
-
-def test_rich_in_a_function_of_render_is_allowed(house: Path) -> None:
-    """It costs 60 ms, so it comes where a terminal is drawn on."""
-    (house / "codexctl/render.py").write_text("def draw():\n    from rich.text import Text")
-    assert [found for found in imports(house) if not is_allowed(found)] == []
 
 
 def test_a_costly_import_is_found(house: Path) -> None:

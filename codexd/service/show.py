@@ -107,7 +107,7 @@ def _codex_in_words(codex: dict[str, Any]) -> str:
     if codex["pid"]:
         known.append(f"pid {codex['pid']}")
     if codex["restarts"]:
-        known.append(f"restarted {codex['restarts']} times")
+        known.append(f"restarted {codex['restarts']} time{'s' if codex['restarts'] > 1 else ''}")
     if codex["reason"]:
         known.append(codex["reason"])
     if codex["schemaProblem"]:

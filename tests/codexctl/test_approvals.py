@@ -90,10 +90,12 @@ def test_nothing_waits(waiting, codexctl, capsys):
     ],
 )
 def test_every_kind_is_answered_in_its_own_shape(waiting, codexctl, capsys, argv, result):
-    """What Codex gets is printed for programs, nothing for people."""
+    """What Codex gets is printed for programs; people are told on stderr what was done."""
     words = [str(word) for word in argv]
     assert codexctl("approvals", *words) == 0
-    assert capsys.readouterr() == ("", "")
+    out, err = capsys.readouterr()
+    done = "declined" if words[0] == "decline" else "answered" if "--answer" in words else "accepted"
+    assert (out, err.partition(": ")[0]) == ("", f"{argv[1]} {done}")
     assert codexctl("approvals", *words, "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"id": argv[1], "result": result}
     assert answers(waiting) == [(argv[1], result)] * 2
@@ -177,3 +179,11 @@ def test_a_file_change_is_shown_with_its_diff(waiting, codexctl, capsys):
     assert shown(codexctl, capsys, FILES)[1][1:4] == ["  add", "  │ /project/new.txt", "  │ +some text"]
     assert codexctl("approvals", "show", str(FILES), "--json") == 0
     assert json.loads(capsys.readouterr().out)["item"] == file_change()
+
+
+def test_an_id_that_is_none_is_wrong_usage(codexctl, capsys):
+    """The way out is named."""
+    with pytest.raises(SystemExit) as ended:
+        codexctl("approvals", "accept", "foo")
+    assert ended.value.code == 2
+    assert "foo is no id of an approval; `codexctl approvals` lists them" in capsys.readouterr().err

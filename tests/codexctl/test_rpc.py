@@ -55,3 +55,20 @@ def test_an_error_fails_the_command(codexd, codexctl, capsys):
     codexd.answers["bad"] = Refused(-32050, "Codex died")
     assert codexctl("rpc", "bad", "--json") == 3
     assert capsys.readouterr().err == "codexctl: Codex died\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "hint"),
+    [
+        ("thread/lst", "; did you mean thread/list or thread/start?"),
+        ("qqq", "; with --json Codex lists all that it knows"),
+    ],
+)
+def test_an_unknown_method_is_answered_in_short(codexd, codexctl, capsys, method, hint):
+    """Codex lists all that it knows, some two hundred; `--json` shows that as it is."""
+    listed = f"Invalid request: unknown variant `{method}`, expected one of `initialize`, `thread/list`, `thread/start`"
+    codexd.answers[method] = Refused(-32600, listed)
+    assert codexctl("rpc", method) == 1
+    assert capsys.readouterr().err == f"codexctl: Codex knows no method {method}{hint}\n"
+    assert codexctl("rpc", method, "--json") == 1
+    assert json.loads(capsys.readouterr().err)["message"] == listed

@@ -18,7 +18,7 @@ def test_status_for_people(codexd, codexctl, capsys):
     assert lines[0].endswith(f", at {codexd.path}")
     assert lines[1].startswith("Codex 0.163.0 ready, pid 12, up ")
     assert lines[1].endswith(", 0 restarts")
-    assert lines[2:] == ["1 clients, 2 threads, 0 approvals waiting"]
+    assert lines[2:] == ["1 client, 2 threads, 0 approvals waiting"]
     codexd.answers["codexd/status"]["codex"] |= {
         "state": "exited",
         "pid": None,
