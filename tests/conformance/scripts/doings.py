@@ -62,5 +62,19 @@ SCRIPTS = (
         Call("thread/prediction/request", {**_T, "sourceTurnId": "$first"}),
         Call("thread/prediction/request", {**_T, "sourceTurnId": "none"}),
         Call("thread/prediction/request", {**_NONE, "sourceTurnId": "none"}),
+        thread("switched", config={"features": {"step_model_switching": True}}),
+        Call(
+            "turn/start",
+            {"threadId": "$switched", "input": [{"type": "text", "text": "hold switched"}]},
+            save={"turn": "turn.id"},
+            until=(Note("item/agentMessage/delta", {"threadId": "$switched"}),),
+        ),
+        Call("turn/settings/update", {"threadId": "$switched", "turnId": "$turn", "effort": "low"}),
+        Call("turn/settings/update", {"threadId": "$switched", "turnId": "none", "effort": "low"}),
+        Call(
+            "turn/interrupt",
+            {"threadId": "$switched", "turnId": "$turn"},
+            until=(Note("turn/completed", {"turn.id": "$turn"}),),
+        ),
     ),
 )
