@@ -58,10 +58,15 @@ def check_text(line: bytes) -> None:
         raise InvalidMessage("Codex can't read a member named `$serde_json::private::…`")
 
 
+def is_id(raw_id: bytes) -> bool:
+    """Whether it is an id to Codex: a string, or an integer of 64 bits."""
+    is_integer = INTEGER.fullmatch(raw_id) is not None and -(2**63) <= int(raw_id) < 2**63
+    return is_integer or raw_id[:1] == b'"'
+
+
 def check_id(raw_id: bytes) -> None:
     """Raises `InvalidMessage` for an id that is none to Codex."""
-    is_integer = INTEGER.fullmatch(raw_id) and -(2**63) <= int(raw_id) < 2**63
-    if not is_integer and raw_id[:1] != b'"':
+    if not is_id(raw_id):
         raise InvalidMessage("`id` must be a string or a 64-bit integer")
 
 

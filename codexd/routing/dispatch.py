@@ -11,6 +11,7 @@ from codexd.protocol.catalogue import MARKER, REQUEST_ID_IN_PARAMS, RESUMING
 from codexd.protocol.errors import Code
 from codexd.protocol.gates import Gates
 from codexd.protocol.messages import Request
+from codexd.protocol.strictness import is_id
 from codexd.routing import lifecycle
 from codexd.routing.asking import Asking
 from codexd.routing.effects import ClientId, ResumeReading
@@ -97,11 +98,12 @@ class Dispatch:
     def _translate_id_in_params(self, call: Call) -> None:
         """The id of another request in the params becomes what Codex knows that request by, or an id that it never saw.
 
-        A request that is made again means the same one, which may have another number by now.
+        A request that is made again means the same one, which may have another number by now. What is no id is Codex's
+        to refuse.
         """
         asked = REQUEST_ID_IN_PARAMS.get(call.method)
         named = messages.members_of(call.request.params).get("requestId") if asked else None
-        if asked is None or named is None or not call.wants_answer:
+        if asked is None or named is None or not call.wants_answer or not is_id(bytes(named)):
             return
         requests = self._state.requests
         if not call.tries:

@@ -5,9 +5,6 @@ import pytest
 from tests.conformance.all_scripts import NAMES
 from tests.conformance.conftest import Book
 from tests.conformance.coverage import NEVER_WELL
-from tests.conformance.not_yet import NOW_AND_THEN, SCRIPTS as NOT_YET
-from tests.conformance.runs import Run
-from tests.conformance.steps import Script
 
 pytestmark = pytest.mark.e2e
 
@@ -23,20 +20,6 @@ def test_the_stand_in_is_like_codex(book: Book, name: str) -> None:
     """The same for a client that has started `codexd-codex`, as editors and SDKs do; where it adds its directory, and
     where messages are odd."""
     assert book.run(name).differences_of_the_stand_in() == ""
-
-
-@pytest.mark.parametrize("script", NOT_YET, ids=[script.name for script in NOT_YET])
-@pytest.mark.xfail(reason="a known difference that is not wanted", strict=True)
-def test_what_is_not_yet_like_codex(book: Book, script: Script) -> None:
-    """Known bugs: a script that passes belongs among the others."""
-    assert Run(script, book.codex, bare_runs=1).differences == ""
-
-
-@pytest.mark.parametrize("script", NOW_AND_THEN, ids=[script.name for script in NOW_AND_THEN])
-@pytest.mark.xfail(reason="a known difference that is not wanted, seen now and then", strict=False)
-def test_what_is_not_always_like_codex(book: Book, script: Script) -> None:
-    """Known bugs that need a loaded machine."""
-    assert Run(script, book.codex, bare_runs=1).differences == ""
 
 
 def test_every_method_is_tried(book: Book) -> None:

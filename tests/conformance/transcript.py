@@ -6,7 +6,7 @@ So that order is compared too: two things that are the same in one run are the s
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,10 +99,13 @@ def _entries(recording: Recording) -> Iterator[Entry]:
     """Every message with its stream; the player's own markers say which step was the last that had begun."""
     asked = {id: list(calls) for id, calls in recording.asked.items()}
     step = 0
+    announced = {
+        started["params"]["thread"]["id"] for started in recording.messages if _starts_thread(started)
+    }
     for message in recording.messages:
         id = json.dumps(message.get("id"))
         if "method" in message:
-            yield Entry(_stream(message), step, message["method"], message)
+            yield Entry(_stream(message, announced), step, message["method"], message)
         elif id.startswith(f'"{MARKER} '):
             step = int(id.strip('"').split()[1]) + 1
         else:
@@ -111,12 +114,19 @@ def _entries(recording: Recording) -> Iterator[Entry]:
             yield Entry(ANSWERS, call.step if call else step, call.method if call else "", message)
 
 
-def _stream(message: Message) -> str:
+def _starts_thread(message: Message) -> bool:
+    return message.get("method") == "thread/started"
+
+
+def _stream(message: Message, announced: Set[str]) -> str:
+    """``announced``: the threads that have begun with `thread/started`; a sub-agent's does not."""
     params = message.get("params") or {}
     match params:
         case {"threadId": str(thread)} | {"conversationId": str(thread)} | {"thread": {"id": str(thread)}}:
             if message["method"] in _AT_ANY_TIME:
                 return f"thread {thread}, {params.get('name', 'its queue')}{BY_CHANCE}"  # each MCP server starts when it can
+            if thread not in announced and message["method"] in wanted.NEVER_HELD:
+                return f"thread {thread}, for everybody"
             return f"thread {thread}"
         case {"processId": str(handle)} | {"processHandle": str(handle)} | {"watchId": str(handle)}:
             return f"handle {handle}"

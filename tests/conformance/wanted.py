@@ -39,6 +39,10 @@ EITHER_SIDE = {
 }
 """Answers, and what bare Codex itself sends now before and now behind them, too seldom to be seen in a few runs."""
 
+NEVER_HELD = EVERYONE_ALTHOUGH_OF_A_THREAD
+"""What goes to everybody is passed on at once, also of a sub-agent's thread, whose first messages wait until Codex has
+said whose it is: it may overtake them. Among its like it keeps its order."""
+
 LISTS = frozenset({"thread/list", "thread/loaded/list", "thread/search"})
 """Views of all threads, of other clients' too."""
 

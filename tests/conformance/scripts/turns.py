@@ -93,6 +93,13 @@ SCRIPTS = (
         Join("sample"),
     ),
     script(
+        "sub-agents",
+        thread(),
+        turn("thread", "agents hello from below"),
+        Call("thread/list", {"cwd": "$project", "parentThreadId": "$thread"}),
+        Call("thread/read", {"threadId": "$thread"}),
+    ),
+    script(
         "raw events",
         thread(experimentalRawEvents=True),
         turn("thread", "hello"),
