@@ -14,9 +14,13 @@ from codexd.protocol import stand_in
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs as `codex` with these arguments; returns the exit code, unless it has become the real one."""
+    """Runs as `codex` with these arguments; returns the exit code, unless it has become the real one.
+
+    Asked by codexd who it is, it says so, whatever the arguments: a script that starts it may add some of its own, and
+    were it to look for the real Codex then, it would ask that script again, without end.
+    """
     words = sys.argv[1:] if argv is None else argv
-    if [*words] == ["--version"] and os.environ.get(stand_in.QUESTION) == "1":
+    if os.environ.get(stand_in.QUESTION) == "1":
         print(stand_in.NAME, __version__)
         return 0
     leave_codex_path(os.environ, sys.argv[0])

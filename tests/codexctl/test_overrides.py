@@ -22,6 +22,8 @@ from codexctl.overrides import config_of, of_the_process
         ("a={b = 1979-05-27}", {"a": "{b = 1979-05-27}"}),
         ("a=[inf]", {"a": "[inf]"}),
         ("a=99999999999999999999", {"a": "99999999999999999999"}),
+        pytest.param(f"a={'9' * 5000}", {"a": "9" * 5000}, id="very long"),
+        pytest.param(f"a={'[' * 2000}", {"a": "[" * 2000}, id="very deep"),
         ("a=1\nb=2", {"a": 1}),
         ("use_legacy_landlock=true", {"features.use_legacy_landlock": True}),
     ],

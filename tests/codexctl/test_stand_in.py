@@ -7,10 +7,16 @@ import pytest
 from codexctl.stand_in import leave_codex_path, main
 
 
-def test_asked_who_it_is_it_says_so(capsys, monkeypatch):
-    """That is how a codexd that looks for a Codex passes it over."""
+@pytest.mark.parametrize("words", [["--version"], ["-c", "a=1", "--version"], ["app-server"], []])
+def test_asked_who_it_is_it_says_so(capsys, monkeypatch, words):
+    """That is how a codexd that looks for a Codex passes it over, and a script that starts it with words of its own."""
+
+    def no_exec(*_: object) -> None:
+        raise AssertionError("it becomes another program")
+
+    monkeypatch.setattr(os, "execv", no_exec)
     monkeypatch.setenv("CODEXD_SHIM", "1")
-    assert main(["--version"]) == 0
+    assert main(words) == 0
     assert capsys.readouterr().out.split()[0] == "codexd-codex"
 
 

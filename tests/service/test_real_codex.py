@@ -28,6 +28,17 @@ def test_it_is_the_codex_that_codexd_would_start(place: Place) -> None:
     assert "no Codex found" in become(place, CODEX_PATH="codexd-codex").stderr
 
 
+def test_a_script_around_the_stand_in_is_passed_over(place: Place) -> None:
+    """Whatever it puts before the words that it was given: it would be asked, and ask itself, without end."""
+    real = place.root / "real"
+    real.mkdir()
+    place.codex("0.163.0").rename(real / "codex")
+    at_most_5 = 'echo x >>"$HOME/asked"; [ $(wc -l <"$HOME/asked") -le 5 ] || exit'
+    place.program("codex", f'{at_most_5}\nexec {sys.executable} -m codexctl.stand_in -c a=high "$@"')
+    done = become(place, "--version", PATH=f"{place.bin}:{real}:/usr/bin:/bin")
+    assert (done.returncode, done.stdout) == (0, "codex-cli 0.163.0\n")
+
+
 def test_npms_wrapper_stays_a_wrapper(place: Place) -> None:
     """It tells its Codex how it was installed; only where it cannot be run it is the binary itself."""
     wrapper = place.root / "lib/node_modules/@openai/codex/bin/codex.js"
