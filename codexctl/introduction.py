@@ -57,7 +57,7 @@ class Introduction:
         """
         try:
             message = json.loads(line.decode(), object_pairs_hook=_members)
-            return json.dumps(message, separators=(",", ":")).encode() if self._introduce(message) else line
+            return _written(message) if self._introduce(message) else line
         except (ValueError, RecursionError):
             return line
 
@@ -73,6 +73,11 @@ class Introduction:
             return False
         params["capabilities"] = {**capabilities, "codexd": {**self._about, **own}}
         return True
+
+
+def _written(message: object) -> bytes:
+    """Raises `ValueError` for a number that is none of JSON, as 1e999 becomes one when it is read."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:

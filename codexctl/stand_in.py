@@ -8,6 +8,7 @@ import sys
 from collections.abc import MutableMapping, Sequence
 
 from codexctl import app_server_line, stdio
+from codexctl.descriptors import open_missing
 from codexctl.endings import ended
 from codexd import __version__
 from codexd.protocol import stand_in
@@ -19,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Asked by codexd who it is, it says so, whatever the arguments: a script that starts it may add some of its own, and
     were it to look for the real Codex then, it would ask that script again, without end.
     """
+    open_missing()
     words = sys.argv[1:] if argv is None else argv
     if os.environ.get(stand_in.QUESTION) == "1":
         print(stand_in.NAME, __version__)

@@ -7,12 +7,13 @@ closes. When stdin ends, the answers that are under way still come. SIGTERM ends
 
 import json
 import os
+import select
 import socket
 import sys
 import threading
 
 from codexctl.app_server_line import AppServer
-from codexctl.exits import Exit
+from codexctl.exits import Exit, Failure
 from codexctl.introduction import Introduction
 from codexctl.reach import check_home, reach
 from codexctl.unix_socket import NO_SIGPIPE
@@ -20,6 +21,7 @@ from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
 
 CHUNK_BYTES = 64 * 1024
+_MAX_ANSWER_BYTES = 1024 * 1024
 _STDIN, _STDOUT = 0, 1
 
 
@@ -28,6 +30,7 @@ def serve(program: str, line: AppServer, path: str | None, *, start: bool) -> Ex
 
     Raises:
         Unavailable: there is no codexd, it serves another CODEX_HOME, or it has closed the connection.
+        Failure: stdout takes nothing more, as on a disk that is full.
     """
     config, unheard = line
     if unheard:
@@ -39,35 +42,72 @@ def serve(program: str, line: AppServer, path: str | None, *, start: bool) -> Ex
         )
     connection, where, named = reach(path, start=start)
     with connection:
-        home, further = _served_home(connection)
+        home, further = _served_home(connection, where)
         check_home(where, home, named=named)
         stdin_ended = threading.Event()
-        introduction = Introduction(_about(config))
+        introduction = Introduction(_about(program, config))
         threading.Thread(target=_pass_on, args=(connection, introduction, stdin_ended), daemon=True).start()
         if not _pass_back(connection, further) or stdin_ended.is_set():
             return Exit.DONE
     raise Unavailable("codexd closed the connection")
 
 
-def _about(config: dict[str, object]) -> dict[str, object]:
-    about: dict[str, object] = {"config": config} if config else {}
+def _about(program: str, config: dict[str, object]) -> dict[str, object]:
+    """What codexd is to be told; says on stderr what cannot be, because it is not UTF-8."""
+    told = {key: value for key, value in config.items() if _is_utf8({key: value})}
+    untold = [f"-c {key}" for key in config if key not in told]
+    about: dict[str, object] = {"config": told} if told else {}
     try:
-        return {"cwd": os.getcwd(), **about}
-    except FileNotFoundError:  # the directory has been removed since
-        return about
+        cwd = os.getcwd()
+    except FileNotFoundError:  # it has been removed since
+        cwd = None
+    if cwd is not None and not _is_utf8(cwd):
+        untold.insert(0, f"the directory {cwd}")
+    elif cwd is not None:
+        about = {"cwd": cwd, **about}
+    if untold:
+        print(f"{program}: not valid UTF-8, and not passed on: {', '.join(untold)}", file=sys.stderr)
+    return about
 
 
-def _served_home(connection: socket.socket) -> tuple[str | None, bytes]:
+def _is_utf8(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _served_home(connection: socket.socket, where: str) -> tuple[str | None, bytes]:
     """The CODEX_HOME of the codexd at the other end, asked before a byte of the client is handed over, and what follows."""
-    connection.sendall(b'{"id":0,"method":"%s","params":{}}\n' % extension.STATUS.encode(), NO_SIGPIPE)
+    try:
+        connection.sendall(b'{"id":0,"method":"%s","params":{}}\n' % extension.STATUS.encode(), NO_SIGPIPE)
+    except ConnectionError:
+        pass  # a codexd that turns its clients away has closed already, and what it said is still to be read
     answer = b""
-    while b"\n" not in answer:
+    while b"\n" not in answer and len(answer) < _MAX_ANSWER_BYTES:
         chunk = _received(connection)
         if not chunk:
             raise Unavailable("codexd closed the connection")
         answer += chunk
     line, _, further = answer.partition(b"\n")
-    return json.loads(line)["result"]["codexd"].get("codexHome"), further
+    return _home_of(line, where), further
+
+
+def _home_of(line: bytes, where: str) -> str | None:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        message = None
+    match message:
+        case {"result": {"codexd": {"codexHome": str(home)}}}:
+            return home
+        case {"result": {"codexd": dict()}}:
+            return None
+        case {"error": {"message": str(sentence)}}:
+            raise Unavailable(sentence)
+        case _:
+            raise Unavailable(f"what listens at {where} is no codexd")
 
 
 def _pass_on(connection: socket.socket, introduction: Introduction, ended: threading.Event) -> None:
@@ -83,16 +123,37 @@ def _pass_on(connection: socket.socket, introduction: Introduction, ended: threa
 
 def _pass_back(connection: socket.socket, first: bytes) -> bool:
     """Passes on what codexd sends; True when codexd closed, False when the client did."""
-    chunk = first or _received(connection)
-    while chunk:
+    either = select.poll()
+    either.register(connection, select.POLLIN)
+    either.register(_STDOUT, 0)
+    chunk = first
+    while True:
         left = memoryview(chunk)
         try:
             while left:
                 left = left[os.write(_STDOUT, left) :]
         except BrokenPipeError:
             return False
+        except OSError as error:
+            raise Failure(Exit.FAILED, f"stdout cannot be written to: {error.strerror}") from None
+        if not _waited(either):
+            return False
         chunk = _received(connection)
-    return True
+        if not chunk:
+            return True
+
+
+def _waited(either: select.poll) -> bool:
+    """Waits until codexd has said something or closed; False when nobody reads stdout any more."""
+    while True:
+        events = dict(either.poll())
+        stdout = events.pop(_STDOUT, 0)
+        if stdout & (select.POLLERR | select.POLLHUP):
+            return False
+        if stdout:  # where this file cannot be watched
+            either.unregister(_STDOUT)
+        if events:
+            return True
 
 
 def _received(connection: socket.socket) -> bytes:

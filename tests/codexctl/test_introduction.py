@@ -49,6 +49,7 @@ WRONG = [
     b'\xef\xbb\xbf{"id":1, "method":"initialize","params":{}}',
     b'{"id":1, "method":"initialize","params":{"x":"\xff"}}',
     b'{"id":1, "method":"initialize","params":{"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}}",
+    b'{"id":1, "method":"initialize","params":{"x":1e999}}',
     b'["initialize"]',
     b'{"id":1,  "method":"turn/start","params":{"text":"\\"method\\": \\"initialize\\", or \\u0022"}}',
     b'{"id":1,  "method":"initialized" , "params":{"x":"initialize"}}',

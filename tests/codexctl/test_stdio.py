@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,12 +158,20 @@ def test_a_codexd_that_is_killed_is_no_traceback(shim):
 
 
 def test_a_client_that_reads_no_more_ends_it(shim):
-    """Nobody would see what codexd sends."""
+    """Nobody would see what codexd sends; it need not send anything for that."""
     one = shim()
     one.process.stdout.close()
-    one.codexd.sendall(b"anybody?\n")
     assert one.end() == (0, "")
     assert one.lines.read() == b""
+
+
+def test_a_client_that_leaves_in_the_middle_ends_it(shim):
+    """It is writing then, and not waiting."""
+    one = shim()
+    one.codexd.sendall(b"x" * 128 * 1024)
+    assert one.read(1) == b"x"
+    one.process.stdout.close()
+    assert one.end() == (0, "")
 
 
 def test_a_codexd_that_does_not_listen_any_more_has_the_last_word(shim):
@@ -255,6 +264,66 @@ def test_a_codexd_that_says_nothing_is_said(codexd):
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (b'{"id":null,"error":{"code":-32050,"message":"no home"}}', "no home"),
+        (b"HTTP/1.1 503 Service Unavailable\r", "what listens at SOCKET is no codexd"),
+        (b'{"id":0,"result":{}}', "what listens at SOCKET is no codexd"),
+        (b"x" * MIB, "what listens at SOCKET is no codexd"),
+    ],
+)  # fmt: skip
+def test_another_answer_than_codexds_is_a_sentence(codexd, said, sentence):
+    """codexd's own where it has one."""
+
+    def answer(connection, params):
+        connection.send_bytes(said + b"\n")
+        connection.hang_up()
+
+    codexd.answers["codexd/status"] = answer
+    done = run("app-server")
+    expected = f"codexd-codex: {sentence}\n".replace("SOCKET", str(codexd.path))
+    assert (done.returncode, done.stdout, done.stderr) == (Exit.UNAVAILABLE, "", expected)
+
+
+def test_what_is_not_utf8_is_left_out_and_said(codexd, place):
+    """The directory and the override; the rest is told, and the client is served."""
+    codexd.answers["initialize"] = lambda connection, params: connection.hang_up()
+    there = os.fsencode(place) + b"/\xff"
+    os.mkdir(there)
+    done = run("app-server", "-c", b"a=\xff", "-c", "b=1", cwd=there, input=INITIALIZE)
+    assert codexd.requests("initialize") == [{"capabilities": {"codexd": {"config": {"b": 1}}}}]
+    assert done.stderr.splitlines()[0] == (
+        f"codexd-codex: not valid UTF-8, and not passed on: the directory {place}/\\udcff, -c a"
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_descriptor_is_dev_null(codexd, place, closed):
+    """The connection does not take its place: codexd would be read from, or written to, as if it were the client."""
+    codexd.answers["initialize"] = lambda connection, params: (params, connection.hang_up)
+    script = f'exec "$0" -m codexctl.stand_in app-server {closed}'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        input=b"",
+        capture_output=True,
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert [message["method"] for message in codexd.received] == ["codexd/status"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="writes to Linux's /dev/full")
+def test_a_disk_that_is_full_is_a_sentence(codexd):
+    """What was not written is lost, and the exit code says so."""
+    codexd.answers["initialize"] = {}
+    with open("/dev/full", "wb") as full:
+        done = run("app-server", input=INITIALIZE, stdout=full, stderr=subprocess.PIPE)
+    said = "codexd-codex: stdout cannot be written to: No space left on device\n"
+    assert (done.returncode, done.stderr) == (Exit.FAILED, said)
+
+
 def test_a_directory_that_is_gone_is_not_told(codexd, place):
     """It is nowhere, and codexd's own will do."""
     codexd.answers["initialize"] = lambda connection, params: connection.hang_up()
@@ -271,13 +340,16 @@ def test_a_directory_that_is_gone_is_not_told(codexd, place):
     assert codexd.requests("initialize") == [{"capabilities": {"codexd": {}}}]
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    """`codexd-codex` on an empty stdin."""
+INITIALIZE = '{"id":1,"method":"initialize","params":{}}\n'
+
+
+def run(*words: str | bytes, **how: Any) -> subprocess.CompletedProcess[str]:
+    """`codexd-codex`, by default on an empty stdin."""
+    pipes = {} if "stdout" in how else {"capture_output": True}
     return subprocess.run(
         [sys.executable, "-m", "codexctl.stand_in", *words],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        input="",
-        capture_output=True,
         text=True,
         timeout=PATIENCE_S,
+        **{"input": "", **pipes, **how},
     )

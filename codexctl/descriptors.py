@@ -1,0 +1,21 @@
+"""stdin, stdout and stderr of a program that was started without one of them, as with `<&-`."""
+
+import os
+import sys
+
+
+def open_missing() -> None:
+    """Opens /dev/null in place of what is closed, as Codex does: else the next file or socket would get its number.
+
+    What this program becomes or starts inherits them.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            assert os.open(os.devnull, os.O_RDWR) == descriptor, "the lowest number that is free"
+            os.set_inheritable(descriptor, True)
+    # Python has none where nothing was open, and prints on stdout what was meant for a stderr that is None.
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
