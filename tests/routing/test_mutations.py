@@ -152,8 +152,8 @@ MUTATIONS = {
     ),
     "a gated notification passes": (
         "clients.py",
-        "said.opted_out if said.experimental else said.opted_out | GATED_NOTIFICATIONS:",
-        "said.opted_out:",
+        "    return said.opted_out if said.experimental else said.opted_out | GATED_NOTIFICATIONS\n",
+        "    return said.opted_out\n",
     ),
     "additional permissions are shown to everybody": (
         "asking.py",
@@ -212,8 +212,8 @@ MUTATIONS = {
     ),
     "a cancelling request that is made again names what had the number before": (
         "dispatch.py",
-        "        if asked is None or named is None:\n",
-        "        if asked is None or named is None or call.tries:\n",
+        "        if asked is None or named is None or not call.wants_answer or not is_id(bytes(named)):\n",
+        "        if asked is None or named is None or not call.wants_answer or not is_id(bytes(named)) or call.tries:\n",
     ),
     "a directory counts more than what the request says": (
         "defaults.py",
