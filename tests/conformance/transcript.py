@@ -6,7 +6,7 @@ So that order is compared too: two things that are the same in one run are the s
 
 import json
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +70,8 @@ class Transcript:
 
 def transcribe(recording: Recording, root: str, noise: Noise) -> Transcript:
     """What is of somebody else is left out; of another client's threads only what goes to everybody may be in it."""
-    entries = [entry for entry in _entries(recording) if not wanted.is_noise(entry.message, noise)]
+    own = (entry for entry in _entries(recording) if not wanted.is_noise(entry.message, noise))
+    entries = list(_said_once(own))
     streams: dict[str, list[Entry]] = {}
     for entry in entries:
         streams.setdefault(entry.stream, []).append(entry)
@@ -93,6 +94,17 @@ def transcribe(recording: Recording, root: str, noise: Noise) -> Transcript:
             named[stream] = list({entry.method: entry for entry in named[stream]}.values())
             named[stream].sort(key=lambda entry: entry.method)
     return Transcript(named, [title[entry.stream] for entry in entries])
+
+
+def _said_once(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """A thread's status, and then the same status again, is one."""
+    statuses: dict[str, Message] = {}
+    for entry in entries:
+        if entry.method == wanted.STATUS and statuses.get(entry.stream) == entry.message["params"]:
+            continue
+        if entry.method == wanted.STATUS:
+            statuses[entry.stream] = entry.message["params"]
+        yield entry
 
 
 def _entries(recording: Recording) -> Iterator[Entry]:

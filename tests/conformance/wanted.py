@@ -43,6 +43,10 @@ NEVER_HELD = EVERYONE_ALTHOUGH_OF_A_THREAD
 """What goes to everybody is passed on at once, also of a sub-agent's thread, whose first messages wait until Codex has
 said whose it is: it may overtake them. Among its like it keeps its order."""
 
+STATUS = "thread/status/changed"
+"""Said twice with the same status it counts once: an archived thread that Codex is to unload at once, as codexd's Codex
+is, may say `notLoaded` for both reasons (seen once in some hundred loaded runs)."""
+
 LISTS = frozenset({"thread/list", "thread/loaded/list", "thread/search"})
 """Views of all threads, of other clients' too."""
 
