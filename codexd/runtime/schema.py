@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMA_SECONDS = 10.0
 """How long Codex may take for its schema."""
+_PREFIX = "codexd-schema-"
 _FORMAT = 1
 """Counts up when `Gates` changes its shape or its meaning."""
 
@@ -41,7 +42,7 @@ async def learn(launch: Launch) -> Gates | str:
         kept = _read(launch.schema_file)
         if kept is not None and kept.key == key:
             return kept.gates
-        directory = Path(tempfile.mkdtemp(prefix="codexd-schema-"))
+        directory = await trio.to_thread.run_sync(_directory, launch.schema_file.parent)
         try:
             gates = await _generated(launch, directory)
         finally:
@@ -51,6 +52,23 @@ async def learn(launch: Launch) -> Gates | str:
         return f"the schema of Codex {launch.version} can't be had: {error}"
     _keep(launch.schema_file, _Kept(key, gates))
     return gates
+
+
+def _directory(state: Path) -> Path:
+    """A new directory to write editions into, beside what is kept, or where temporary files are when nothing can be.
+
+    A codexd that is killed leaves its own behind, so those of earlier ones go first. Only one codexd uses the place beside
+    what is kept, and it learns one schema at a time; of those among the temporary files any may be in use.
+    """
+    for leftover in state.glob(f"{_PREFIX}*"):
+        try:
+            shutil.rmtree(leftover)
+        except OSError as error:
+            logger.info("%s is of no use and cannot be removed: %s", leftover, error)
+    try:
+        return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=state))
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix=_PREFIX))
 
 
 def _key(launch: Launch) -> str:

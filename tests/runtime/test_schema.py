@@ -81,6 +81,19 @@ async def test_a_place_where_nothing_can_be_kept_is_no_hindrance(launch: Launch)
     assert await learn(nowhere) == LEARNT
 
 
+async def test_what_a_codexd_that_was_killed_has_left_is_removed(launch: Launch) -> None:
+    """It wrote beside what is kept, and what Codex writes now is there, too, until it is read."""
+    state = launch.schema_file.parent
+    (state / "codexd-schema-old").mkdir()
+    (state / "codexd-schema-old" / "stable").touch()
+    (state / "codexd-schema-file").touch()  # no directory: it stays, and is no hindrance
+    made = schema._directory(state)
+    assert [*state.glob("codexd-schema-*/*")] == []
+    assert made.parent == state
+    assert await learn(launch) == LEARNT
+    assert sorted(state.glob("codexd-schema-*")) == [state / "codexd-schema-file"]
+
+
 async def test_a_codex_that_refuses_says_why(tmp_path: Path) -> None:
     """Its last words are in the sentence."""
     refusing = manners(tmp_path, status=1)
