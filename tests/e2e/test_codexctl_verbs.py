@@ -155,7 +155,8 @@ def test_questions_are_answered(world: World, prompt: str, argv: list[str], answ
     client, _, turn, number = asked(world, prompt)
     verb, *options = argv
     done = world.codexctl("approvals", verb, str(number), *options)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith(f"{number} {'declined' if verb == 'decline' else 'answered'}: ")
     assert answer in said(client, turn)
 
 
