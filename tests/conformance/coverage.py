@@ -56,7 +56,6 @@ NEVER_WELL = {
     "mcpServer/event/stream/start": "hosted apps alone have events",
     "plugin/read": "there is no plug-in without a catalogue from the network",
     "thread/prediction/request": "needs a feature that is not there yet",
-    "turn/settings/update": "needs a feature that is not there yet",
 }
 """Methods that are called badly only, or are refused, each with the reason."""
 
