@@ -25,10 +25,7 @@ demo:
 	@$(RUN) codexd.demo
 
 test: setup
-	@$(RUN) coverage erase
-	$(RUN) coverage run -m pytest
-	@$(RUN) coverage combine --quiet
-	@$(RUN) coverage report
+	scripts/test.sh
 
 check: setup
 	$(RUN) ruff format --check $(SOURCES)
