@@ -25,7 +25,10 @@ demo:
 	@$(RUN) codexd.demo
 
 test: setup
-	scripts/test.sh
+	@$(RUN) coverage erase
+	$(RUN) coverage run -m pytest
+	@$(RUN) coverage combine --quiet
+	@$(RUN) coverage report
 
 check: setup
 	$(RUN) ruff format --check $(SOURCES)
