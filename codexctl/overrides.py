@@ -68,10 +68,7 @@ def _with(table: dict[str, object], path: list[str], value: object) -> dict[str,
 def _value(text: str) -> object:
     try:
         value: object = tomllib.loads(f"_x_ = {text}")["_x_"]
-    except (
-        ValueError,
-        RecursionError,
-    ):  # a number of thousands of digits is no TOMLDecodeError, nor is deep nesting
+    except (ValueError, RecursionError):  # thousands of digits are no TOMLDecodeError, nor is deep nesting
         return text.strip("\"'")
     return value if _is_json(value) else text
 

@@ -3,7 +3,8 @@
 Codex writes its schema in two editions, with and without what is experimental; the difference is the gate. codexd has
 asked for everything, once and for all clients, so the gate stands in codexd, for each client, with Codex's own words.
 
-What no schema says stands in the catalogue (`GATED_VARIANTS`): which values of a stable member are experimental.
+What no schema says stands in the catalogue (`GRANULAR`, `GATED_LOGINS`): which values of a stable member are
+experimental.
 """
 
 from typing import Any
@@ -76,7 +77,9 @@ def read_gates(stable: bytes, experimental: bytes) -> Gates:
             if (found := tuple(_difference(narrow, wide, narrow.params[method], wide.params[method], ())))
         }
         policies = frozenset(
-            method for method, params in wide.params.items() if _POLICY_REF in str(_property(wide, params))
+            method
+            for method, params in wide.params.items()
+            if _POLICY_REF in str(wide.properties(params).get(APPROVAL_POLICY))
         )
         return Gates(frozenset(wide.params) - frozenset(narrow.params), members, policies)
     except (msgspec.DecodeError, AttributeError, KeyError, IndexError, TypeError) as error:
@@ -102,10 +105,6 @@ class _Schema:
             schema = self._definitions[schema["$ref"].rpartition("/")[2]]
         found: dict[str, Any] = schema.get("properties", {})
         return found
-
-
-def _property(schema: _Schema, params: dict[str, Any]) -> Any:
-    return schema.properties(params).get(APPROVAL_POLICY)
 
 
 def _difference(

@@ -174,6 +174,13 @@ def request(raw_id: bytes, method: str, params: Any = None) -> bytes:
     )
 
 
+def own_request(raw_id: bytes, method: str, params: Any = None) -> Request:
+    """A request of our own, as it would be read."""
+    made = parse(request(raw_id, method, params))
+    assert isinstance(made, Request), "it was made as one"
+    return made
+
+
 def notification(method: str, params: Any) -> bytes:
     """The line of a notification of our own."""
     return b'{"method":%b,"params":%b}' % (encode(method), encode(params))
@@ -200,21 +207,32 @@ def members_of(raw: Raw | UnsetType) -> dict[str, Raw]:
         return {}
 
 
+def gives(raw: Raw | UnsetType, member: str) -> bool:
+    """Whether an object has this member, and not as null, which is the same to Codex as leaving it out."""
+    return bytes(members_of(raw).get(member, b"null")) != b"null"
+
+
 def without(message: Request, member: str) -> Request:
-    """The request without one member of its `params`."""
-    start, end = members.spans(message.line, members.decode(message.line))["params"]
+    """A request of Codex without one member of its `params`."""
     params = {name: value for name, value in members_of(message.params).items() if name != member}
-    left = parse_codex(message.line[:start] + encode(params) + message.line[end:])
+    left = parse_codex(_with_params(message, params))
     assert isinstance(left, Request), "only its params were changed"
     return left
 
 
-def rewritten(message: Notification | Request, changes: dict[str, Any]) -> bytes:
-    """The message's line with some members of `params`, which is an object, replaced or added.
+def changed(message: Request, changes: dict[str, Any]) -> Request:
+    """A client's request with some members of `params`, which is an object, replaced or added."""
+    new = parse(rewritten(message, changes))
+    assert isinstance(new, Request), "only members of its params were changed"
+    return new
 
-    Everything else in the line stays as it is.
-    """
-    line = message.line
-    params = encode({**members_of(message.params), **changes})
-    start, end = members.spans(line, members.decode(line))["params"]
-    return line[:start] + params + line[end:]
+
+def rewritten(message: Notification | Request, changes: dict[str, Any]) -> bytes:
+    """The message's line with some members of `params`, which is an object, replaced or added."""
+    return _with_params(message, {**members_of(message.params), **changes})
+
+
+def _with_params(message: Notification | Request, params: dict[str, Any]) -> bytes:
+    """The message's line with other `params` in the place of its own; everything else is the same to the byte."""
+    start, end = members.spans(message.line, members.decode(message.line))["params"]
+    return message.line[:start] + encode(params) + message.line[end:]

@@ -20,8 +20,6 @@ from codexd.routing.requests import Call, Purpose
 from codexd.routing.sharing import Sharing
 from codexd.routing.state import State
 
-ALREADY_INITIALIZED = "Already initialized"
-"""Codex's words for an `initialize` that it can read."""
 _CLOSING = "is closing; retry thread/resume"
 """In the error of a resume that comes while Codex unloads the thread (measured); it is just asked again."""
 
@@ -151,7 +149,7 @@ class Answers:
         if call.method != "initialize" or call.owner is None:
             return False
         first = self._state.clients[call.owner].handshake is Handshake.NONE
-        return first and params.error_body(answer.error)[1] == ALREADY_INITIALIZED
+        return first and params.error_body(answer.error)[1] == introduction.ALREADY
 
     def _attached(self, call: Call, answer: Response, line: bytes) -> None:
         """The answer names the thread: what came for it before goes to the asker in front of the answer."""
@@ -172,9 +170,8 @@ class Answers:
             thread.turn = described.turns[-1].id
         if not call.abandoned:
             self._dispatch.unloading.follow(thread, client)
-            if bytes(messages.members_of(call.request.params).get(DECLARES_TOOLS, b"null")) != b"null":
+            if messages.gives(call.request.params, DECLARES_TOOLS):
                 thread.tools_of = client
-            self._dispatch.unloading.not_released(thread)
         self._notifications.deliver_held(thread.id)
         self._notifications.open_adopted()
         if call.method != "thread/start":

@@ -25,9 +25,7 @@ def with_defaults(request: Request, said: Codexd | None) -> Request:
     changes = _directory(request.method, given, said) | _config(request.method, given, said)
     if not changes or not _is_object(request.params):
         return request
-    changed = messages.parse(messages.rewritten(request, changes))
-    assert isinstance(changed, Request), "only members of its params were changed"
-    return changed
+    return messages.changed(request, changes)
 
 
 def _is_object(params: Raw | UnsetType) -> bool:

@@ -10,7 +10,6 @@ from codexd.protocol import messages
 from codexd.protocol.catalogue import MARKER, REQUEST_ID_IN_PARAMS, RESUMING
 from codexd.protocol.errors import Code
 from codexd.protocol.gates import Gates
-from codexd.protocol.messages import Request
 from codexd.protocol.strictness import is_id
 from codexd.routing import lifecycle
 from codexd.routing.asking import Asking
@@ -108,11 +107,7 @@ class Dispatch:
         requests = self._state.requests
         if not call.tries:
             call.about = requests.newest(call.owner, bytes(named), asked)
-        changed = messages.parse(
-            messages.rewritten(call.request, {"requestId": requests.number_of(call.about)})
-        )
-        assert isinstance(changed, Request), "only a member of its params was changed"
-        call.request = changed
+        call.request = messages.changed(call.request, {"requestId": requests.number_of(call.about)})
 
     def _gated(self, call: Call) -> str | None:
         """What in the request its asker has not the capability for."""

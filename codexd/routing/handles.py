@@ -79,9 +79,7 @@ class Handles:
                 return request, None
             if not handle and member in NEVER_EMPTY:
                 return request, None
-        rewritten = messages.parse(messages.rewritten(request, {member: _tagged(client, handle)}))
-        assert isinstance(rewritten, Request), "only a member of its params was changed"
-        return rewritten, handle
+        return messages.changed(request, {member: _tagged(client, handle)}), handle
 
     def asked(self, call: Call) -> None:
         """Codex is asked to close something: from now on codexd must not open it again, unless its owner does."""

@@ -8,6 +8,8 @@ import re
 import msgspec
 from msgspec import Raw, Struct, UnsetType
 
+ALREADY = "Already initialized"
+"""Codex's words for an `initialize` that it can read, and that comes after another one."""
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 
 
@@ -99,4 +101,4 @@ def problem(params: Raw | UnsetType) -> str:
         read(params)
     except msgspec.DecodeError as error:
         return f"Invalid request: {error}"
-    return "Already initialized"
+    return ALREADY

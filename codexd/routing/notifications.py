@@ -168,7 +168,7 @@ class Notifications:
         """Everybody hears of it; where to log in is for the client that asked."""
         state = self._state
         clients = state.clients.wanting(notification.method, state.clients.initialized())
-        if bytes(messages.members_of(notification.params).get(AUTH_URL, b"null")) == b"null":
+        if not messages.gives(notification.params, AUTH_URL):
             state.tell(clients, notification.line)
             return
         asker = tuple(client for client in clients if client == state.origins.gateway_login)

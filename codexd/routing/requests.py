@@ -150,6 +150,4 @@ class Requests:
 
 def own_call(purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> Call:
     """A request of codexd's own; its id is filled in when it is sent."""
-    request = messages.parse(messages.request(b"0", method, params))
-    assert isinstance(request, Request), "it was made as one"
-    return Call(None, request, thread, purpose=purpose)
+    return Call(None, messages.own_request(b"0", method, params), thread, purpose=purpose)

@@ -155,7 +155,8 @@ class Router:
         """When `tick` is to be called, if nothing comes before."""
         state = self._state
         parts = (state.life, state.flow, state.deserted, state.releases, state.server_requests)
-        return min((part.deadline for part in parts if part.deadline is not None), default=None)
+        deadlines = [part.deadline for part in parts]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def ready(self) -> bool:
         """Whether Codex takes requests."""

@@ -59,8 +59,7 @@ class Sharing:
 
     def ask_for_thread(self, call: Call) -> None:
         """Asks Codex for what the answer needs, before anything else of the same client."""
-        read = messages.parse(messages.request(call.request.id, "thread/read", {"threadId": call.thread}))
-        assert isinstance(read, Request), "it was made as one"
+        read = messages.own_request(call.request.id, "thread/read", {"threadId": call.thread})
         asked = Call(
             call.owner, read, call.thread, tries=call.tries, instead_of=call.request, joins=call.joins + 1
         )
@@ -89,7 +88,6 @@ class Sharing:
             return
         self._dispatch.unloading.follow(thread, client)
         thread.joined.add(client)
-        self._dispatch.unloading.not_released(thread)
         assert call.instead_of is not None, "codexd has asked in its stead"
         state.tell((client,), messages.result(call.request.id, _resumed(thread, now, call.instead_of)))
         everybody = state.clients.wanting("thread/goal/cleared", state.clients.initialized())
@@ -128,7 +126,6 @@ def _resumed(thread: Thread, now: Raw, asked: Request) -> dict[str, Any]:
     today = messages.members_of(now)
     said = messages.members_of(thread.started)
     said |= {name: today[name] for name in _NOW if name in today and name in said}
-    wants_page = bytes(messages.members_of(asked.params).get("initialTurnsPage", b"null")) != b"null"
     settings = {
         "model": said.get("model"),
         "reasoning_effort": said.get("reasoningEffort"),
@@ -138,7 +135,7 @@ def _resumed(thread: Thread, now: Raw, asked: Request) -> dict[str, Any]:
         **said,
         "thread": now,
         "collaborationMode": {"mode": "default", "settings": settings},
-        "initialTurnsPage": _EMPTY_PAGE if wants_page else None,
+        "initialTurnsPage": _EMPTY_PAGE if messages.gives(asked.params, "initialTurnsPage") else None,
         "turnsBackwardsCursor": None,
         "itemsBackwardsCursor": None,
     }

@@ -22,9 +22,10 @@ class Unloading:
         self._state = state
 
     def follow(self, thread: Thread, client: ClientId) -> None:
-        """The client follows the thread from now on; nobody lets go of it any more."""
+        """The client follows the thread from now on; nobody lets go of it any more, and who waits for that is told."""
         self._state.threads.subscribe(thread, client)
         self._state.deserted.cancel(thread.id)
+        self.not_released(thread)
 
     def release(self, thread: Thread) -> None:
         """Lets Codex unload a thread that nobody follows and in which nothing happens, and its sub-agents' threads."""

@@ -50,9 +50,8 @@ class WebSocket:
 
     framing: Framing = FRAMES
     lingers = False
-    receive_bytes = (
-        16 * 1024
-    )  # thousands of the shortest frames, each of which costs ten times what a line costs
+    receive_bytes = 16 * 1024
+    """Thousands of the shortest frames, each of which costs ten times what a line costs."""
 
     def __init__(self, limit: int, send: Callable[[bytes], None]) -> None:
         self._protocol = ServerProtocol(origins=[None], max_size=limit, logger=_library_logger)
