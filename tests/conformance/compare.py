@@ -1,7 +1,8 @@
 """Whether what a client saw through codexd is what it sees of a Codex of its own.
 
 Stream by stream: the answers in their order, each thread's messages, the rest. And where an answer stands among the
-messages of each stream. Bare Codex itself swaps a few under load, so both may be as in any one of several bare runs.
+messages of each stream. Bare Codex itself swaps a few under load, so both may be as in any one of several bare runs;
+a thread's status, which Codex tells from a task of its own, is swapped the most.
 """
 
 import difflib
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from tests.conformance.transcript import ANSWERS, BY_CHANCE, Entry, Transcript
-from tests.conformance.wanted import EITHER_SIDE
+from tests.conformance.wanted import EITHER_SIDE, STATUS
 
 
 @dataclass(frozen=True)
 class Difference:
-    """``of_place``: everything was sent, but an answer stands elsewhere among the other messages."""
+    """``of_place``: everything was sent, but an answer, or a thread's status, stands elsewhere among the others."""
 
     text: str
     of_place: bool = False
@@ -29,7 +30,8 @@ def differences(bare: Sequence[Transcript], through: Transcript) -> list[Differe
         ours = _lines(through, stream)
         if not any(_is_same(stream, ours, _lines(run, stream)) for run in bare):
             expected, got = bare[0].streams.get(stream, []), through.streams.get(stream, [])
-            found.append(Difference(_difference(stream, expected, got)))
+            of_place = any(_statuses_aside(through, stream) == _statuses_aside(run, stream) for run in bare)
+            found.append(Difference(_difference(stream, expected, got), of_place))
     return found or _misplaced(bare, through)
 
 
@@ -39,6 +41,15 @@ def _is_same(stream: str, ours: list[str], theirs: list[str]) -> bool:
         length = min(len(ours), len(theirs))
         return ours[:length] == theirs[:length]
     return ours == theirs
+
+
+def _statuses_aside(run: Transcript, stream: str) -> tuple[list[str], list[str]]:
+    """What is said of the thread's status, and all the rest, each in its order."""
+    entries = run.streams.get(stream, ())
+    return (
+        [_line(entry) for entry in entries if entry.method == STATUS],
+        [_line(entry) for entry in entries if entry.method != STATUS],
+    )
 
 
 def _lines(run: Transcript, stream: str) -> list[str]:

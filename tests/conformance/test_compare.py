@@ -80,6 +80,16 @@ def test_a_swap_is_said_to_be_of_place_and_a_loss_is_not() -> None:
     assert (swapped.of_place, lost.of_place) == (True, False)
 
 
+def test_the_place_of_a_status_is_tried_again_and_its_loss_is_not() -> None:
+    """Codex tells a status from a task of its own, so under load it stands now here, now there."""
+    status = _note("thread/status/changed", status={"type": "idle"})
+    begun = {"method": "thread/started", "params": {"thread": {"id": THREAD}}}
+    bare = [_transcript(begun, *GOOD, status)]
+    [swapped] = differences(bare, _transcript(begun, *GOOD[:3], status, GOOD[3]))
+    [lost] = differences(bare, _transcript(begun, *GOOD))
+    assert (swapped.of_place, lost.of_place) == (True, False)
+
+
 def test_what_everybody_hears_of_anothers_thread_is_left_out() -> None:
     """Codex tells every connection of the status of every thread."""
     heard = _note("thread/status/changed", OTHER)
