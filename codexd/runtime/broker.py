@@ -33,12 +33,11 @@ from codexd.routing.effects import (
     ToCodex,
 )
 from codexd.routing.router import Identity, Router
-from codexd.runtime import processes
 from codexd.runtime.accept import accept_clients
 from codexd.runtime.budget import MAX_BUFFERED_BYTES, LineBudget
-from codexd.runtime.codex import Launch
 from codexd.runtime.frames import FRAMES
 from codexd.runtime.lines import LINES
+from codexd.runtime.machine import Machine
 from codexd.runtime.outbox import MAX_OUTBOX_BYTES
 from codexd.runtime.peer import admitted
 from codexd.runtime.session import Session
@@ -64,16 +63,14 @@ class Limits:
 
 
 class Broker:
-    """Serves clients on sockets with one Codex.
+    """Serves clients on sockets with one Codex, which lives on this machine."""
 
-    `find_codex` is called in a worker thread before every spawn; it raises `CodexUnavailable`.
-    """
-
-    def __init__(self, identity: Identity, find_codex: Callable[[], Launch], limits: Limits) -> None:
+    def __init__(self, identity: Identity, machine: Machine, limits: Limits) -> None:
         self._limits = limits
         writer_of = partial(writer_lock.holder, identity.codex_home)
         self._router = Router(identity, self._outbox_bytes, writer_of)
-        self._supervisor = Supervisor(find_codex, self)
+        self._machine = machine
+        self._supervisor = Supervisor(machine, self)
         self._sessions: dict[ClientId, Session] = {}
         self._on_frames: set[ClientId] = set()
         self._client_ids = count(1)
@@ -93,7 +90,7 @@ class Broker:
 
         The listeners stay the caller's to close. Whatever ends it, no process that Codex started is left.
         """
-        processes.become_subreaper()
+        self._machine.prepare()
         self._epoch = time.time() - trio.current_time()
         async with trio.open_nursery() as timekeeping:
             timekeeping.start_soon(self._keep_time)

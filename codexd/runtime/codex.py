@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import trio
 
@@ -64,10 +65,29 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in inherited.items() if not name.startswith(_SERVICE_MANAGER)}
 
 
+class Process(Protocol):
+    """What is needed of a `trio.Process`."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended; None while it runs."""
+
+    async def wait(self) -> int:
+        """Waits for its end."""
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+
 class Codex:
     """One running Codex. Made by `spawn`; it lives until `run` returns."""
 
-    def __init__(self, process: trio.Process, stdin: int, stdout: int, stderr: int) -> None:
+    def __init__(self, process: Process, stdin: int, stdout: int, stderr: int) -> None:
         self._process = process
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
         self._open = {stdin, stdout, stderr}

@@ -2,16 +2,15 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
 import trio
 
 from codexd.protocol.gates import Gates
-from codexd.runtime import processes
 from codexd.runtime.codex import Codex, CodexUnavailable, Launch
-from codexd.runtime.schema import learn
+from codexd.runtime.machine import Machine
 
 logger = logging.getLogger(__name__)
 
@@ -35,13 +34,10 @@ class CodexReports(Protocol):
 
 
 class Supervisor:
-    """Carries out what the core wants of Codex: `start`, `write`, `stop`.
+    """Carries out what the core wants of Codex: `start`, `write`, `stop`."""
 
-    `find_codex` is called in a thread before each spawn.
-    """
-
-    def __init__(self, find_codex: Callable[[], Launch], reports: CodexReports) -> None:
-        self._find_codex = find_codex
+    def __init__(self, machine: Machine, reports: CodexReports) -> None:
+        self._machine = machine
         self._reports = reports
         self._orders, self._ordered = trio.open_memory_channel[int](math.inf)
         self._codex: Codex | None = None
@@ -76,7 +72,7 @@ class Supervisor:
             try:
                 launch = await self._found(incarnation)
                 await self._clear_leftovers(launch)
-                codex = await Codex.spawn(launch)
+                codex = await self._machine.spawn(launch)
             except CodexUnavailable as unavailable:
                 self._reports.codex_exited(incarnation, str(unavailable))
             else:
@@ -86,17 +82,17 @@ class Supervisor:
         with trio.CancelScope() as self._search:
             if incarnation <= self._last_stopped:
                 self._search.cancel()
-            return await trio.to_thread.run_sync(self._find_codex, abandon_on_cancel=True)
+            return await self._machine.find()
         raise CodexUnavailable(STOPPED_EARLY)
 
     async def _clear_leftovers(self, launch: Launch) -> None:
         """Before the first spawn: what a killed codexd left would fight with the new Codex for its threads."""
         if not self._has_cleared:
-            await trio.to_thread.run_sync(processes.sweep_leftovers, launch.mark)
+            await self._machine.clear_leftovers(launch)
             self._has_cleared = True
 
     async def _learn(self, incarnation: int, launch: Launch) -> None:
-        self._reports.codex_learnt(incarnation, await learn(launch))
+        self._reports.codex_learnt(incarnation, await self._machine.learn(launch))
 
     async def _attend(self, incarnation: int, codex: Codex, launch: Launch) -> None:
         logger.info("Codex %s runs: pid %d, %s", launch.version, codex.pid, launch.argv[0])
@@ -105,7 +101,7 @@ class Supervisor:
             codex.stop()
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(processes.reap_adopted_as_they_end, codex.pid)
+                nursery.start_soon(self._machine.reap, codex.pid)
                 nursery.start_soon(self._learn, incarnation, launch)
                 self._reports.codex_spawned(incarnation, codex.pid)
                 reason = await codex.run(partial(self._reports.codex_receive, incarnation))
@@ -114,4 +110,4 @@ class Supervisor:
             self._reports.codex_exited(incarnation, reason)
         finally:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(processes.sweep, launch.mark, codex.pid)
+                await self._machine.sweep(launch, codex.pid)

@@ -23,6 +23,7 @@ from codexd.protocol import messages
 from codexd.protocol.errors import Code, CodexdError
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker, Limits
+from codexd.runtime.machine import ThisMachine
 from codexd.runtime.transport import WEBSOCKET_BEGINNING
 from codexd.service import control_socket, locks, log_file, settings as settings_module, sockets
 from codexd.service.codex_launch import Launcher, check_directories
@@ -170,7 +171,7 @@ class Daemon:
         with ExitStack() as stack:
             listeners = await self._take_what_is_ours(stack)
             identity = self._identity(listeners[0].getsockname())
-            broker = Broker(identity, self._launcher.launch, self._limits())
+            broker = Broker(identity, ThisMachine(self._launcher.launch), self._limits())
             async with trio.open_nursery() as serving:
                 await serving.start(broker.run, listeners)
                 self._ending.ask = lambda: self._stop(broker)

@@ -17,6 +17,7 @@ from codexd.routing.effects import Log, StartCodex, StopCodex, ToClients, ToCode
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker, Limits
 from codexd.runtime.codex import CodexUnavailable
+from codexd.runtime.machine import ThisMachine
 from tests.fakes import PATIENCE_SECONDS, FarEnd, FarWebSocket, fake_codex
 
 pytestmark = pytest.mark.usefixtures("subreaper")
@@ -33,7 +34,7 @@ class Place:
         identity = Identity(
             pid=os.getpid(), version="0.1.0", socket=str(path), codex_home="/home", started_at=1e9
         )
-        self.broker = Broker(identity, find, limits)
+        self.broker = Broker(identity, ThisMachine(find), limits)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         self.listener.listen()
@@ -236,7 +237,7 @@ class TickingRouter:
 async def test_burst_is_one_chunk_for_each_client_and_one_write_to_codex():
     """Lines with the same recipients are joined once, and all recipients share the very same bytes."""
     identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
-    broker = Broker(identity, fake_codex, Limits())
+    broker = Broker(identity, ThisMachine(fake_codex), Limits())
     codex = RecordingSupervisor()
     clients = {1: RecordingSession(), 2: RecordingSession()}
     vars(broker).update(_supervisor=codex, _sessions=clients)
@@ -261,7 +262,7 @@ async def test_burst_is_one_chunk_for_each_client_and_one_write_to_codex():
 async def test_burst_is_framed_once_for_all_who_speak_websocket():
     """They share their bytes as the others share theirs, and each has its messages in their order."""
     identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
-    broker = Broker(identity, fake_codex, Limits())
+    broker = Broker(identity, ThisMachine(fake_codex), Limits())
     clients = {number: RecordingSession() for number in range(1, 5)}
     vars(broker).update(_sessions=clients)
     broker.speaks_frames(2)
@@ -306,7 +307,7 @@ async def test_clients_of_both_transports_share_one_codex(serve):
 async def test_codex_is_written_to_before_it_is_ended_or_replaced():
     """What the core wrote first reaches the Codex that it was meant for."""
     identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
-    broker = Broker(identity, fake_codex, Limits())
+    broker = Broker(identity, ThisMachine(fake_codex), Limits())
     codex = RecordingSupervisor()
     vars(broker).update(_supervisor=codex)
     broker._carry_out(
@@ -318,7 +319,7 @@ async def test_codex_is_written_to_before_it_is_ended_or_replaced():
 async def test_core_is_ticked_when_it_wants_and_not_before(autojump_clock, nursery):
     """Once for each time, never too early by a rounding error, and not at all when it wants nothing."""
     identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
-    broker = Broker(identity, fake_codex, Limits())
+    broker = Broker(identity, ThisMachine(fake_codex), Limits())
     router = TickingRouter(broker._epoch + 0.1 * n for n in range(1, 200))
     vars(broker).update(_router=router)
     nursery.start_soon(broker._keep_time)

@@ -13,6 +13,7 @@ import trio
 import trio.lowlevel
 
 from codexd.runtime.codex import Codex, CodexUnavailable
+from codexd.runtime.machine import ThisMachine
 from codexd.runtime.supervisor import STOPPED_EARLY, Supervisor
 from tests.fakes import PATIENCE_SECONDS, RecordingReports, fake_codex
 
@@ -33,7 +34,7 @@ async def supervise(nursery, reports):
 
     def start(find=None, **manners):
         mark = f"test-{uuid.uuid4().hex}"
-        supervisor = Supervisor(find or (lambda: fake_codex(mark, **manners)), reports)
+        supervisor = Supervisor(ThisMachine(find or (lambda: fake_codex(mark, **manners))), reports)
         nursery.start_soon(supervisor.run)
         return supervisor
 
@@ -135,7 +136,7 @@ async def test_codex_that_cannot_be_had_is_reported_and_tried_again_when_told(su
 
 async def test_finish_ends_codex_and_what_it_left_and_returns(reports):
     """When `run` has returned there is no process any more."""
-    supervisor = Supervisor(lambda: fake_codex(f"test-{uuid.uuid4().hex}"), reports)
+    supervisor = Supervisor(ThisMachine(lambda: fake_codex(f"test-{uuid.uuid4().hex}")), reports)
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(supervisor.run)
@@ -188,7 +189,7 @@ async def test_stop_in_the_instant_of_the_spawn(reports):
         )  # the search itself is over by then
         return fake_codex()
 
-    supervisor = Supervisor(find, reports)
+    supervisor = Supervisor(ThisMachine(find), reports)
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(supervisor.run)
@@ -212,7 +213,7 @@ async def test_stop_after_the_end_is_no_fault(supervise, reports):
 async def test_cancelled_supervisor_leaves_nothing(reports):
     """Whatever brings codexd down: Codex and what it started are gone."""
     supervisor = Supervisor(
-        lambda: fake_codex(f"test-{uuid.uuid4().hex}", ignore=["EOF", "SIGTERM"]), reports
+        ThisMachine(lambda: fake_codex(f"test-{uuid.uuid4().hex}", ignore=["EOF", "SIGTERM"])), reports
     )
     with trio.fail_after(PATIENCE_SECONDS):
         async with trio.open_nursery() as nursery:
