@@ -128,7 +128,7 @@ class Answers:
         if thread is None or turn is None:
             return
         if turn.status == "inProgress" and turn.id != thread.ended_turn:
-            thread.turn = turn.id
+            self._state.threads.begin_turn(thread, turn.id)
 
     def _error(self, call: Call, answer: ErrorResponse) -> None:
         state = self._state
@@ -167,7 +167,7 @@ class Answers:
             thread.started = Raw(bytes(answer.result))
         thread.durable |= call.method != "thread/start" and not described.ephemeral
         if described.turns and described.turns[-1].status == "inProgress":
-            thread.turn = described.turns[-1].id
+            state.threads.begin_turn(thread, described.turns[-1].id)
         if not call.abandoned:
             self._dispatch.unloading.follow(thread, client)
             if messages.gives(call.request.params, DECLARES_TOOLS):

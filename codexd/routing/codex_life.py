@@ -26,6 +26,7 @@ from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import StartCodex, StopCodex
 from codexd.routing.lifecycle import CRASH_LOOP_DEATHS, START_SECONDS, State as LifeState
 from codexd.routing.requests import Call, Purpose, own_call
+from codexd.routing.silence import Step
 from codexd.routing.state import State
 from codexd.routing.threads import NOBODY, Thread
 
@@ -65,7 +66,7 @@ class CodexLife:
     def spawned(self, incarnation: int, pid: int) -> None:
         """The process is there: codexd introduces itself, once for all clients."""
         state, identity = self._state, self._state.identity
-        if not state.life.is_current(incarnation) or state.life.stopping:
+        if not state.life.is_current(incarnation) or state.life.state is not LifeState.STARTING:
             return
         state.life.spawned(pid, state.now)
         state.startup.clear()
@@ -87,13 +88,8 @@ class CodexLife:
                 self._state.log(f"{gates}; experimental methods are not held back", logging.WARNING)
 
     def initialized(self, answer: Response | ErrorResponse) -> None:
-        """Codex answered the introduction: who waited for it gets its own answer, and the threads come back.
-
-        Too late if it is being stopped already, because it took too long.
-        """
+        """Codex answered the introduction: who waited for it gets its own answer, and the threads come back."""
         state = self._state
-        if self._verdict is not None:
-            return
         if isinstance(answer, ErrorResponse):
             self._condemn(f"Codex refused codexd's initialize: {params.error_body(answer.error)[1]}")
             return
@@ -190,18 +186,29 @@ class CodexLife:
 
     def tick(self) -> None:
         """Does what is due: the next try, or giving up on a Codex that does not answer."""
-        life = self._state.life
-        if life.deadline is None or self._state.now < life.deadline:
-            return
-        if life.state is LifeState.WAITING:
-            self.start()
-        else:
-            self._condemn(f"Codex did not answer initialize within {START_SECONDS:.0f} s")
+        life, silence = self._state.life, self._state.silence
+        if life.deadline is not None and self._state.now >= life.deadline:
+            if life.state is LifeState.WAITING:
+                self.start()
+            else:
+                self._condemn(f"Codex did not answer initialize within {START_SECONDS:.0f} s", at_once=True)
+        step = silence.tick(self._state.now)
+        if step is Step.ASK_FOR_SIGN and not self._state.flow.has_marker:
+            self._dispatch.send_marker()
+        elif step is Step.GIVE_UP:
+            self._condemn(f"Codex has not answered for {silence.limit:g} s", at_once=True)
 
-    def _condemn(self, verdict: str) -> None:
+    def watch(self) -> None:
+        """Called after everything that may have changed what is open: only then is Codex expected to say something."""
+        state = self._state
+        is_open = bool(state.requests) or state.threads.a_turn_runs()
+        state.silence.watch(is_open and state.life.state is LifeState.READY, state.now)
+
+    def _condemn(self, verdict: str, *, at_once: bool = False) -> None:
+        """Nothing more is sent to it, and nothing more heard of it but its end."""
         self._verdict = verdict
-        self._state.life.deadline = None
-        self._state.want(StopCodex(self._state.life.incarnation))
+        self._state.life.condemn()
+        self._state.want(StopCodex(self._state.life.incarnation, at_once))
 
     def down_sentence(self) -> str:
         """Why Codex was left down, and what brings it back."""
@@ -260,7 +267,7 @@ class CodexLife:
             times = {"startedAt": None, "completedAt": int(state.now), "durationMs": None}
             self._notify(followers, "error", at | {"turnId": thread.turn, "error": error, "willRetry": False})
             self._notify(followers, "turn/completed", at | {"turn": failed | times})
-            thread.turn = None
+            state.threads.end_turn(thread)
 
     def _notify(self, clients: tuple[int, ...], method: str, body: dict[str, Any]) -> None:
         self._state.tell(self._state.clients.wanting(method, clients), messages.notification(method, body))

@@ -44,10 +44,13 @@ class Dispatch:
         while (call := state.flow.take()) is not None:
             self._decide(call)
         if state.flow.wants_marker():
-            marker = own_call(Purpose.MARKER, MARKER, {"limit": 1})
-            number, line = state.requests.send(marker)
-            state.flow.marker_sent(number)
-            state.tell_codex(line)
+            self.send_marker()
+
+    def send_marker(self) -> None:
+        """Asks Codex something that it answers at once."""
+        number, line = self._state.requests.send(own_call(Purpose.MARKER, MARKER, {"limit": 1}))
+        self._state.flow.marker_sent(number)
+        self._state.tell_codex(line)
 
     def is_full(self, client: ClientId) -> bool:
         """Whether a client has so much waiting, parked requests included, that nothing more should be taken from it."""

@@ -40,9 +40,13 @@ class StartCodex(Struct, frozen=True):
 
 
 class StopCodex(Struct, frozen=True):
-    """End this Codex: close its stdin, then harder means. Its end is reported with `codex_exited`."""
+    """End this Codex: close its stdin, then harder means; or `at_once`, by the hardest, because it hears no other.
+
+    Its end is reported with `codex_exited`.
+    """
 
     incarnation: int
+    at_once: bool = False
 
 
 class Log(Struct, frozen=True):

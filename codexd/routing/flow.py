@@ -94,7 +94,12 @@ class Flow:
 
     def wants_marker(self) -> bool:
         """Whether something waits that the window keeps back, and no marker is on its way to open it."""
-        return bool(self._turns) and bool(self._unproven) and self._marker is None
+        return bool(self._turns) and bool(self._unproven) and not self.has_marker
+
+    @property
+    def has_marker(self) -> bool:
+        """Whether a marker is on its way."""
+        return self._marker is not None
 
     def marker_sent(self, number: int) -> None:
         """The marker was written to Codex as request `number`."""

@@ -28,6 +28,7 @@ class FromCodex:
         life = self._state.life
         if not life.is_current(incarnation) or life.state is LifeState.DRAINING:
             return
+        self._state.silence.heard(self._state.now)
         try:
             message = messages.parse_codex(line)
             if isinstance(message, Notification):

@@ -1,6 +1,6 @@
 """Codex's life as a table: what may follow on what, and how long to wait before the next try.
 
-    EXITED ──START──> STARTING ──ANSWERED──> READY ──STOP──> DRAINING
+    EXITED ──START──> STARTING ──ANSWERED──> READY ──STOP──> DRAINING       (STARTING ──STOP──> DRAINING, too)
        ^                 │                     │                │
        └──────EXIT───────┴────────EXIT─────────┴──────EXIT──────┘
 
@@ -44,6 +44,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.EXITED, Event.RETRY): State.WAITING,
     (State.STARTING, Event.STOP): State.DRAINING,
     (State.READY, Event.STOP): State.DRAINING,
+    (State.DRAINING, Event.STOP): State.DRAINING,
     (State.WAITING, Event.STOP): State.EXITED,
     (State.EXITED, Event.STOP): State.EXITED,
 }
@@ -118,6 +119,11 @@ class Lifecycle:
         self.fire(Event.RETRY)
         self.deadline = now + BACKOFF_SECONDS[recent - 1]
         return True
+
+    def condemn(self) -> None:
+        """The process is good for nothing and is being ended; the next one takes its place."""
+        self.deadline = None
+        self.fire(Event.STOP)
 
     def forgive(self) -> None:
         """Somebody asks for another try: the deaths so far do not count."""

@@ -98,7 +98,7 @@ class Notifications:
         found = params.turn_of(notification.params)
         thread = self._state.threads.get(found[0]) if found else None
         if found is not None and thread is not None:
-            thread.turn = found[1].id
+            self._state.threads.begin_turn(thread, found[1].id)
             thread.durable = not thread.ephemeral
             thread.usage_to = None
         self._pass_on(notification)
@@ -109,7 +109,8 @@ class Notifications:
         if found is not None:
             self._state.server_requests.end_turn(found[0], found[1].id)
         if found is not None and thread is not None:
-            thread.turn, thread.ended_turn = None, found[1].id
+            self._state.threads.end_turn(thread)
+            thread.ended_turn = found[1].id
         self._pass_on(notification)
         if thread is not None:
             self._dispatch.unloading.was_used(thread)

@@ -16,7 +16,7 @@ Rules
 
 Theory of operation
     `State` holds the tables; each table has its rules at the top of its file (`flow`, `requests`, `clients`,
-    `threads`, `deserted`, `releases`, `server_requests`, `handles`, `lifecycle`). The deciders change them: `FromClients` and
+    `threads`, `deserted`, `releases`, `server_requests`, `handles`, `lifecycle`, `silence`). The deciders change them: `FromClients` and
     `FromCodex` take one line each (the latter's are for `Answers`, `Notifications` or `Decisions`), `CodexLife`
     carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be handed over. After each input the
     queues are pumped, once.
@@ -154,7 +154,14 @@ class Router:
     def deadline(self) -> float | None:
         """When `tick` is to be called, if nothing comes before."""
         state = self._state
-        parts = (state.life, state.flow, state.deserted, state.releases, state.server_requests)
+        parts = (
+            state.life,
+            state.flow,
+            state.silence,
+            state.deserted,
+            state.releases,
+            state.server_requests,
+        )
         deadlines = [part.deadline for part in parts]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
@@ -176,4 +183,5 @@ class Router:
 
     def _pumped(self) -> list[Effect]:
         self._dispatch.pump()
+        self._life.watch()
         return self._state.take_effects()

@@ -17,13 +17,15 @@ from codexd.routing.origins import Origins
 from codexd.routing.releases import Releases
 from codexd.routing.requests import Requests
 from codexd.routing.server_requests import ServerRequests
+from codexd.routing.silence import Silence
 from codexd.routing.threads import Threads
 
 
 class Identity(Struct, frozen=True):
     """What the daemon says of itself, to Codex and in `codexd/status`. `started_at` in seconds since the epoch.
 
-    `thread_unload_delay`: how many seconds a thread stays loaded that nobody follows.
+    `thread_unload_delay`: how many seconds a thread stays loaded that nobody follows. `codex_silence`: after how many
+    seconds a Codex that says nothing counts as hung.
     """
 
     pid: int
@@ -34,6 +36,7 @@ class Identity(Struct, frozen=True):
     client_name: str = "codexd"
     request_attestation: bool = False
     thread_unload_delay: float = 60.0
+    codex_silence: float = 30.0
 
 
 class State:
@@ -51,6 +54,7 @@ class State:
         self.flow = Flow()
         self.threads = Threads()
         self.deserted = Deserted(identity.thread_unload_delay)
+        self.silence = Silence(identity.codex_silence)
         self.releases = Releases()
         self.server_requests = ServerRequests(identity.started_at)
         self.handles = Handles()

@@ -60,6 +60,7 @@ class Threads:
         self._held_count = 0
         self._parents: dict[str, str] = {}
         self._searched: set[str] = set()
+        self._in_turn: set[str] = set()
         self._parked: dict[str, list[Call]] = {}
         self._lost: dict[str, None] = {}
 
@@ -96,6 +97,20 @@ class Threads:
         self._leave(client, thread.id)
         self._recipients.clear()
 
+    def begin_turn(self, thread: Thread, turn: str) -> None:
+        """This turn runs in the thread."""
+        thread.turn = turn
+        self._in_turn.add(thread.id)
+
+    def end_turn(self, thread: Thread) -> None:
+        """None runs there any more."""
+        thread.turn = None
+        self._in_turn.discard(thread.id)
+
+    def a_turn_runs(self) -> bool:
+        """Whether a turn runs in any of them."""
+        return bool(self._in_turn)
+
     def search_parent(self, child: str) -> bool:
         """Codex is to be asked whose sub-agent a thread is; returns whether that is not done, or answered, already."""
         is_new = not self.is_spoken_for(child)
@@ -130,6 +145,7 @@ class Threads:
         for client in thread.subscribers:
             self._leave(client, thread.id)
         del self._threads[thread.id]
+        self._in_turn.discard(thread.id)
         self._recipients.clear()
 
     def recipients(self, thread: str) -> tuple[ClientId, ...]:

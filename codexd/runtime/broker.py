@@ -223,7 +223,7 @@ class Broker:
             case StartCodex():
                 self._supervisor.start(effect.incarnation)
             case StopCodex():
-                self._supervisor.stop(effect.incarnation)
+                self._supervisor.stop(effect.incarnation, at_once=effect.at_once)
             case Log():
                 logger.log(effect.level, "%s", effect.message)
 

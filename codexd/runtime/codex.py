@@ -137,9 +137,14 @@ class Codex:
         """Sends lines, each with its line feed. Never blocks; what a dead Codex is sent is dropped."""
         self._requests.put(lines)
 
-    def stop(self) -> None:
-        """Ends it: by closing its stdin, then harder, within three times `STEP_SECONDS`."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Ends it: by closing its stdin, then harder, within three times `STEP_SECONDS`; or `at_once` by SIGKILL.
+
+        One that is halted (SIGSTOP) notices neither of the others (measured).
+        """
         self._end("Codex was stopped")
+        if at_once:
+            self._process.kill()
 
     async def run(self, receive: Callable[[list[bytes]], None]) -> str:
         """Reads until it has ended and nothing of what it wrote is left; returns a sentence that says how it ended.

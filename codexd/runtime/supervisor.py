@@ -54,12 +54,12 @@ class Supervisor:
         assert self._codex is not None, "the core writes only to a Codex that it was told of"
         self._codex.write(lines)
 
-    def stop(self, incarnation: float) -> None:
+    def stop(self, incarnation: float, *, at_once: bool = False) -> None:
         """Ends this incarnation, wherever in its life it is; one that has ended already does not mind."""
         self._last_stopped = incarnation
         self._search.cancel()
         if self._codex is not None:
-            self._codex.stop()
+            self._codex.stop(at_once=at_once)
 
     def finish(self) -> None:
         """Ends the Codex that there is and takes no more orders: `run` returns when everything is swept."""

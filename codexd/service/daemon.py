@@ -212,6 +212,7 @@ class Daemon:
             client_name=settings.client_name,
             request_attestation=settings.request_attestation,
             thread_unload_delay=settings.thread_unload_delay_seconds,
+            codex_silence=settings.codex_silence_seconds,
         )
 
     def _limits(self) -> Limits:

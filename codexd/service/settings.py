@@ -44,6 +44,8 @@ class Settings(NamedTuple):
     request_attestation: bool
     thread_unload_delay_seconds: float
     """How long a thread stays loaded that nobody follows and in which nothing happens; 0: not at all."""
+    codex_silence_seconds: float
+    """After how long a Codex that says nothing, though it has something to do and is asked, counts as hung; 0: never."""
     max_message_bytes: int
     max_outbox_bytes: int
     max_buffered_bytes: int
@@ -129,6 +131,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "client_name": _client_name,
     "request_attestation": _truth,
     "thread_unload_delay_seconds": _seconds,
+    "codex_silence_seconds": _seconds,
     "max_message_bytes": _size,
     "max_outbox_bytes": _size,
     "max_buffered_bytes": _size,
@@ -205,6 +208,7 @@ def _defaults() -> dict[str, Any]:
         "client_name": "codexd",
         "request_attestation": False,
         "thread_unload_delay_seconds": 60.0,
+        "codex_silence_seconds": 30.0,
         "log_level": "info",
     } | _SIZES
 

@@ -24,6 +24,7 @@ IDENTITY = Identity(
     codex_home="/home/u/.codex",
     started_at=START,
     thread_unload_delay=0,
+    codex_silence=0,
 )
 GREETING = {
     "userAgent": "codexd/0.163.0 (Debian 12.0.0; x86_64) xterm (codexd; 0.1.0)",

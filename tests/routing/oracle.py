@@ -27,6 +27,7 @@ from tests.routing.oracle_clients import ClientSide
 from tests.routing.oracle_codex import CodexSide
 from tests.routing.oracle_death import DeathSide
 from tests.routing.oracle_requests import FULL, LOW, SLACK
+from tests.routing.oracle_silence import SilenceSide
 from tests.routing.oracle_written import WrittenSide
 from tests.routing.sim_words import Envelope, Written, Wrong, read_envelope, read_object, written
 
@@ -34,12 +35,13 @@ from tests.routing.sim_words import Envelope, Written, Wrong, read_envelope, rea
 class Oracle:
     """One for each Router."""
 
-    def __init__(self, used_ids: set[int], unload_delay: float) -> None:
+    def __init__(self, used_ids: set[int], unload_delay: float, silence: float) -> None:
         self.books = Books(used_ids, unload_delay)
         self.asking = AskingSide(self.books)
         self.clients = ClientSide(self.books, self.asking)
         self.codex = CodexSide(self.books, self.asking)
         self.death = DeathSide(self.books, self.asking)
+        self.silence = SilenceSide(self.books, silence)
         self._written = WrittenSide(self.books)
 
     def judge(self, effect: Effect) -> Written | None:
@@ -58,8 +60,8 @@ class Oracle:
                 self._start()
                 if effect.incarnation != self.books.incarnation:
                     raise Wrong(f"incarnation {effect.incarnation} is not the next one")
-            case StopCodex():
-                self._order("stop")
+            case StopCodex(at_once=at_once):
+                self._stop(at_once=at_once)
             case Log():
                 pass
         return None
@@ -77,10 +79,11 @@ class Oracle:
         books.expected.clear()
         books.ends.clear()
         books.flows.clear()
-        books.may_start = books.dying = False
+        books.may_start = books.may_kill = books.dying = False
         books.releases.ended.clear()
         books.threads.mark_use(books.now)
         self._nobody_is_kept_waiting()
+        self.silence.look()
 
     def time_is(self, now: float) -> None:
         """Time has passed; what is in use was so until now."""
@@ -241,6 +244,15 @@ class Oracle:
         books = self.books
         books.incarnation += 1
         books.life, books.since, books.condemned, books.may_start = Life.STARTING, books.now, False, False
+        books.verdict = None
+
+    def _stop(self, *, at_once: bool) -> None:
+        """A Codex that does not answer is not asked to end; every other is."""
+        if at_once and self.books.may_kill:
+            self.books.counts["hung"] += 1
+            self.books.condemn(self.silence.verdict)
+            return
+        self._order("kill" if at_once else "stop")
 
     def _order(self, order: str) -> None:
         if order == "start" and self.books.may_start:

@@ -23,6 +23,7 @@ class Life(Enum):
     STARTING = auto()
     READY = auto()
     WAITING = auto()
+    ENDING = auto()
     DOWN = auto()
     STOPPING = auto()
 
@@ -110,11 +111,22 @@ class Books:
         """Notifications of clients on their way to Codex."""
         self.orders: deque[str] = deque()
         """`start` and `stop`, as they must be given for Codex."""
-        self.may_start = False
+        self.may_start = self.may_kill = False
         self.dying = False
         self.since = 0.0
         self.condemned = False
+        self.verdict: str | None = None
         self._everybody: frozenset[int] | None = None
+
+    def condemn(self, verdict: str | None = None) -> None:
+        """codexd has given this Codex up: it hears nothing of it any more but its end. `verdict`: what it says of it."""
+        self.condemned, self.verdict = True, verdict
+        self.life = Life.ENDING
+
+    def is_open(self) -> bool:
+        """Whether Codex has anything to do."""
+        runs = any(view.known and view.turn is not None for view in self.threads)
+        return self.life is Life.READY and (runs or bool(self.requests.under_way))
 
     def everybody(self) -> frozenset[int]:
         """Who has initialized."""

@@ -390,10 +390,8 @@ class CodexSide:
 
     def _introduced(self, said: Said) -> None:
         books = self._books
-        if books.condemned:
-            return
         if not said.ok:
-            books.condemned = True
+            books.condemn()
             books.orders.append("stop")
             return
         books.life = Life.READY

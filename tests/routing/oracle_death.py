@@ -39,9 +39,9 @@ class DeathSide:
                 books.orders.append("start")
             else:
                 books.may_start = True
-        elif books.life is Life.STARTING and not books.condemned and books.now >= books.since + PATIENCE:
-            books.condemned = True
-            books.orders.append("stop")
+        elif books.life is Life.STARTING and books.now >= books.since + PATIENCE:
+            books.condemn()
+            books.orders.append("kill")
 
     def spawned(self) -> None:
         """The process is there; what the last one said when it started is old."""
@@ -57,6 +57,7 @@ class DeathSide:
         """The process is gone, or could not be had."""
         books = self._books
         stopping = books.life is Life.STOPPING
+        reason = books.verdict or reason
         books.counts["deaths"] += 1
         self._everything_ends(reason, "stopping" if stopping else "codexExited")
         knowing = frozenset(c for c in books.everybody() if books.clients[c].claims.knows_codexd)

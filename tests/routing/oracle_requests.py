@@ -185,6 +185,10 @@ class RequestBook:
         """Whether codexd itself has asked this and it is not proven to be taken."""
         return (None, method) in self._unproven.values()
 
+    def has_unproven(self) -> bool:
+        """Whether anything is not proven to be taken, a client's notification included."""
+        return bool(self._unproven)
+
     def check_nothing_is_stuck(self) -> None:
         """With room in the window, whoever has room in its share has nothing waiting that nothing holds back."""
         if len(self._unproven) >= WINDOW - 1:

@@ -122,6 +122,8 @@ class WrittenSide:
     def _marker(self, _: Params) -> None:
         if self._books.requests.is_unproven("thread/loaded/list"):
             raise Wrong("there is a marker under way already")
+        if not self._books.is_open() and not self._books.requests.has_unproven():
+            raise Wrong("Codex has nothing to do, and is asked for a sign of life")
 
     def _resume(self, params: Params) -> None:
         view = self._books.threads.get(params.thread_id)

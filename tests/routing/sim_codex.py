@@ -81,6 +81,7 @@ class SimulatedCodex:
         self.learnt = False
         self.introduced = False
         self.dead = False
+        self.hung = False
         self.told_to_stop = False
         self.overloaded = False
         self.affairs = 0.0
@@ -107,6 +108,9 @@ class SimulatedCodex:
             return
         if written.number and len(self._ingress) >= QUEUE:
             raise Wrong(f"{QUEUE} lines wait at Codex; the reply to this one would be lost: {written.line!r}")
+        if self.hung:
+            self._ingress.append(written)
+            return
         self.errands.arrive(written)
         if written.number and self.overloaded and self.introduced and self.rng.random() < 0.3:
             self._say_error(written, -32001, OVERLOADED, Kind.REFUSAL)
@@ -116,6 +120,11 @@ class SimulatedCodex:
         self._ingress.append(written)
 
     @property
+    def works(self) -> bool:
+        """Whether it does anything: it does not once it is dead or hangs."""
+        return not self.dead and not self.hung
+
+    @property
     def untaken(self) -> int:
         """How many lines wait at stdin."""
         return len(self._ingress)
@@ -123,6 +132,8 @@ class SimulatedCodex:
     @property
     def is_busy(self) -> bool:
         """Whether it has anything to take, answer, say or unload (what it never answers does not count)."""
+        if not self.works:
+            return bool(self.saying)
         return bool(self._ingress or self._answerable or self.saying or self.threads.unwanted())
 
     def take(self, count: int) -> None:

@@ -30,6 +30,8 @@ def check_settled(world: World) -> None:
     if books.releases.waiting:
         raise Wrong(f"the end of these threads never came: {books.releases.waiting}")
     books.counts["settled"] += 1
+    if not books.is_open() and world.router.deadline() is not None:
+        raise Wrong("there is nothing to wait for, and codexd wakes up")
     if books.life is Life.READY and world.codex is not None:
         _check_threads(world, world.codex)
         _check_handles(world, world.codex)

@@ -22,6 +22,7 @@ class Weather(Struct, frozen=True):
     join: float = 0.6
     leave: float = 0.3
     die: float = 0.015
+    hang: float = 0.004
     time: float = 1.0
     late: float = 1.0
     look: float = 0.5
@@ -43,6 +44,7 @@ class Weather(Struct, frozen=True):
             "join",
             "leave",
             "die",
+            "hang",
             "time",
             "late",
             "look",
@@ -60,6 +62,9 @@ WEATHERS = (
     Weather("slow to answer", client=40, answer=1, burst=0.01),
     Weather("overloaded", overloaded=True, client=40, time=6),
     Weather("overloaded flood", overloaded=True, burst=0.03, time=6, die=0.05),
+    Weather("hanging", hang=0.2, time=20),
+    Weather("hanging, and asleep itself", hang=0.2, late=6, time=10, pause=12.0),
+    Weather("idle", client=0.5, happen=3, hang=0.05, time=20, join=0.1),
     Weather("crash loop", die=3, failing_starts=0.3, pause=0.1, time=3, client=40, burst=0.02),
     Weather("deaths among sub-agents", happen=100, die=0.3, join=1.5, leave=1.0),
     Weather("slow clock", pause=0.01, time=0.2),

@@ -23,6 +23,10 @@ from tests.routing.sim_words import Wrong
 CLIENTS = 9
 REMEMBERED = 50
 UNLOAD_DELAYS = (0.0, 0.5, 60.0)
+SILENCES = (0.0, 20.0, 30.0)
+SIGN = b'"thread/loaded/list"'
+LONGEST_CLOCK = 120.0
+"""Of all that comes about by itself in time, nothing takes longer."""
 
 
 class World:
@@ -36,10 +40,12 @@ class World:
         self.codex: SimulatedCodex | None = None
         self.trace: deque[tuple[str, object, Sequence[Effect]]] = deque(maxlen=REMEMBERED)
         unload_delay = self.rng.choice(UNLOAD_DELAYS)
-        self.oracle = Oracle(used_ids, unload_delay)
+        self.silence = self.rng.choice(SILENCES)
+        self.oracle = Oracle(used_ids, unload_delay, self.silence)
         self.stopped = False
         self._disk = Disk()
         self._late: list[int] = []
+        self._busy_at = now
         self._clients_so_far = 0
         self.weather = weather(self.rng)
         identity = Identity(
@@ -49,6 +55,7 @@ class World:
             codex_home="h",
             started_at=now,
             thread_unload_delay=unload_delay,
+            codex_silence=self.silence,
         )
         self.router = Router(identity, lambda _: 0, lambda _: None)
         self.acts = ClientActions(self)
@@ -62,6 +69,7 @@ class World:
             "say": self._say,
             "learn": self._learn,
             "die": self._die,
+            "hang": self._hang,
             "time": self._time,
             "late": self._late_report,
             "look": self.look,
@@ -89,6 +97,8 @@ class World:
         self.oracle.time_is(self.now)
         effects = call()
         self.trace.append((what, about, effects))
+        if not all(isinstance(effect, ToCodex) and SIGN in effect.line for effect in effects):
+            self._busy_at = self.now
         for effect in effects:
             written = self.oracle.judge(effect)
             if written is not None:
@@ -165,16 +175,16 @@ class World:
         self.input("disconnect", client, lambda: self.router.disconnect(client, self.now))
 
     def _take(self) -> None:
-        if self.codex is not None and not self.codex.dead:
+        if self.codex is not None and self.codex.works:
             self.codex.take(self.rng.choice((1, 2, 8, 128)))
 
     def _answer(self) -> None:
-        if self.codex is not None and not self.codex.dead:
+        if self.codex is not None and self.codex.works:
             for _ in range(self.rng.choice((1, 2, 8))):
                 self.codex.answer()
 
     def _happen(self) -> None:
-        if self.codex is not None and not self.codex.dead:
+        if self.codex is not None and self.codex.works:
             self.codex.happen()
 
     def _say(self) -> None:
@@ -192,7 +202,8 @@ class World:
 
     def _say_one(self, codex: SimulatedCodex) -> None:
         said = codex.next_said()
-        if not self.stopped:
+        if not self.stopped and not self.oracle.books.condemned:
+            self.oracle.silence.hears()
             self.oracle.codex.says(said)
         self.input("codex", said, lambda: self.router.codex_receive(codex.incarnation, said.line, self.now))
 
@@ -201,7 +212,7 @@ class World:
             self._exit(codex)
             return
         codex.spawned = True
-        if not self.stopped:
+        if not self.stopped and not self.oracle.books.condemned:
             self.oracle.death.spawned()
         pid = 1000 + codex.incarnation
         self.input("spawned", pid, lambda: self.router.codex_spawned(codex.incarnation, pid, self.now))
@@ -232,6 +243,11 @@ class World:
         while len(codex.saying) > keep:
             codex.saying.pop()
 
+    def _hang(self) -> None:
+        """From now on it does nothing and does not end; what it has said may still come out."""
+        if self.codex is not None and self.codex.introduced and self.silence:
+            self.codex.hung = True
+
     def _exit(self, codex: SimulatedCodex) -> None:
         reason = f"exit status {self.rng.randrange(256)}"
         codex.dead = True
@@ -257,6 +273,7 @@ class World:
         """Time has passed."""
         self.oracle.time_is(self.now)
         self.oracle.death.time_passes()
+        self.oracle.silence.time_passes(self.router.deadline())
         self.oracle.codex.waits_no_longer()
         self.input("tick", self.now, lambda: self.router.tick(self.now))
 
@@ -278,8 +295,9 @@ class World:
 
     def settle(self) -> None:
         """Everything runs dry: Codex takes, answers and says all it has, and what is due comes about."""
+        self._busy_at = self.now
         for _ in range(10_000):
-            if not self._run_dry():
+            if not self._run_dry() or self.now > self._busy_at + LONGEST_CLOCK:
                 break
         else:
             raise Wrong("it never settles")
@@ -294,7 +312,8 @@ class World:
         elif codex is not None and not codex.learnt:
             self._learn()
         elif codex is not None and codex.is_busy:
-            codex.run_dry()
+            if codex.works:
+                codex.run_dry()
             while codex.saying:
                 self._say_one(codex)
         elif (deadline := self.router.deadline()) is not None:

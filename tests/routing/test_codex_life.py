@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from codexd.protocol.catalogue import SAFE_TO_RETRY
@@ -545,7 +546,7 @@ def test_a_codex_that_does_not_answer_is_ended(is_there: bool) -> None:
     if is_there:
         driver.spawned()
     assert driver.wait(29.9) == []
-    assert driver.wait(0.1) == [StopCodex(1)]
+    assert driver.wait(0.1) == [StopCodex(1, at_once=True)]
     assert driver.wait(100) == []
     driver.dies("Codex was ended by SIGTERM")
     assert driver.router.down_reason() == "Codex did not answer initialize within 30 s"
@@ -651,7 +652,7 @@ def test_a_greeting_that_comes_too_late_counts_for_nothing() -> None:
     driver.spawned()
     client = driver.connect()
     driver.sends(client, id="i", method="initialize", params=INTRODUCTION)
-    assert driver.wait(30) == [StopCodex(1)]
+    assert driver.wait(30) == [StopCodex(1, at_once=True)]
     assert driver.greets(1) == []
     driver.dies()
     driver.wait(0)
@@ -720,3 +721,101 @@ def test_a_notification_that_waits_is_dropped_when_codexd_ends() -> None:
     assert MARKER in driver.sends(client, method="future/notification", params={})
     answered = [effect for effect in driver.stops() if isinstance(effect, ToClients)]
     assert len(answered) == 32
+
+
+def watchful() -> Driver:
+    """A Codex that is ready, and counts as hung after 8 seconds."""
+    return Driver(msgspec.structs.replace(IDENTITY, codex_silence=8)).ready()
+
+
+def sign(number: int) -> Any:
+    return codex(id=number, method="thread/loaded/list", params={"limit": 1})
+
+
+def test_a_codex_that_hangs_is_asked_for_a_sign_and_then_replaced() -> None:
+    """Its end is told with the verdict; what was not sent yet is for the next one."""
+    driver = watchful()
+    client = driver.client()
+    driver.sends(client, id=1, method="x", params={})
+    assert driver.wait(3.9) == []
+    assert driver.wait(0.1) == [sign(3)]
+    assert driver.wait(3.9) == []
+    assert driver.wait(0.1) == [StopCodex(1, at_once=True)]
+    assert (driver.status()["codex"]["state"], driver.wait(100)) == ("draining", [])
+    assert driver.says(id=2, result={}) == []
+    assert driver.sends(client, id=2, method="y", params={}) == []
+    hung = "Codex has not answered for 8 s"
+    assert driver.dies() == [to(client, error=under_way("x", why=hung), id=1)]
+    assert driver.wait(0) == [StartCodex(2)]
+    driver.spawned()
+    assert driver.greets(4) == [codex(id=5, method="y", params={})]
+
+
+def test_a_sign_of_life_is_enough() -> None:
+    """Whatever it is; the request may take as long as it takes."""
+    driver = watchful()
+    client = driver.client()
+    driver.sends(client, id=1, method="x", params={})
+    for number in range(3, 30):
+        assert driver.wait(4) == [sign(number)]
+        assert driver.says(id=number, result={"data": []}) == []
+    assert driver.says(id=2, result={}) == [to(client, id=1, result={})]
+    assert driver.router.deadline() is None
+
+
+def test_a_running_turn_is_watched_over_too() -> None:
+    """Nobody waits for an answer, but everybody for its end."""
+    driver = watchful()
+    client = driver.client()
+    driver.thread(client, turn="u")
+    assert driver.wait(8) == [sign(3), StopCodex(1, at_once=True)]
+
+
+def test_a_codex_with_nothing_to_do_is_left_alone() -> None:
+    """Once everything has its end, nothing is due."""
+    driver = watchful()
+    client = driver.client()
+    driver.thread(client, turn="u")
+    driver.says(method="turn/completed", params=T | {"turn": {"id": "u"}})
+    assert (driver.router.deadline(), driver.wait(1000)) == (None, [])
+
+
+def test_a_marker_that_is_on_its_way_is_sign_enough() -> None:
+    """It was sent because the window was full; one of them is asked for at a time."""
+    driver = watchful()
+    client = driver.client()
+    for n in range(33):
+        driver.sends(client, id=n, method="x", params={})
+    assert driver.wait(8) == [StopCodex(1, at_once=True)]
+
+
+def test_codexds_own_sleep_is_not_held_against_codex() -> None:
+    """Stopped or suspended for an hour, it gives Codex its whole time again."""
+    driver = watchful()
+    client = driver.client()
+    driver.sends(client, id=1, method="x", params={})
+    driver.wait(7)
+    driver.now += 3600
+    assert driver.keep(driver.router.tick(driver.now)) == []
+    assert driver.wait(7.9) == []
+    assert driver.wait(0.1) == [StopCodex(1, at_once=True)]
+
+
+def test_codexds_end_is_the_end_of_a_codex_that_is_being_replaced_too() -> None:
+    """It is told to go once; nothing comes after it."""
+    driver = watchful()
+    client = driver.client()
+    driver.sends(client, id=1, method="x", params={})
+    driver.wait(8)
+    stopping = under_way("x", reason="stopping", why="codexd is stopping")
+    assert driver.stops() == [to(client, error=stopping, id=1)]
+    assert driver.dies() == []
+    assert driver.wait(100) == []
+
+
+def test_one_that_is_there_only_after_it_was_given_up_is_not_spoken_to() -> None:
+    """It took longer to spawn than it may take to answer."""
+    driver = Driver()
+    driver.start()
+    assert driver.wait(30) == [StopCodex(1, at_once=True)]
+    assert driver.spawned() == []

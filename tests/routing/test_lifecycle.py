@@ -27,6 +27,7 @@ LEGAL = {
     ("exited", "RETRY"): "waiting",
     ("starting", "STOP"): "draining",
     ("ready", "STOP"): "draining",
+    ("draining", "STOP"): "draining",
     ("waiting", "STOP"): "exited",
     ("exited", "STOP"): "exited",
 }
@@ -164,3 +165,15 @@ def test_after_stop_nothing_is_tried_again(state: State) -> None:
     if has_process:
         assert life.exited("as it was told", 1) is False
         assert (life.state, life.deadline, life.reason) == (State.EXITED, None, "as it was told")
+
+
+@pytest.mark.parametrize("is_ready", [False, True])
+def test_one_that_is_condemned_is_followed_by_another(is_ready: bool) -> None:
+    """It counts as dead when it has ended, and not before."""
+    life = Lifecycle()
+    life.start(0)
+    if is_ready:
+        life.answered()
+    life.condemn()
+    assert (life.state, life.deadline, life.is_current(1)) == (State.DRAINING, None, True)
+    assert (life.exited("hung", 5), life.state, life.deadline) == (True, State.WAITING, 5)

@@ -75,6 +75,36 @@ MUTATIONS = {
         "            if owner is not None:\n",
         "            if False:\n",
     ),
+    "a Codex that hangs is never given up": (
+        "codex_life.py",
+        "        elif step is Step.GIVE_UP:\n",
+        "        elif False:\n",
+    ),
+    "a Codex is given up that was not asked for a sign": (
+        "silence.py",
+        "_STEPS = {2: Step.ASK_FOR_SIGN, _QUARTERS: Step.GIVE_UP}\n",
+        "_STEPS = {_QUARTERS: Step.GIVE_UP}\n",
+    ),
+    "what Codex says is no sign of life": (
+        "from_codex.py",
+        "        self._state.silence.heard(self._state.now)\n",
+        "",
+    ),
+    "codexd's own sleep is held against Codex": (
+        "silence.py",
+        "        if now - due > self._quarter:\n",
+        "        if False:\n",
+    ),
+    "an idle Codex is asked for signs of life": (
+        "codex_life.py",
+        "        state.silence.watch(is_open and state.life.state is LifeState.READY, state.now)\n",
+        "        state.silence.watch(state.life.state is LifeState.READY, state.now)\n",
+    ),
+    "a Codex that was given up is listened to": (
+        "from_codex.py",
+        "        if not life.is_current(incarnation) or life.state is LifeState.DRAINING:\n",
+        "        if not life.is_current(incarnation) or life.stopping:\n",
+    ),
     "a thread is let go of in the middle of a turn": (
         "unloading.py",
         "            or thread.turn is not None\n",

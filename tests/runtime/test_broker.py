@@ -209,9 +209,9 @@ class RecordingSupervisor:
         """Writes it down."""
         self.log.append(f"start {incarnation}")
 
-    def stop(self, incarnation):
+    def stop(self, incarnation, *, at_once):
         """Writes it down."""
-        self.log.append(f"stop {incarnation}")
+        self.log.append(f"stop {incarnation}{' at once' * at_once}")
 
 
 class TickingRouter:
@@ -313,7 +313,8 @@ async def test_codex_is_written_to_before_it_is_ended_or_replaced():
     broker._carry_out(
         [ToCodex(b"a"), ToCodex(b"b"), StopCodex(1), ToCodex(b"c"), Log(logging.DEBUG, "x"), StartCodex(2)]
     )
-    assert codex.log == [b"a\nb\n", "stop 1", b"c\n", "start 2"]
+    broker._carry_out([StopCodex(2, at_once=True)])
+    assert codex.log == [b"a\nb\n", "stop 1", b"c\n", "start 2", "stop 2 at once"]
 
 
 async def test_core_is_ticked_when_it_wants_and_not_before(autojump_clock, nursery):

@@ -197,6 +197,16 @@ async def test_stop_is_heeded_in_the_end(run, caplog, ignored, signals):
     assert [text.rpartition(" ")[2] for text in warnings] == signals
 
 
+async def test_one_that_is_halted_can_be_ended_at_once(run, caplog):
+    """It would notice neither the end of its stdin nor SIGTERM; nothing is tried that takes time."""
+    running = await run(start=[["write", {"pieces": [UP.hex()]}]])
+    await running.heard(1)
+    os.kill(running.codex.pid, signal.SIGSTOP)
+    running.codex.stop(at_once=True)
+    assert await running.ended() == "Codex was stopped"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
 async def test_who_closes_its_output_and_lives_on_is_ended(run):
     """A Codex that can't be heard is as good as dead."""
     running = await run(ignore=["EOF"], start=[["close", {"stream": 1}]])

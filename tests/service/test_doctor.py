@@ -29,6 +29,7 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
         "client_name": {"value": "codexd", "source": "default"},
         "request_attestation": {"value": True, "source": str(config)},
         "thread_unload_delay_seconds": {"value": 60.0, "source": "default"},
+        "codex_silence_seconds": {"value": 30.0, "source": "default"},
         "max_message_bytes": {"value": 134217728, "source": "default"},
         "max_outbox_bytes": {"value": 67108864, "source": "default"},
         "max_buffered_bytes": {"value": 268435456, "source": "default"},

@@ -34,6 +34,7 @@ def test_defaults(place: Place) -> None:
         client_name="codexd",
         request_attestation=False,
         thread_unload_delay_seconds=60.0,
+        codex_silence_seconds=30.0,
         max_message_bytes=128 * 1024 * 1024,
         max_outbox_bytes=64 * 1024 * 1024,
         max_buffered_bytes=256 * 1024 * 1024,
@@ -64,6 +65,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         client_name = "my editor"
         request_attestation = true
         thread_unload_delay_seconds = 2.5
+        codex_silence_seconds = 0.5
         control_socket = true
         max_message_bytes = 1000
         max_outbox_bytes = 2000
@@ -83,6 +85,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         "my editor",
         True,
         2.5,
+        0.5,
         1000,
         2000,
         3000,
