@@ -19,6 +19,8 @@ from codexd.routing.notifications import Notifications
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.sharing import Sharing
 from codexd.routing.state import State
+from codexd.routing.threads import Thread
+from codexd.routing.turn_ends import TurnEnds
 
 _CLOSING = "is closing; retry thread/resume"
 """In the error of a resume that comes while Codex unloads the thread (measured); it is just asked again."""
@@ -35,6 +37,7 @@ class Answers:
         life: CodexLife,
         notifications: Notifications,
         asking: Asking,
+        turn_ends: TurnEnds,
     ) -> None:
         self._state = state
         self._dispatch = dispatch
@@ -42,6 +45,7 @@ class Answers:
         self._life = life
         self._notifications = notifications
         self._asking = asking
+        self._turn_ends = turn_ends
         self._sharing = Sharing(state, dispatch, notifications, asking)
 
     def take(self, answer: Response | ErrorResponse) -> None:
@@ -103,6 +107,9 @@ class Answers:
             case Purpose.FIND_PARENT:
                 assert call.thread is not None, "a read names its thread"
                 self._parent_found(call.thread, answer)
+            case Purpose.TURN_END:
+                assert call.thread is not None, "a list of turns names their thread"
+                self._turn_ends.told(call.thread, answer)
             case _:
                 assert call.purpose in (Purpose.MARKER, Purpose.CLEAN_UP, Purpose.WATCH_AGAIN)
 
@@ -127,8 +134,13 @@ class Answers:
         thread, turn = self._state.threads.get(call.thread), params.turn_of_result(answer.result)
         if thread is None or turn is None:
             return
-        if turn.status == "inProgress" and turn.id != thread.ended_turn:
+        if self._runs(thread, turn):
             self._state.threads.begin_turn(thread, turn.id)
+
+    @staticmethod
+    def _runs(thread: Thread, turn: params.Turn) -> bool:
+        """Whether what Codex says of a turn is news: its end may have overtaken this."""
+        return turn.status == "inProgress" and turn.id != thread.ended_turn
 
     def _error(self, call: Call, answer: ErrorResponse) -> None:
         state = self._state
@@ -166,7 +178,7 @@ class Answers:
         if call.method == "thread/start" or described.ephemeral:
             thread.started = Raw(bytes(answer.result))
         thread.durable |= call.method != "thread/start" and not described.ephemeral
-        if described.turns and described.turns[-1].status == "inProgress":
+        if described.turns and self._runs(thread, described.turns[-1]):
             state.threads.begin_turn(thread, described.turns[-1].id)
         if not call.abandoned:
             self._dispatch.unloading.follow(thread, client)

@@ -29,6 +29,7 @@ from codexd.routing.requests import Call, Purpose, own_call
 from codexd.routing.silence import Step
 from codexd.routing.state import State
 from codexd.routing.threads import NOBODY, Thread
+from codexd.routing.turn_ends import failed, failure
 
 Refusal = tuple[str, dict[str, Any]]
 """Message and data of a -32050 error."""
@@ -240,6 +241,7 @@ class CodexLife:
             self._notify((client,), method, body)
         state.threads.drop_held()
         state.deserted.clear()
+        state.missing_ends.clear()
         for thread in state.threads.all():
             self._keep_or_lose(thread)
         for parked in state.threads.parked_threads():
@@ -255,19 +257,12 @@ class CodexLife:
             self._notify(followers, "serverRequest/resolved", at | {"requestId": pending.id})
         status = {"type": "systemError"}
         self._notify(state.clients.initialized(), "thread/status/changed", at | {"status": status})
-        if thread.turn is not None:
-            error = {"message": reason, "codexErrorInfo": None, "additionalDetails": None}
-            failed = {
-                "id": thread.turn,
-                "items": [],
-                "itemsView": "notLoaded",
-                "status": "failed",
-                "error": error,
-            }
-            times = {"startedAt": None, "completedAt": int(state.now), "durationMs": None}
-            self._notify(followers, "error", at | {"turnId": thread.turn, "error": error, "willRetry": False})
-            self._notify(followers, "turn/completed", at | {"turn": failed | times})
-            state.threads.end_turn(thread)
+        running = [] if thread.turn is None else [thread.turn]
+        for turn in dict.fromkeys(state.missing_ends.of_thread(thread.id) + running):
+            why = at | {"turnId": turn, "error": failure(reason), "willRetry": False}
+            self._notify(followers, "error", why)
+            self._notify(followers, "turn/completed", at | {"turn": failed(turn, reason, state.now)})
+        state.threads.end_turn(thread)
 
     def _notify(self, clients: tuple[int, ...], method: str, body: dict[str, Any]) -> None:
         self._state.tell(self._state.clients.wanting(method, clients), messages.notification(method, body))

@@ -131,6 +131,8 @@ class Dispatch:
                 return thread is not None and self.unloading.is_still_wanted(thread)
             case Purpose.RESUME:
                 return thread is not None and thread.resuming
+            case Purpose.TURN_END:
+                return bool(thread and self._state.missing_ends.overdue(thread.id))
             case Purpose.WATCH_AGAIN:
                 return any(watch.request is call.request for watch in self._state.handles.watches())
             case _:

@@ -36,6 +36,7 @@ class Notifications:
         self._special: dict[str, Callable[[Notification], None]] = {
             "turn/started": self._turn_started,
             "turn/completed": self._turn_completed,
+            "thread/status/changed": self._status_changed,
             "serverRequest/resolved": decisions.resolve,
             "remoteControl/status/changed": self._remote_status,
             USAGE: self._usage,
@@ -107,13 +108,26 @@ class Notifications:
         found = params.turn_of(notification.params)
         thread = self._state.threads.get(found[0]) if found else None
         if found is not None:
+            if self._state.missing_ends.is_told(found[1].id):
+                return
             self._state.server_requests.end_turn(found[0], found[1].id)
         if found is not None and thread is not None:
-            self._state.threads.end_turn(thread)
+            was_missing = self._state.missing_ends.found(found[1].id)
+            if thread.turn == found[1].id or not was_missing:
+                self._state.threads.end_turn(thread)
             thread.ended_turn = found[1].id
         self._pass_on(notification)
         if thread is not None:
             self._dispatch.unloading.was_used(thread)
+
+    def _status_changed(self, notification: Notification) -> None:
+        found = params.status_of(notification.params)
+        thread = self._state.threads.get(found[0]) if found else None
+        if found is not None and thread is not None:
+            thread.at_rest = found[1] != "active"
+            if thread.at_rest and thread.turn is not None:
+                self._state.missing_ends.miss(thread.id, thread.turn, self._state.now)
+        self._pass_on(notification)
 
     def _thread_ended(self, notification: Notification) -> None:
         self._pass_on(notification)

@@ -38,6 +38,19 @@ class _TurnResult(Struct):
     turn: Turn
 
 
+class _Status(Struct):
+    type: str
+
+
+class _StatusParams(Struct, rename="camel"):
+    thread_id: str
+    status: _Status
+
+
+class _TurnsResult(Struct):
+    data: list[Raw]
+
+
 class _TurnParams(Struct, rename="camel"):
     thread_id: str
     turn: Turn
@@ -60,6 +73,9 @@ _thread_result = msgspec.json.Decoder(_ThreadResult)
 _status_result = msgspec.json.Decoder(_StatusResult)
 _turn_result = msgspec.json.Decoder(_TurnResult)
 _turn_params = msgspec.json.Decoder(_TurnParams)
+_turn = msgspec.json.Decoder(Turn)
+_turns_result = msgspec.json.Decoder(_TurnsResult)
+_status_params = msgspec.json.Decoder(_StatusParams)
 _resolved = msgspec.json.Decoder(Resolved)
 _error_body = msgspec.json.Decoder(_ErrorBody)
 _user_agent = msgspec.json.Decoder(dict[str, Raw])
@@ -112,6 +128,23 @@ def turn_of(params: Raw | UnsetType) -> tuple[str, Turn] | None:
     except msgspec.DecodeError:
         return None
     return found.thread_id, found.turn
+
+
+def turns_of_result(result: Raw) -> list[tuple[Turn, Raw]]:
+    """The turns of the answer to `thread/turns/list`, each with what Codex says of it; none if it can't be read."""
+    try:
+        return [(_turn.decode(described), described) for described in _turns_result.decode(result).data]
+    except msgspec.DecodeError:
+        return []
+
+
+def status_of(params: Raw | UnsetType) -> tuple[str, str] | None:
+    """The thread and its status, as `thread/status/changed` says it."""
+    try:
+        found = _status_params.decode(params if not isinstance(params, UnsetType) else b"null")
+    except msgspec.DecodeError:
+        return None
+    return found.thread_id, found.status.type
 
 
 def resolved(params: Raw | UnsetType) -> Resolved | None:

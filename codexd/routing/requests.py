@@ -27,6 +27,7 @@ class Purpose(Enum):
     FIND_PARENT = auto()
     CLEAN_UP = auto()
     WATCH_AGAIN = auto()
+    TURN_END = auto()
 
 
 class Call(Struct, eq=False):

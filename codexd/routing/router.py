@@ -16,7 +16,7 @@ Rules
 
 Theory of operation
     `State` holds the tables; each table has its rules at the top of its file (`flow`, `requests`, `clients`,
-    `threads`, `deserted`, `releases`, `server_requests`, `handles`, `lifecycle`, `silence`). The deciders change them: `FromClients` and
+    `threads`, `missing_ends`, `releases`, `server_requests`, `handles`, `lifecycle`, `silence`). The deciders change them: `FromClients` and
     `FromCodex` take one line each (the latter's are for `Answers`, `Notifications` or `Decisions`), `CodexLife`
     carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be handed over. After each input the
     queues are pumped, once.
@@ -47,6 +47,7 @@ from codexd.routing.notifications import Notifications
 from codexd.routing.own_methods import OwnMethods
 from codexd.routing.reports import Status
 from codexd.routing.state import Identity, State
+from codexd.routing.turn_ends import TurnEnds
 from codexd.routing.unloading import Unloading
 
 __all__ = ["Identity", "Router"]
@@ -76,7 +77,10 @@ class Router:
         )
         self._decisions = decisions
         notifications = Notifications(self._state, self._dispatch, decisions, asking)
-        answers = Answers(self._state, self._dispatch, decisions, self._life, notifications, asking)
+        self._turn_ends = TurnEnds(self._state, self._dispatch, notifications)
+        answers = Answers(
+            self._state, self._dispatch, decisions, self._life, notifications, asking, self._turn_ends
+        )
         self._codex = FromCodex(self._state, decisions, notifications, answers)
 
     def start(self, now: float) -> list[Effect]:
@@ -143,6 +147,7 @@ class Router:
         self._decisions.give_up_due()
         self._life.tick()
         self._dispatch.unloading.release_due()
+        self._turn_ends.ask_for_due()
         return self._pumped()
 
     def stop(self, now: float) -> list[Effect]:
@@ -159,6 +164,7 @@ class Router:
             state.flow,
             state.silence,
             state.deserted,
+            state.missing_ends,
             state.releases,
             state.server_requests,
         )

@@ -8,11 +8,12 @@ from codexd.protocol import messages
 from codexd.protocol.gates import Gates
 from codexd.protocol.messages import Notification, Request
 from codexd.routing.clients import Clients
-from codexd.routing.deserted import Deserted
+from codexd.routing.delays import Delays
 from codexd.routing.effects import ClientId, Effect, Log, ToClients, ToCodex
 from codexd.routing.flow import Flow
 from codexd.routing.handles import Handles
 from codexd.routing.lifecycle import Lifecycle
+from codexd.routing.missing_ends import MissingEnds
 from codexd.routing.origins import Origins
 from codexd.routing.releases import Releases
 from codexd.routing.requests import Requests
@@ -43,7 +44,7 @@ class State:
     """The tables that the deciders share. Each table is decided upon in one place and looked at in many.
 
     `gates`: what the schema of the present Codex says of what is experimental; a sentence when it can't be had, `None`
-    until it is known.
+    until it is known. `deserted`: the threads at the top of their families that nobody follows, and when they are to go.
     """
 
     def __init__(self, identity: Identity) -> None:
@@ -53,9 +54,10 @@ class State:
         self.requests = Requests()
         self.flow = Flow()
         self.threads = Threads()
-        self.deserted = Deserted(identity.thread_unload_delay)
+        self.deserted = Delays(identity.thread_unload_delay)
         self.silence = Silence(identity.codex_silence)
         self.releases = Releases()
+        self.missing_ends = MissingEnds()
         self.server_requests = ServerRequests(identity.started_at)
         self.handles = Handles()
         self.origins = Origins()

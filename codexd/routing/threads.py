@@ -26,7 +26,7 @@ class Thread(Struct, eq=False):
     the running turn, `ended_turn` that of the last one. `durable`: it has had a turn and is not ephemeral, so a later
     process can resume it. `usage_to`: who asked for the replay that a resume is followed by; the usage that comes before
     the goal snapshot is that client's alone (`NOBODY`: codexd's own resume, the replay is dropped). `resuming`: after a
-    death; its requests are parked.
+    death; its requests are parked. `at_rest`: by its status nothing goes on in it.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Thread(Struct, eq=False):
     tools_of: ClientId | None = None
     resuming: bool = False
     releasing: bool = False
+    at_rest: bool = False
     subscribers: dict[ClientId, None] = field(default_factory=dict)
     joined: set[ClientId] = field(default_factory=set)
 

@@ -2,6 +2,14 @@
 
 A thread is let go of by unsubscribing from it, together with its sub-agents' threads, and only while nothing happens in
 any of them: a parent may have to do with its sub-agent yet, and Codex loses a thread that is new or ephemeral for good.
+
+Codex unloads a thread after a delay of its own when nobody is subscribed to it. For Codex codexd is the only
+subscriber, so the delay is codexd's to keep, and Codex is told to unload at once what codexd unsubscribes from.
+
+Rule 1. The clock starts when the last follower leaves, or when the last thing ends that goes on without followers: a
+        turn, a question, a request.
+Rule 2. A new follower stops it, and so does a turn, of a sub-agent too.
+Rule 3. A family goes together: sub-agents' threads with the one at the top, and none while one of them is busy.
 """
 
 from codexd.protocol import messages
@@ -109,6 +117,7 @@ class Unloading:
         threads = self._state.threads
         left_behind = threads.descendants(thread)
         self._state.deserted.cancel(thread.id)
+        self._state.missing_ends.forget_thread(thread.id)
         (threads.lose if lost else threads.forget)(thread)
         for child in left_behind:
             self._state.deserted.cancel(child.id)

@@ -26,6 +26,7 @@ from tests.routing.oracle_books import Books, Expected, Life, Schema
 from tests.routing.oracle_clients import ClientSide
 from tests.routing.oracle_codex import CodexSide
 from tests.routing.oracle_death import DeathSide
+from tests.routing.oracle_ends import EndsSide
 from tests.routing.oracle_requests import FULL, LOW, SLACK
 from tests.routing.oracle_silence import SilenceSide
 from tests.routing.oracle_written import WrittenSide
@@ -39,10 +40,11 @@ class Oracle:
         self.books = Books(used_ids, unload_delay)
         self.asking = AskingSide(self.books)
         self.clients = ClientSide(self.books, self.asking)
-        self.codex = CodexSide(self.books, self.asking)
+        self.ends = EndsSide(self.books)
+        self.codex = CodexSide(self.books, self.asking, self.ends)
         self.death = DeathSide(self.books, self.asking)
         self.silence = SilenceSide(self.books, silence)
-        self._written = WrittenSide(self.books)
+        self._written = WrittenSide(self.books, self.ends)
 
     def judge(self, effect: Effect) -> Written | None:
         """Raises `Wrong` for an effect that must not be; returns what was written to Codex, if it is that."""

@@ -10,6 +10,7 @@ from tests.routing.oracle_asking import AskingSide
 from tests.routing.oracle_asks import AskView
 from tests.routing.oracle_books import Books, Expected, Life
 from tests.routing.oracle_clients import is_error
+from tests.routing.oracle_ends import EndsSide
 from tests.routing.oracle_threads import ThreadView
 from tests.routing.sim_words import (
     ALREADY_INITIALIZED,
@@ -31,8 +32,9 @@ ENDS = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 class CodexSide:
     """Fills in what must come out next; called before the Router gets the line."""
 
-    def __init__(self, books: Books, asking: AskingSide) -> None:
+    def __init__(self, books: Books, asking: AskingSide, ends: EndsSide) -> None:
         self._books = books
+        self._ends = ends
         self._asking = asking
         self._kinds: dict[Kind, Callable[[Said], None]] = {
             Kind.ANSWER: self._answer,
@@ -57,6 +59,7 @@ class CodexSide:
             "thread/resume": self._resumed,
             "thread/unsubscribe": self._released,
             "thread/read": self._parent_told,
+            "thread/turns/list": ends.answered,
         }
 
     def says(self, said: Said) -> None:
@@ -246,6 +249,8 @@ class CodexSide:
     def _everyone(self, said: Said) -> None:
         books = self._books
         books.expect_note(said.method, books.everybody(), said.line)
+        if said.method == "thread/status/changed":
+            self._ends.status(said)
         if said.method in ENDS:
             assert said.thread is not None, "it names its thread"
             books.releases.ended[said.thread] = said.line
@@ -262,6 +267,9 @@ class CodexSide:
             return
         threads = self._books.threads
         if said.method == "turn/completed":
+            if self._ends.is_told_already(said.turn):
+                self._books.counts["an end that was told already"] += 1
+                return
             self._books.asks.end_turn(said.thread, said.turn)
         view = threads.view(said.thread, said.parent)
         if not view.known:
@@ -282,7 +290,10 @@ class CodexSide:
             view.turn = said.turn
             view.durable = not view.ephemeral
         elif said.method == "turn/completed":
-            view.turn = None
+            assert said.turn is not None, "it names it"
+            was_missing = view.end_is_found(said.turn)
+            if view.turn == said.turn or not was_missing:
+                view.turn = None
 
     def _handle(self, said: Said) -> None:
         found = self._books.handles.address(said)

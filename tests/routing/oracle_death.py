@@ -148,11 +148,14 @@ class DeathSide:
                 self._add(ends, followers, "serverRequest/resolved", self._names(ask))
         everybody = books.everybody()
         self._add(ends, everybody, "thread/status/changed", _has_status, optional=not followers)
-        if (turn := view.turn) is not None:
-            self._add(ends, followers, "error", lambda params: params["turnId"] == turn)
-            self._add(ends, followers, "turn/completed", lambda params: _failed(params, turn, reason))
+        running = [] if view.turn is None else [view.turn]
+        for turn in dict.fromkeys([*view.missing, *running]):
+            self._add(ends, followers, "error", _of_turn(turn))
+            self._add(ends, followers, "turn/completed", _failed(turn, reason))
         books.ends[view.id] = deque(ends)
         view.turn = None
+        view.missing.clear()
+        view.overdue.clear()
 
     def _names(self, ask: AskView) -> Callable[[dict[str, Any]], bool]:
         return lambda params: self._asking.is_called(ask, params["requestId"])
@@ -202,6 +205,15 @@ def _has_status(params: dict[str, Any]) -> bool:
     return bool(params["status"] == {"type": "systemError"})
 
 
-def _failed(params: dict[str, Any], turn: str, reason: str) -> bool:
-    ended = params["turn"]
-    return bool(ended["id"] == turn and ended["status"] == "failed" and reason in ended["error"]["message"])
+def _of_turn(turn: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda params: bool(params["turnId"] == turn)
+
+
+def _failed(turn: str, reason: str) -> Callable[[dict[str, Any]], bool]:
+    def is_it(params: dict[str, Any]) -> bool:
+        ended = params["turn"]
+        return bool(
+            ended["id"] == turn and ended["status"] == "failed" and reason in ended["error"]["message"]
+        )
+
+    return is_it

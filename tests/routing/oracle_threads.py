@@ -14,6 +14,8 @@ class ThreadView(Struct, eq=False):
     for the answer about the parent. `backlog`: what the thread has said until then. `tools_of`: the client that declared
     tools when it started the thread. `in_use_at`: when it last had a
     follower or a turn. `started`: Codex has begun it here; `joined`: the followers whom codexd has attached to it.
+    `missing`: the turns that have not ended although the thread is at rest, and since when; `overdue`: those that codexd
+    must ask for. `at_rest`: by its last status.
     """
 
     id: str
@@ -32,6 +34,14 @@ class ThreadView(Struct, eq=False):
     in_use_at: float = 0.0
     started: bool = False
     joined: set[int] = field(default_factory=set)
+    missing: dict[str, float] = field(default_factory=dict)
+    overdue: dict[str, None] = field(default_factory=dict)
+    at_rest: bool = False
+
+    def end_is_found(self, turn: str) -> bool:
+        """The turn has ended, or goes on; returns whether its end was missing."""
+        self.overdue.pop(turn, None)
+        return self.missing.pop(turn, None) is not None
 
 
 class ThreadBook:
@@ -41,6 +51,8 @@ class ThreadBook:
         self._views: dict[str, ThreadView] = {}
         self._followers: dict[str, frozenset[int]] = {}
         self.lost: dict[str, None] = {}
+        self.told: set[str] = set()
+        """The turns whose end codexd has told because Codex did not."""
         self.held: dict[int, list[tuple[str, bytes]]] = {}
         """What a fork's thread said before the answer, by the number of the fork."""
 

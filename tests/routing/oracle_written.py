@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tests.routing.oracle_books import Books, Life, Schema
+from tests.routing.oracle_ends import EndsSide
 from tests.routing.oracle_handles import CLEANS_UP
 from tests.routing.sim_words import NAMED, Asked, Envelope, Params, Written, Wrong, filled
 
@@ -14,7 +15,7 @@ _KEEPS = frozenset({"thread/resume", "turn/start"})
 class WrittenSide:
     """Judges each request at the moment it is written."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, ends: EndsSide) -> None:
         self._books = books
         self._own: dict[str, Callable[[Params], None]] = {
             "initialize": self._introduction,
@@ -22,6 +23,7 @@ class WrittenSide:
             "thread/resume": self._resume,
             "thread/unsubscribe": self._release,
             "thread/read": lambda _: None,
+            "thread/turns/list": ends.check_is_asked_for,
             "fs/watch": self._watch_again,
             **dict.fromkeys(CLEANS_UP, self._clean_up),
         }

@@ -85,6 +85,7 @@ class SimulatedCodex:
         self.told_to_stop = False
         self.overloaded = False
         self.affairs = 0.0
+        self.forgetful = 0.0
         self.patient = True
         self.saying: deque[Said] = deque()
         self._ingress: deque[Written] = deque()

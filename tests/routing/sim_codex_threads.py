@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from tests.routing.sim_words import ADDITIONAL, ID, NEVER_RESOLVED, Kind, Said, Written, Wrong, filled
 
@@ -37,13 +37,14 @@ _ACTIVE = b',"status":{"type":"active"}'
 
 
 class Loaded(Struct, eq=False):
-    """A thread in memory. `closing`: it is being unloaded; a resume is told to come again."""
+    """A thread in memory. `closing`: it is being unloaded; a resume is told to come again. `turns`: how each was last."""
 
     id: str
     ephemeral: bool = False
     parent: str | None = None
     turn: str | None = None
     closing: bool = False
+    turns: dict[str, bytes] = field(default_factory=dict)
 
 
 class AskedByCodex(Struct, eq=False):
@@ -67,6 +68,7 @@ class SimulatedThreads:
         self.subscribed: dict[str, None] = {}
         self.pending: dict[int, AskedByCodex] = {}
         self._asked = 0
+        self._late_ends: list[tuple[str, str, bytes]] = []
         self._forking: dict[int, str] = {}
         self.handlers: dict[str, Callable[[Written], bool]] = {
             "thread/start": self._start,
@@ -86,6 +88,9 @@ class SimulatedThreads:
         stale = [ask.id for ask in self.pending.values() if ask.thread is None]
         if stale and self._rng.random() < 0.1:
             del self.pending[stale[0]]
+        if self._late_ends and self._rng.random() < 0.02:
+            late, turn, status = self._late_ends.pop()
+            self._say_turn_completed(late, turn, status)
         if not self.loaded:
             return
         thread = self.loaded[self._rng.choice(list(self.loaded))]
@@ -193,6 +198,7 @@ class SimulatedThreads:
         thread.turn = f"u{self._disk.number()}"
         if not thread.ephemeral:
             self._disk.kept.setdefault(thread.id, thread.parent)
+        thread.turns[thread.turn] = b"inProgress"
 
     def _say_turn_started(self, thread: Loaded) -> None:
         assert thread.turn is not None, "it has begun"
@@ -203,12 +209,29 @@ class SimulatedThreads:
     def _end_turn(self, thread: Loaded, status: bytes) -> None:
         assert thread.turn is not None, "one is running"
         turn, thread.turn = thread.turn, None
-        self._to_all(thread.id, "thread/status/changed", b',"status":{"type":"idle"}')
-        ended = b',"turn":{"id":"%b","items":[],"status":"%b"}' % (turn.encode(), status)
-        self._of_thread(thread.id, "turn/completed", ended, turn)
+        thread.turns[turn] = status
+        rest = self._rng.choice((b"idle", b"idle", b"systemError"))
+        self._to_all(thread.id, "thread/status/changed", b',"status":{"type":"%b"}' % rest)
+        if thread.parent is None and self._rng.random() < self._codex.forgetful:
+            if self._rng.random() < 0.5:
+                self._late_ends.append((thread.id, turn, status))
+            choice = self._rng.random()
+            if choice < 0.4:
+                self._begin_turn(thread)
+                self._say_turn_started(thread)
+            elif choice < 0.6:
+                thread.turn, thread.turns[turn] = turn, b"inProgress"
+                self._late_ends.clear()
+                self._to_all(thread.id, "thread/status/changed", _ACTIVE)
+        else:
+            self._say_turn_completed(thread.id, turn, status)
         for ask in self._pending_of(thread.id):
             del self.pending[ask.id]
             self._resolved(ask)
+
+    def _say_turn_completed(self, thread: str, turn: str, status: bytes) -> None:
+        ended = b',"turn":{"id":"%b","items":[],"status":"%b"}' % (turn.encode(), status)
+        self._of_thread(thread, "turn/completed", ended, turn)
 
     def _pending_of(self, thread: str) -> list[AskedByCodex]:
         return [ask for ask in self.pending.values() if ask.thread == thread]
@@ -377,8 +400,14 @@ class SimulatedThreads:
             self._codex.say_error(written, "ephemeral threads do not support thread/turns/list")
         elif thread is not None and wanted not in self._disk.kept:
             self._codex.say_error(written, f"thread {wanted} is not materialized yet; unavailable")
+        elif written.serial or thread is None or self._rng.random() < 0.2:
+            self._codex.say_result(written, b',"data":[{"id":"u0","status":"completed"}]')
         else:
-            self._codex.say_result(written, b',"data":[{"id":"u0"}]')
+            turns = [
+                b'{"id":"%b","status":"%b"}' % (turn.encode(), status)
+                for turn, status in thread.turns.items()
+            ]
+            self._codex.say_result(written, b',"data":[%b]' % b",".join(turns[:-9:-1]))
         return True
 
     def _turn_start(self, written: Written) -> bool:

@@ -42,6 +42,8 @@ def _check_threads(world: World, codex: SimulatedCodex) -> None:
     for view in books.threads:
         if view.resuming:
             raise Wrong(f"{view.id} is resumed for ever")
+        if view.missing:
+            raise Wrong(f"the ends of these turns of {view.id} never come: {view.missing}")
         if view.followers and view.id not in codex.threads.subscribed:
             raise Wrong(
                 f"{set(view.followers)} follow {view.id}, but codexd is not subscribed to it any more"

@@ -9,6 +9,7 @@ class Weather(Struct, frozen=True):
     """How often each kind of step comes, relative to the others. `pause`: seconds between two looks at the clock.
 
     `affairs`: how much of what clients and Codex do is the affair of one client, not of all who follow a thread.
+    `forgetful`: of how many turns Codex does not tell the end, or not in time.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Weather(Struct, frozen=True):
     failing_starts: float = 0.02
     learnt_at_once: float = 0.5
     affairs: float = 0.0
+    forgetful: float = 0.1
 
     def actions(self) -> tuple[list[str], list[float]]:
         """The names of the steps and their weights."""
@@ -67,6 +69,7 @@ WEATHERS = (
     Weather("idle", client=0.5, happen=3, hang=0.05, time=20, join=0.1),
     Weather("crash loop", die=3, failing_starts=0.3, pause=0.1, time=3, client=40, burst=0.02),
     Weather("deaths among sub-agents", happen=100, die=0.3, join=1.5, leave=1.0),
+    Weather("lost ends", forgetful=0.7, happen=80, time=4, die=0.15),
     Weather("slow clock", pause=0.01, time=0.2),
     Weather("affairs of one", affairs=0.4, client=50, happen=80, join=2, leave=1.6, time=0.3),
     Weather("affairs of one, coming and going", affairs=0.4, client=50, happen=80, join=5, leave=4, time=0.3),

@@ -123,6 +123,7 @@ class World:
         if self.codex is not None:
             self.codex.overloaded = now.overloaded
             self.codex.affairs = now.affairs
+            self.codex.forgetful = now.forgetful
 
     def some_threads(self) -> list[str]:
         """Threads that a client may know of: those of now, some that died, and one that never was."""
@@ -274,6 +275,7 @@ class World:
         self.oracle.time_is(self.now)
         self.oracle.death.time_passes()
         self.oracle.silence.time_passes(self.router.deadline())
+        self.oracle.ends.time_passes()
         self.oracle.codex.waits_no_longer()
         self.input("tick", self.now, lambda: self.router.tick(self.now))
 

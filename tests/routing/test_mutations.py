@@ -105,20 +105,45 @@ MUTATIONS = {
         "        if not life.is_current(incarnation) or life.state is LifeState.DRAINING:\n",
         "        if not life.is_current(incarnation) or life.stopping:\n",
     ),
+    "a turn whose end is lost goes on for ever": (
+        "router.py",
+        "        self._turn_ends.ask_for_due()\n",
+        "",
+    ),
+    "an end is told twice": (
+        "notifications.py",
+        "            if self._state.missing_ends.is_told(found[1].id):\n",
+        "            if False:\n",
+    ),
+    "a turn that goes on is taken for one whose end is lost": (
+        "turn_ends.py",
+        "            if turn not in known and self._goes_on(thread, turn):\n",
+        "            if False:\n",
+    ),
+    "the end of one turn is that of the next": (
+        "notifications.py",
+        "            if thread.turn == found[1].id or not was_missing:\n",
+        "            if True:\n",
+    ),
+    "what Codex says of a lost end does not count": (
+        "turn_ends.py",
+        "            ended = known.get(turn) or Raw(",
+        "            ended = Raw(",
+    ),
     "a thread is let go of in the middle of a turn": (
         "unloading.py",
         "            or thread.turn is not None\n",
         "",
     ),
     "no clock is ever stopped": (
-        "deserted.py",
-        "        self._due.pop(thread, None)\n",
+        "delays.py",
+        "        self._due.pop(name, None)\n",
         "        pass\n",
     ),
     "a deserted thread is let go of at once": (
-        "deserted.py",
-        "        self._due.setdefault(thread, now + self.delay)\n",
-        "        self._due.setdefault(thread, now)\n",
+        "delays.py",
+        "        self._due.setdefault(name, now + self.delay)\n",
+        "        self._due.setdefault(name, now)\n",
     ),
     "a resume is not held back from a thread that is being unloaded": (
         "dispatch.py",

@@ -4,38 +4,12 @@ from typing import Any
 
 import msgspec
 
-from codexd.routing.deserted import Deserted
 from tests.routing.driver import IDENTITY, START, Driver, codex
 
 T = {"threadId": "T"}
 LET_GO = {"method": "thread/unsubscribe", "params": T}
 UNSUBSCRIBED = {"status": "unsubscribed"}
 TURN = {"id": "u"}
-
-
-def test_threads_are_due_in_the_order_in_which_they_were_left() -> None:
-    """Each after the delay, once; one that is left again while it waits keeps its place."""
-    deserted = Deserted(60)
-    assert (deserted.deadline, deserted.take_due(1e12)) == (None, [])
-    for now, thread in ((0, "a"), (10, "b"), (20, "a"), (30, "c")):
-        deserted.add(thread, now)
-    assert deserted.deadline == 60
-    assert (deserted.take_due(59), deserted.take_due(75)) == ([], ["a", "b"])
-    assert (deserted.deadline, deserted.take_due(90)) == (90, ["c"])
-    assert deserted.deadline is None
-
-
-def test_what_is_cancelled_is_not_due() -> None:
-    """One of them, or all; one that is not there does no harm."""
-    deserted = Deserted(1)
-    for thread in ("a", "b", "c"):
-        deserted.add(thread, 0)
-    deserted.cancel("a")
-    deserted.cancel("unknown")
-    assert deserted.take_due(1) == ["b", "c"]
-    deserted.add("a", 1)
-    deserted.clear()
-    assert deserted.deadline is None
 
 
 def slow(*others: str) -> tuple[Driver, int]:

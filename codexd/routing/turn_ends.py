@@ -1,0 +1,78 @@
+"""The ends of turns that Codex does not tell: noticed, asked for, and told in its stead."""
+
+import logging
+from typing import Any
+
+from msgspec import Raw
+
+from codexd.protocol import messages
+from codexd.protocol.messages import ErrorResponse, Notification, Response
+from codexd.routing import params
+from codexd.routing.dispatch import Dispatch
+from codexd.routing.notifications import Notifications
+from codexd.routing.requests import Purpose
+from codexd.routing.state import State
+
+_NEWEST_TURNS = 8
+"""How many Codex is asked for; so many turns do not begin while the end of one is missing."""
+_UNKNOWN = "Codex says that the thread is at rest and does not say how this turn ended"
+
+
+class TurnEnds:
+    """Makes sure that every turn ends for those who follow it."""
+
+    def __init__(self, state: State, dispatch: Dispatch, notifications: Notifications) -> None:
+        self._state = state
+        self._dispatch = dispatch
+        self._notifications = notifications
+
+    def ask_for_due(self) -> None:
+        """Time has passed: Codex is asked for the ends that are missing for too long.
+
+        An answer to `thread/turns/list` has the newest turn first and each turn's status; it says so of the running one
+        as well, but nothing of an ephemeral thread's (0.163 and 0.169).
+        """
+        for thread in self._state.missing_ends.take_due(self._state.now):
+            wanted = {"threadId": thread, "limit": _NEWEST_TURNS, "itemsView": "notLoaded"}
+            self._dispatch.ask(Purpose.TURN_END, "thread/turns/list", wanted, thread)
+
+    def told(self, thread: str, answer: Response | ErrorResponse) -> None:
+        """Codex says how it was, or that it can't: whoever waits for these turns waits no more."""
+        state = self._state
+        turns = params.turns_of_result(answer.result) if isinstance(answer, Response) else []
+        known = {turn.id: described for turn, described in turns if turn.status != "inProgress"}
+        for turn in state.missing_ends.overdue(thread):
+            if turn not in known and self._goes_on(thread, turn):
+                state.missing_ends.found(turn)
+                continue
+            ended = known.get(turn) or Raw(messages.encode(failed(turn, _UNKNOWN, state.now)))
+            line = messages.notification("turn/completed", {"threadId": thread, "turn": ended})
+            state.log(f"Codex did not say that turn {turn} of thread {thread} has ended", logging.WARNING)
+            said = messages.parse_codex(line)
+            assert isinstance(said, Notification), "it was made as one"
+            self._notifications.deliver(said)
+            state.missing_ends.told(turn)
+
+    def _goes_on(self, thread_id: str, turn: str) -> bool:
+        thread = self._state.threads.get(thread_id)
+        assert thread is not None, "what is forgotten waits for no end"
+        return thread.turn == turn and not thread.at_rest
+
+
+def failed(turn: str, why: str, now: float) -> dict[str, Any]:
+    """A turn that has failed, as `turn/completed` describes it."""
+    return {
+        "id": turn,
+        "items": [],
+        "itemsView": "notLoaded",
+        "status": "failed",
+        "error": failure(why),
+        "startedAt": None,
+        "completedAt": int(now),
+        "durationMs": None,
+    }
+
+
+def failure(why: str) -> dict[str, Any]:
+    """Why a turn has failed, as Codex says it."""
+    return {"message": why, "codexErrorInfo": None, "additionalDetails": None}
