@@ -1,0 +1,148 @@
+"""The file of the archive: a SQLite database, opened, told from other files, and what is wrong with it in words.
+
+A file that is damaged, of a newer format, or somebody else's is never written to and never moved: its history may be
+worth something to its owner.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+
+FORMAT = 1
+"""Counts up when a codexd of before could not read what is written any more."""
+APPLICATION_ID = 0x636F6478
+"""`codx`: tells the file from every other SQLite database."""
+PAGE_BYTES = 4096
+BUSY_MILLISECONDS = 1000
+"""How long a lock of another process on the file is waited for; what it holds up is tried again."""
+
+_SCHEMA = """
+CREATE TABLE number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE event (seq INTEGER PRIMARY KEY, at REAL NOT NULL, thread TEXT NOT NULL, method TEXT NOT NULL,
+                    line BLOB NOT NULL);
+CREATE INDEX event_of_thread ON event (thread, seq);
+CREATE TABLE lost (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+CREATE TABLE deleted (thread TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_FINAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+class Unusable(Exception):
+    """The archive can't be used now. `final`: nor will it be before codexd is started again.
+
+    The message is a sentence that names the file, what is wrong with it, and the way out.
+    """
+
+    def __init__(self, problem: str, *, final: bool) -> None:
+        super().__init__(problem)
+        self.final = final
+
+
+def open_for_writing(path: Path, max_wal_bytes: int) -> sqlite3.Connection:
+    """The database, made when there is none. It may be used in any thread, in one at a time.
+
+    Raises:
+        Unusable: it is none of ours.
+        sqlite3.Error, OSError: it can't be opened or made.
+    """
+    # Made here and not by SQLite, which would give it the rights that the umask leaves.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    database = _connected(path, "rw")
+    try:
+        _check_kind(database, path)
+        # Before the first table; in a database that has one, it is as it was made.
+        database.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA secure_delete = ON")
+        database.execute(f"PRAGMA wal_autocheckpoint = {max(16, max_wal_bytes // PAGE_BYTES)}")
+        database.execute(f"PRAGMA journal_size_limit = {max_wal_bytes}")
+        if not _number(database, "user_version"):
+            database.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                f"PRAGMA user_version = {FORMAT}; COMMIT;"
+            )
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing, beside one that writes or alone.
+
+    Raises:
+        Unusable: it is none of ours.
+        sqlite3.Error: it can't be opened; there may be none.
+    """
+    database = _connected(path, "rw" if os.access(path, os.W_OK) else "ro")
+    try:
+        database.execute("PRAGMA query_only = ON")
+        _check_kind(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+Failure = sqlite3.Error | OSError | Unusable
+FAILURES = (sqlite3.Error, OSError, Unusable)
+
+
+def in_words(error: Failure, path: Path) -> Unusable:
+    """What is wrong, as a sentence."""
+    if isinstance(error, Unusable):
+        return error
+    if isinstance(error, OSError):
+        return _not_written(path, error.strerror or str(error))
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in _FINAL:
+        return Unusable(
+            f"the timeline {path} is damaged ({error}), and is left as it is: there is no history until it is moved "
+            f"away: codexd stop; mv {path} {path}.broken; codexd start",
+            final=True,
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return Unusable(
+            f"the disk with the timeline {path} is full: until there is room again, history is kept in memory only",
+            final=False,
+        )
+    return _not_written(path, str(error))
+
+
+def _not_written(path: Path, why: str) -> Unusable:
+    return Unusable(
+        f"the timeline {path} can't be written ({why}): until that is mended, history is kept in memory only; "
+        f"the file and {path.parent} have to be writable for this user",
+        final=False,
+    )
+
+
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_MILLISECONDS / 1000,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _number(database: sqlite3.Connection, pragma: str) -> int:
+    value: int = database.execute(f"PRAGMA {pragma}").fetchone()[0]
+    return value
+
+
+def _check_kind(database: sqlite3.Connection, path: Path) -> None:
+    """A file without a format has to be an empty one."""
+    found, application = _number(database, "user_version"), _number(database, "application_id")
+    way_out = f"there is no history until it is moved away: codexd stop; mv {path} {path}.other; codexd start"
+    is_empty = found == application == 0 and not _number(database, "schema_version")
+    if not is_empty and application != APPLICATION_ID:
+        raise Unusable(f"{path} is no timeline of codexd: {way_out}", final=True)
+    if found > FORMAT:
+        raise Unusable(
+            f"the timeline {path} is of a newer codexd (format {found}, this one knows {FORMAT}): update codexd; or "
+            + way_out,
+            final=True,
+        )
