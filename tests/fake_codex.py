@@ -1,7 +1,8 @@
 """A Codex that misbehaves on request: the faults that the real one can't be made to show.
 
 Run as a program: `python fake_codex.py MANNERS`, MANNERS being a JSON object. `ignore` lists what it does not react
-to (`SIGTERM`, `EOF`); `start` lists actions to do first, as `[name, params]`.
+to (`SIGTERM`, `EOF`, or a method of requests); `start` lists actions to do first, as `[name, params]`; `at` has such an action for a method,
+to be done when a request of that method comes, before it is answered.
 
 It answers `initialize` as Codex does, does what a request `fake/NAME` says (see the functions `do_*`), and answers
 any other request with its own params as the result. The ids of its own requests count from 0 in every life.
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 INITIALIZED = {
     "userAgent": "codexd/0.0.1 (Fake 1; x86_64) dumb (codexd; 0.1.0)",
@@ -21,6 +23,8 @@ INITIALIZED = {
     "platformOs": "linux",
 }
 asked = 0
+received: list[str] = []
+manners: dict[str, Any] = {}
 
 
 def write(data, descriptor=1):
@@ -63,6 +67,11 @@ def do_close(params):
     os.close(params["stream"])
 
 
+def do_halt(params):
+    """Halts, as SIGSTOP halts any process."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
 def do_say(params):
     """Says `text` on stderr."""
     write(params["text"].encode(), 2)
@@ -100,10 +109,21 @@ def do_environ(params):
     return dict(os.environ)
 
 
+def do_received(params):
+    """Answers with the methods of all requests that have come so far."""
+    return {"methods": received}
+
+
 def serve(line):
     """Does what one line asks for."""
     message = json.loads(line)
     method, params = message.get("method", ""), message.get("params")
+    received.append(method)
+    if method in manners.get("ignore", ()):
+        return
+    if method in manners.get("at", ()):
+        name, how = manners["at"][method]
+        globals()["do_" + name](how)
     if method.startswith("fake/"):
         result = globals()["do_" + method.removeprefix("fake/")](params)
     else:
@@ -132,7 +152,7 @@ def main():
     if "generate-json-schema" in sys.argv:
         write_schema(sys.argv[sys.argv.index("--out") + 1])
         return
-    manners = json.loads(sys.argv[1])
+    manners.update(json.loads(sys.argv[1]))
     if "SIGTERM" in manners.get("ignore", ()):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for name, params in manners.get("start", ()):

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import uuid
 
 import psutil
@@ -18,88 +17,13 @@ from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker, Limits
 from codexd.runtime.codex import CodexUnavailable
 from codexd.runtime.machine import ThisMachine
-from tests.fakes import PATIENCE_SECONDS, FarEnd, FarWebSocket, fake_codex
+from tests.fakes import PATIENCE_SECONDS, FarWebSocket, fake_codex
+from tests.runtime.place import INTRODUCTION, Place, notification, request
 
 pytestmark = pytest.mark.usefixtures("subreaper")
 
 MEGABYTE = 1024 * 1024
 SLEEPER = "import time; time.sleep(3600)"
-INTRODUCTION = {"clientInfo": {"name": "test", "version": "1"}}
-
-
-class Place:
-    """A broker that runs, and its clients."""
-
-    def __init__(self, path, find, limits):
-        identity = Identity(
-            pid=os.getpid(), version="0.1.0", socket=str(path), codex_home="/home", started_at=1e9
-        )
-        self.broker = Broker(identity, ThisMachine(find), limits)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.listener.bind(str(path))
-        self.listener.listen()
-        self._path = path
-        self._ends = [self.listener]
-
-    async def run(self, task_status):
-        """Runs the broker to its end."""
-        await self.broker.run([self.listener], task_status=task_status)
-
-    def connect(self):
-        """A new client that has said nothing yet."""
-        end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._ends.append(end)
-        end.connect(str(self._path))
-        return FarEnd(end)
-
-    async def client(self, **capabilities):
-        """A new client that has introduced itself."""
-        far = self.connect()
-        answer = await far.request(0, "initialize", INTRODUCTION | {"capabilities": capabilities})
-        assert "result" in answer
-        return far
-
-    async def status(self):
-        """What codexd says of itself."""
-        far = self.connect()
-        answer = await far.request(0, "codexd/status")
-        await far.close()
-        return answer["result"]
-
-    def close(self):
-        """Closes every end that is still open."""
-        for end in self._ends:
-            end.close()
-
-
-@pytest.fixture
-async def serve(tmp_path, nursery):
-    """Runs a broker with this way to find Codex, or a fake one with these manners; stops it at the end."""
-    mark = f"test-{uuid.uuid4().hex}"
-    places = []
-
-    async def start(find=None, limits=None, **manners):
-        place = Place(tmp_path / "s", find or (lambda: fake_codex(mark, **manners)), limits or Limits())
-        places.append(place)
-        await nursery.start(place.run)
-        return place
-
-    with trio.fail_after(PATIENCE_SECONDS):
-        yield start
-        for place in places:
-            place.broker.stop()
-    for place in places:
-        place.close()
-
-
-def request(number, method, params=None):
-    """The line of a request."""
-    return json.dumps({"id": number, "method": method, "params": params or {}}).encode() + b"\n"
-
-
-def notification(method, **params):
-    """A line of Codex's, as hexadecimal with its line feed."""
-    return (json.dumps({"method": method, "params": params}).encode() + b"\n").hex()
 
 
 async def test_two_clients_share_one_codex(serve):
