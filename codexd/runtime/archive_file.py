@@ -94,7 +94,7 @@ def in_words(error: Failure, path: Path) -> Unusable:
     if isinstance(error, Unusable):
         return error
     if isinstance(error, OSError):
-        return _not_written(path, error.strerror or str(error))
+        return _not_usable(path, error.strerror or str(error))
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in _FINAL:
         return Unusable(
@@ -107,12 +107,12 @@ def in_words(error: Failure, path: Path) -> Unusable:
             f"the disk with the timeline {path} is full: until there is room again, history is kept in memory only",
             final=False,
         )
-    return _not_written(path, str(error))
+    return _not_usable(path, str(error))
 
 
-def _not_written(path: Path, why: str) -> Unusable:
+def _not_usable(path: Path, why: str) -> Unusable:
     return Unusable(
-        f"the timeline {path} can't be written ({why}): until that is mended, history is kept in memory only; "
+        f"the timeline {path} can't be used ({why}): until that is mended, history is kept in memory only; "
         f"the file and {path.parent} have to be writable for this user",
         final=False,
     )

@@ -11,7 +11,8 @@ from codexd.runtime.processes import MARK_VARIABLE
 from codexd.service import locks
 from codexd.service.discovery import STAND_IN_QUESTION, Codex, Finder
 from codexd.service.errors import UsageError
-from codexd.service.settings import CODEX_UNLOAD_DELAY, Settings
+from codexd.service.setting_kinds import CODEX_UNLOAD_DELAY
+from codexd.service.settings import Settings
 
 _NOT_FOR_CODEX = {"INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", *STAND_IN_QUESTION}
 """What a service manager says of codexd's own process, and codexd's question to its stand-in."""

@@ -4,12 +4,14 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
+from codexd.runtime.archive_inspection import Inspection, inspect
 from codexd.service import control_socket, install, locks, log_file, sockets
 from codexd.service.ask import Asker, Refused
 from codexd.service.codex_launch import check_directories, codex_environment
@@ -48,6 +50,7 @@ def examine(instance: Instance) -> list[Finding]:
         _service,
         _control_socket,
         _start_up,
+        _timeline,
         _log,
     )
     return [finding for check in checks for finding in check(instance)]
@@ -238,6 +241,35 @@ def _start_up(instance: Instance) -> Iterator[Finding]:
                 f"{program} is started through a shim, which costs 85 ms",
                 "install with pipx or uv",
             )
+
+
+def _timeline(instance: Instance) -> Iterator[Finding]:
+    path = locks.timeline_file(instance.environ, instance.settings.codex_home)
+    if instance.settings.timeline == "off":
+        left = f"; {path} is left of a time when it was on" if path.exists() else ""
+        yield Finding("timeline", OK, f"off: events are kept in memory only{left}")
+        return
+    if not path.exists():
+        yield Finding("timeline", OK, f"{path} (not there yet: codexd makes it when it starts)")
+        return
+    match inspect(path):
+        case str(problem):
+            yield Finding("timeline", BROKEN, problem)
+        case Inspection(oldest=float(oldest), newest=float(newest)) as found:
+            text = (
+                f"{found.events} events, {_megabytes(found.bytes)}, {_day(oldest)} to {_day(newest)}: {path}"
+            )
+            yield Finding("timeline", OK, text)
+        case Inspection(bytes=size):
+            yield Finding("timeline", OK, f"no events, {_megabytes(size)}: {path}")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:.1f} MB"
+
+
+def _day(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
 
 
 def _log(instance: Instance) -> Iterator[Finding]:

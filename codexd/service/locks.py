@@ -55,6 +55,11 @@ def start_lock(environ: Mapping[str, str], codex_home: Path) -> Path:
     return home_directory(environ, codex_home) / "start.lock"
 
 
+def timeline_file(environ: Mapping[str, str], codex_home: Path) -> Path:
+    """The file that keeps the events of this CODEX_HOME's threads; SQLite has two more beside it while it is open."""
+    return home_directory(environ, codex_home) / "timeline.db"
+
+
 def socket_lock(socket: Path) -> Path:
     """The file whose lock says that a codexd serves this socket."""
     return socket.with_name(socket.name + ".lock")

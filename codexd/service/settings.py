@@ -12,12 +12,10 @@ from typing import Any, NamedTuple
 
 from codexd.protocol import socket_path
 from codexd.protocol.framing import MAX_MESSAGE_BYTES
+from codexd.service import setting_kinds
 from codexd.service.errors import UsageError
 
-LOG_LEVELS = ("debug", "info", "warning", "error")
 DEFAULT = "default"
-CODEX_UNLOAD_DELAY = "thread_unload_delay_secs"
-"""Codex's own setting: for how many seconds it keeps a thread loaded that nobody is subscribed to."""
 
 
 class Choice(NamedTuple):
@@ -49,93 +47,35 @@ class Settings(NamedTuple):
     max_message_bytes: int
     max_outbox_bytes: int
     max_buffered_bytes: int
+    timeline: str
+    """`on`: events are kept on disk; `off`: in memory only."""
+    timeline_days: float
+    timeline_bytes: int
     log_level: str
     config_file: Path
     sources: Mapping[str, str]
     """For each setting: a flag, an environment variable, a file's path, or `default`."""
 
 
-class _Unwanted(ValueError):
-    """The value is not of the wanted kind; the message is what is wanted."""
-
-
-def _path(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise _Unwanted("a path in quotes")
-    expanded = os.path.expanduser(value)
-    if not os.path.isabs(expanded):
-        raise _Unwanted("an absolute path, or one that begins with ~/")
-    return expanded
-
-
-def _program(value: object) -> str:
-    """A path, or a bare name that is looked for on PATH."""
-    if isinstance(value, str) and value and "/" not in value:
-        return value
-    return _path(value)
-
-
-def _assignments(value: object) -> tuple[str, ...]:
-    wanted = 'a list of "KEY=VALUE", as in ["model=gpt-5"]'
-    if not isinstance(value, list):
-        raise _Unwanted(wanted)
-    if not all(isinstance(each, str) and each.find("=") > 0 for each in value):
-        raise _Unwanted(wanted)
-    if any(each.partition("=")[0].strip() == CODEX_UNLOAD_DELAY for each in value):
-        raise _Unwanted(
-            f"without {CODEX_UNLOAD_DELAY}, which codexd sets; `thread_unload_delay_seconds` in codexd's "
-            "config file says how long a thread stays loaded"
-        )
-    return tuple(value)
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _Unwanted("true or false")
-    return value
-
-
-def _size(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-        raise _Unwanted("a number of bytes above 0")
-    return value
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise _Unwanted("a number of seconds, 0 or more")
-    return value
-
-
-def _level(value: object) -> str:
-    if value not in LOG_LEVELS:
-        raise _Unwanted("one of " + ", ".join(LOG_LEVELS))
-    return str(value)
-
-
-def _client_name(value: object) -> str:
-    """Codex puts the name into an HTTP header and refuses one that does not fit there."""
-    if not isinstance(value, str) or not value.strip() or not (value.isascii() and value.isprintable()):
-        raise _Unwanted("a name of printable ASCII characters")
-    return value
-
-
 _READERS: dict[str, Callable[[object], Any]] = {
-    "socket": _path,
-    "codex": _program,
-    "codex_home": _path,
-    "codex_config": _assignments,
-    "cwd": _path,
-    "log_dir": _path,
-    "control_socket": _truth,
-    "client_name": _client_name,
-    "request_attestation": _truth,
-    "thread_unload_delay_seconds": _seconds,
-    "codex_silence_seconds": _seconds,
-    "max_message_bytes": _size,
-    "max_outbox_bytes": _size,
-    "max_buffered_bytes": _size,
-    "log_level": _level,
+    "socket": setting_kinds.path,
+    "codex": setting_kinds.program,
+    "codex_home": setting_kinds.path,
+    "codex_config": setting_kinds.assignments,
+    "cwd": setting_kinds.path,
+    "log_dir": setting_kinds.path,
+    "control_socket": setting_kinds.truth,
+    "client_name": setting_kinds.client_name,
+    "request_attestation": setting_kinds.truth,
+    "thread_unload_delay_seconds": setting_kinds.seconds,
+    "codex_silence_seconds": setting_kinds.seconds,
+    "max_message_bytes": setting_kinds.size,
+    "max_outbox_bytes": setting_kinds.size,
+    "max_buffered_bytes": setting_kinds.size,
+    "timeline": setting_kinds.timeline,
+    "timeline_days": setting_kinds.days,
+    "timeline_bytes": setting_kinds.size,
+    "log_level": setting_kinds.level,
 }
 _VARIABLES = {"socket": "CODEXD_SOCKET", "codex": "CODEX_PATH", "codex_home": "CODEX_HOME"}
 _PATHS = ("socket", "codex_home", "cwd", "log_dir")
@@ -143,6 +83,7 @@ _SIZES = {
     "max_message_bytes": MAX_MESSAGE_BYTES,
     "max_outbox_bytes": 64 * 1024 * 1024,
     "max_buffered_bytes": 256 * 1024 * 1024,
+    "timeline_bytes": 1024 * 1024 * 1024,
 }
 
 
@@ -209,6 +150,8 @@ def _defaults() -> dict[str, Any]:
         "request_attestation": False,
         "thread_unload_delay_seconds": 60.0,
         "codex_silence_seconds": 30.0,
+        "timeline": "on",
+        "timeline_days": 14.0,
         "log_level": "info",
     } | _SIZES
 
@@ -251,7 +194,7 @@ def _from_file(file: Path, values: Mapping[str, object]) -> _Layer:
 def _read(reader: Callable[[object], Any], where: str, value: object) -> Any:
     try:
         return reader(value)
-    except _Unwanted as wanted:
+    except setting_kinds.Unwanted as wanted:
         raise UsageError(f"{where} is {value!r}; it has to be {wanted}") from None
 
 

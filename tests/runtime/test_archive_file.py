@@ -111,7 +111,7 @@ def test_a_directory_that_is_missing(tmp_path: Path) -> None:
         open_for_writing(path, 10**6)
     unusable = in_words(raised.value, path)
     assert (str(unusable), unusable.final) == (
-        f"the timeline {path} can't be written (No such file or directory): until that is mended, history is kept in "
+        f"the timeline {path} can't be used (No such file or directory): until that is mended, history is kept in "
         f"memory only; the file and {path.parent} have to be writable for this user",
         False,
     )
@@ -138,5 +138,5 @@ def test_words_stay_words(path: Path) -> None:
         f"the disk with the timeline {path} is full: until there is room again, history is kept in memory only",
         False,
     )
-    assert "can't be written (odd)" in str(in_words(sqlite3.Error("odd"), path))
-    assert "can't be written ([Errno" not in str(in_words(OSError("bare"), path))
+    assert "can't be used (odd)" in str(in_words(sqlite3.Error("odd"), path))
+    assert "can't be used ([Errno" not in str(in_words(OSError("bare"), path))

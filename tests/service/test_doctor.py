@@ -33,6 +33,9 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
         "max_message_bytes": {"value": 134217728, "source": "default"},
         "max_outbox_bytes": {"value": 67108864, "source": "default"},
         "max_buffered_bytes": {"value": 268435456, "source": "default"},
+        "timeline": {"value": "on", "source": "default"},
+        "timeline_days": {"value": 14.0, "source": "default"},
+        "timeline_bytes": {"value": 1073741824, "source": "default"},
         "log_level": {"value": "debug", "source": str(config)},
     }
     assert report["version"] == "0.1.0"

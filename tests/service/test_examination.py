@@ -1,6 +1,7 @@
 """The checks of doctor, one by one, in every state of what they look at."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -8,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from codexd.runtime.archive_store import Store
 from codexd.service import control_socket, examination, install, locks
 from codexd.service.examination import BROKEN, NOTE, OK, Finding, environment_of_codex, examine
 from codexd.service.locks import Holder
+from tests.runtime.events import event
 from tests.service.place import Place
 
 
@@ -34,6 +37,7 @@ def test_a_machine_where_nothing_runs_yet(place: Place) -> None:
         "codexd": NOTE,
         "socket": OK,
         "systemd": NOTE,
+        "timeline": OK,
         "log": OK,
     }
     (codexd,) = findings(place, "codexd")
@@ -300,3 +304,39 @@ def test_the_log(place: Place) -> None:
     place.log.parent.mkdir(parents=True)
     place.log.touch()
     assert findings(place, "log") == [Finding("log", OK, str(place.log))]
+
+
+def test_the_timeline(place: Place) -> None:
+    """How much of what time is kept, and that it is whole; also while it is written; a damaged one is broken."""
+    path = locks.timeline_file(place.environ, place.codex_home)
+    path.parent.mkdir(parents=True)
+    text = f"{path} (not there yet: codexd makes it when it starts)"
+    assert findings(place, "timeline") == [Finding("timeline", OK, text)]
+    store = Store(path, 10**6)
+    store.begin_life(1)
+    (empty,) = findings(place, "timeline")
+    assert re.fullmatch(r"no events, 0\.\d MB: .*/timeline.db", empty.text)
+    store.write([event(1, at=86400 * 365.0), event(2, at=86400 * 400.0)], [], {}, 2)
+    (found,) = findings(place, "timeline")
+    assert found.state == OK
+    assert re.fullmatch(r"2 events, 0\.\d MB, 1971-01-01 \d\d:00 to 1971-02-05 \d\d:00: .*", found.text)
+    store.close()
+    path.write_bytes(b"nonsense" * 1000)
+    (damaged,) = findings(place, "timeline")
+    assert (damaged.state, damaged.text[: len(f"the timeline {path} is damaged")]) == (
+        BROKEN,
+        f"the timeline {path} is damaged",
+    )
+
+
+def test_a_timeline_that_is_off(place: Place) -> None:
+    """What is left of it is named: nobody else will ever remove it."""
+    config = place.root / "off.toml"
+    config.write_text('timeline = "off"')
+    path = locks.timeline_file(place.environ, place.codex_home)
+    path.parent.mkdir(parents=True)
+    (off,) = findings(place, "timeline", config=str(config))
+    assert off == Finding("timeline", OK, "off: events are kept in memory only")
+    path.touch()
+    (off,) = findings(place, "timeline", config=str(config))
+    assert off.text == f"off: events are kept in memory only; {path} is left of a time when it was on"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from codexd.protocol import socket_path
+from codexd.runtime.archive_retention import Keep
 from codexd.runtime.broker import Limits
 from codexd.service import settings
 from codexd.service.errors import UsageError
@@ -38,6 +39,9 @@ def test_defaults(place: Place) -> None:
         max_message_bytes=128 * 1024 * 1024,
         max_outbox_bytes=64 * 1024 * 1024,
         max_buffered_bytes=256 * 1024 * 1024,
+        timeline="on",
+        timeline_days=14.0,
+        timeline_bytes=1024 * 1024 * 1024,
         log_level="info",
         config_file=place.root / "config" / "codexd" / "config.toml",
         sources=loaded.sources,
@@ -49,6 +53,12 @@ def test_default_sizes_are_the_runtimes(place: Place) -> None:
     """The sizes that doctor shows are those that hold when nobody sets them."""
     loaded = load({}, place.environ)
     assert Limits(loaded.max_message_bytes, loaded.max_buffered_bytes, loaded.max_outbox_bytes) == Limits()
+
+
+def test_default_retention_is_the_runtimes(place: Place) -> None:
+    """The same for how long events are kept."""
+    loaded = load({}, place.environ)
+    assert Keep(loaded.timeline_days, loaded.timeline_bytes) == Keep()
 
 
 def test_every_setting_comes_from_the_file(place: Place) -> None:
@@ -70,6 +80,9 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         max_message_bytes = 1000
         max_outbox_bytes = 2000
         max_buffered_bytes = 3000
+        timeline = "off"
+        timeline_days = 1.5
+        timeline_bytes = 4000
         log_level = "debug"
         """,
     )
@@ -89,6 +102,9 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         1000,
         2000,
         3000,
+        "off",
+        1.5,
+        4000,
         "debug",
     )
     assert set(loaded.sources.values()) == {str(file)}
@@ -170,6 +186,13 @@ def test_another_codex_home_has_another_socket(place: Place) -> None:
         ("request_attestation = 1", "request_attestation is 1; it has to be true or false"),
         ('max_message_bytes = "1"', "max_message_bytes is '1'; it has to be a number of bytes above 0"),
         ("max_message_bytes = 0", "max_message_bytes is 0; it has to be a number of bytes above 0"),
+        ('timeline = "maybe"', 'timeline is \'maybe\'; it has to be "on" or "off"'),
+        ("timeline = true", 'timeline is True; it has to be "on" or "off"'),
+        ("timeline_days = 0", "timeline_days is 0; it has to be a number of days above 0"),
+        ("timeline_days = inf", "timeline_days is inf; it has to be a number of days above 0"),
+        ("timeline_days = true", "timeline_days is True; it has to be a number of days above 0"),
+        ('timeline_days = "14"', "timeline_days is '14'; it has to be a number of days above 0"),
+        ("timeline_bytes = 0", "timeline_bytes is 0; it has to be a number of bytes above 0"),
         ("max_outbox_bytes = true", "max_outbox_bytes is True; it has to be a number of bytes above 0"),
         ('log_level = "loud"', "log_level is 'loud'; it has to be one of debug, info, warning, error"),
         ('client_name = "ü"', "client_name is 'ü'; it has to be a name of printable ASCII characters"),
