@@ -5,11 +5,12 @@
 #   make walk    the core's long random walk (STEPS='1000000 --seed N'; without a seed another one each time)
 #   make conformance          the comparison with bare Codex (tests/conformance), and what was seen of all
 #   make conformance-latest   the same for the newest Codex that npm has
+#   make soak    what takes too long for every day: 10,000 simulated worlds around the whole daemon
 #   make bench   codexd beside bare Codex
 # PYTHON=… chooses the Python that .venv is made with.
 
 .POSIX:
-.PHONY: setup demo test check walk bench conformance conformance-latest clean
+.PHONY: setup demo test check walk soak bench conformance conformance-latest clean
 
 STEPS = 1000000
 SETUP = PYTHON='$(PYTHON)' scripts/setup.sh
@@ -37,6 +38,9 @@ check: setup
 
 walk: setup
 	$(RUN) tests.walk $(STEPS)
+
+soak: setup
+	$(RUN) tests.simulation --seeds 0 10000
 
 bench: setup
 	$(RUN) bench

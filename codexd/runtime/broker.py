@@ -63,9 +63,14 @@ class Limits:
 
 
 class Broker:
-    """Serves clients on sockets with one Codex, which lives on this machine."""
+    """Serves clients on sockets with one Codex, which lives on this machine.
 
-    def __init__(self, identity: Identity, machine: Machine, limits: Limits) -> None:
+    `clock` tells the time as seconds since the epoch; it is asked when `run` begins, trio's clock counts from there.
+    """
+
+    def __init__(
+        self, identity: Identity, machine: Machine, limits: Limits, clock: Callable[[], float] = time.time
+    ) -> None:
         self._limits = limits
         writer_of = partial(writer_lock.holder, identity.codex_home)
         self._router = Router(identity, self._outbox_bytes, writer_of)
@@ -75,7 +80,8 @@ class Broker:
         self._on_frames: set[ClientId] = set()
         self._client_ids = count(1)
         self._budget = LineBudget(limits.max_buffered_bytes)
-        self._epoch = time.time()
+        self._clock = clock
+        self._epoch = clock()
         self._alarm = trio.CancelScope()
         self._stopping = trio.Event()
         self._awaited: list[tuple[Callable[[], bool], trio.Event]] = []
@@ -91,7 +97,7 @@ class Broker:
         The listeners stay the caller's to close. Whatever ends it, no process that Codex started is left.
         """
         self._machine.prepare()
-        self._epoch = time.time() - trio.current_time()
+        self._epoch = self._clock() - trio.current_time()
         async with trio.open_nursery() as timekeeping:
             timekeeping.start_soon(self._keep_time)
             async with trio.open_nursery() as clients:

@@ -1,0 +1,165 @@
+"""The books: what passed each seam of the runtime, and the rule that nothing is lost, doubled, changed or reordered.
+
+Four streams are compared line by line with what was put into them: client to core, core to client, core to Codex, and
+Codex to core. What the core makes of them is judged elsewhere (`tests/walk.py`); but the promises that a client can
+check by itself are checked here once more, from what is on the wire alone.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from codexd.protocol.framing import TooLong
+
+
+class Wrong(AssertionError):
+    """A promise was broken."""
+
+
+class Envelope(Struct):
+    """A message, as anybody reads it."""
+
+    id: Raw | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    params: Raw | UnsetType = UNSET
+    result: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+_envelope = msgspec.json.Decoder(Envelope)
+
+
+def read(line: bytes) -> Envelope | None:
+    """The line as a message; None when it is none."""
+    try:
+        return _envelope.decode(line)
+    except msgspec.DecodeError:
+        return None
+
+
+class ClientBook:
+    """One connection: what it has said, and what it is to hear.
+
+    `cut_at`: when codexd cut it off. `is_parted`: codexd has closed its WebSocket; what crosses the close is nobody's.
+    `owed`: the ids of requests that reached the core and have no answer yet.
+    """
+
+    def __init__(self, name: str, *, reads_at_once: bool) -> None:
+        self.name = name
+        self.reads_at_once = reads_at_once
+        self.said: deque[bytes] = deque()
+        self.due: deque[bytes] = deque()
+        self.due_bytes = 0
+        self.owed: set[bytes] = set()
+        self.cut_at: float | None = None
+        self.heard_last = False
+        self.is_parted = False
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether codexd has given up on it, because it did not read."""
+        return self.cut_at is not None
+
+    def says(self, line: bytes) -> None:
+        """The client begins to send this line."""
+        self.said.append(line)
+
+    def reaches_core(self, lines: Sequence[bytes | TooLong]) -> None:
+        """A session hands these in."""
+        for line in lines:
+            said = self.said.popleft() if self.said else None
+            if isinstance(line, TooLong):
+                if said is None or not said.startswith(line.head):
+                    raise Wrong(f"{self.name} did not say what is too long: {line.head[:80]!r}")
+            elif line != said:
+                raise Wrong(f"{self.name} said {said!r:.200}, the core was given {line!r:.200}")
+            envelope = read(said)
+            if (
+                envelope
+                and not isinstance(envelope.id, UnsetType)
+                and not isinstance(envelope.method, UnsetType)
+            ):
+                self._owes(bytes(envelope.id))
+
+    def _owes(self, raw_id: bytes) -> None:
+        if not self.is_parted:
+            self.owed.add(raw_id)
+
+    def is_told(self, line: bytes) -> None:
+        """The core wants the client to get this line."""
+        if not (self.was_cut or self.is_parted):
+            self.due.append(line)
+            self.due_bytes += len(line) + 1
+
+    def hears(self, line: bytes) -> Envelope:
+        """The client has got this line; returns what it says."""
+        envelope = read(line)
+        if envelope is None:
+            raise Wrong(f"{self.name} got no message: {line!r:.200}")
+        if self.heard_last:
+            raise Wrong(f"{self.name} got something behind the last line: {line!r:.200}")
+        if self.due and self.due[0] == line:
+            self.due.popleft()
+            self.due_bytes -= len(line) + 1
+        elif self.was_cut and bytes(envelope.id or b"") == b"null" and b'"code":-32052' in line:
+            self.heard_last = True
+        else:
+            due = self.due[0] if self.due else None
+            raise Wrong(f"{self.name} got {line!r:.200}, due was {due!r:.200}")
+        if not isinstance(envelope.id, UnsetType) and isinstance(envelope.method, UnsetType):
+            self._is_answered(bytes(envelope.id), line)
+        return envelope
+
+    def _is_answered(self, raw_id: bytes, line: bytes) -> None:
+        if raw_id != b"null":
+            if raw_id not in self.owed:
+                raise Wrong(f"{self.name} got an answer to nothing: {line!r:.200}")
+            self.owed.remove(raw_id)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is under way in either direction."""
+        return not (self.said or self.due or self.owed)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {len(self.said)} lines said and not handed in, {len(self.due)} lines due, "
+            f"owed {sorted(self.owed)}"
+        )
+
+
+class CodexBook:
+    """One Codex: what it was written, and what it has said."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.due: deque[bytes] = deque()
+        self.said: deque[bytes] = deque()
+
+    def is_written(self, line: bytes) -> None:
+        """The core wants Codex to get this line."""
+        self.due.append(line)
+
+    def gets(self, line: bytes) -> None:
+        """Codex reads this line."""
+        due = self.due.popleft() if self.due else None
+        if line != due:
+            raise Wrong(f"{self.name} read {line!r:.200}, due was {due!r:.200}")
+
+    def says(self, line: bytes) -> None:
+        """The last byte of this line is in the pipe."""
+        self.said.append(line)
+
+    def reaches_core(self, lines: Sequence[bytes]) -> None:
+        """The supervisor hands these in."""
+        for line in lines:
+            said = self.said.popleft() if self.said else None
+            if line != said:
+                raise Wrong(f"{self.name} said {said!r:.200}, the core was given {line!r:.200}")
+
+    def ends(self) -> None:
+        """The supervisor reports its end."""
+        if self.said:
+            raise Wrong(f"the last {len(self.said)} lines of {self.name} are lost: {self.said[0]!r:.200}")

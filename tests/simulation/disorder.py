@@ -1,0 +1,99 @@
+"""What makes a run of trio the same every time, and what makes it unlike any that a quiet machine would show."""
+
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import trio
+import trio._core._run as scheduler
+import trio.lowlevel
+
+from codexd.runtime import session
+from tests.simulation.books import Wrong
+
+_WAITS = ("wait_readable", "wait_writable", "checkpoint")
+
+
+@contextmanager
+def same_every_time(seed: int) -> Iterator[None]:
+    """Within it trio schedules its tasks in an order that the seed decides."""
+    switch = "_ALLOW_DETERMINISTIC_SCHEDULING"
+    before = getattr(scheduler, switch)
+    setattr(scheduler, switch, True)
+    scheduler._r.seed(seed)
+    try:
+        yield
+    finally:
+        setattr(scheduler, switch, before)
+
+
+@contextmanager
+def late(rng: Random, chance: float) -> Iterator[None]:
+    """Within it a task of codexd that waited for a descriptor may have its turn late, when others have had theirs."""
+    before = {name: getattr(trio.lowlevel, name) for name in _WAITS}
+    for name, wait in before.items():
+        setattr(trio.lowlevel, name, _late(wait, rng, chance))
+    try:
+        yield
+    finally:
+        for name, wait in before.items():
+            setattr(trio.lowlevel, name, wait)
+
+
+def _late(wait: Callable[..., Awaitable[Any]], rng: Random, chance: float) -> Callable[..., Awaitable[Any]]:
+    async def wait_and_be_late(*what: Any) -> None:
+        await wait(*what)
+        if rng.random() < chance:
+            await trio.sleep(rng.choice((0.0, 0.001, 0.01)))
+
+    return wait_and_be_late
+
+
+@contextmanager
+def short_turns(rng: Random) -> Iterator[None]:
+    """Within it what takes hundreds of lines at once else may take a few only."""
+    before = session.LINES_PER_TURN
+    setattr(session, "LINES_PER_TURN", rng.choice((2, 5, before)))  # noqa: B010  # it is no variable elsewhere
+    try:
+        yield
+    finally:
+        setattr(session, "LINES_PER_TURN", before)  # noqa: B010
+
+
+@contextmanager
+def no_longer_than(seconds: int) -> Iterator[None]:
+    """Ends what never comes to an end: the one thing here that is measured in real time."""
+
+    def give_up(*_: object) -> None:
+        raise Wrong(f"it goes on and on, for {seconds} s of real time")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class _Judge(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR and record.name != "codexd.runtime.accept":
+            raise Wrong(f"codexd logs an error: {record.getMessage()}")
+
+
+@contextmanager
+def log_is_judged() -> Iterator[None]:
+    """Within it an error in the log is one; but for the door's, which says that descriptors run out, as they do."""
+    logger = logging.getLogger("codexd")
+    judge, propagates = _Judge(), logger.propagate
+    logger.addHandler(judge)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.propagate = propagates
+        logger.removeHandler(judge)

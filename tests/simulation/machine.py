@@ -1,0 +1,114 @@
+"""The machine under codexd: what it starts are simulated Codexes, and it fails as machines do."""
+
+import errno
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import NoReturn
+
+import trio
+
+from codexd.protocol.gates import Gates
+from codexd.runtime.codex import Codex, CodexUnavailable, Launch
+from codexd.runtime.processes import MARK_VARIABLE
+from tests.simulation.clients import SimulatedClient
+from tests.simulation.codex import CALM, Disk, SimulatedCodex, Weather
+
+_LAUNCH = Launch(["codex"], {MARK_VARIABLE: "mark"}, "/", "0.169.0", Path("/nonexistent"))
+_GATES = Gates(methods=frozenset({"process/spawn"}), members={}, policies=frozenset())
+_DELAYS = (0.0, 0.0, 0.01, 0.3)
+
+
+class SimulatedMachine:
+    """Its Codexes outlive codexd, as processes do: `start` makes their tasks the world's."""
+
+    def __init__(
+        self,
+        rng: Random,
+        disk: Disk,
+        weather: Weather,
+        start: Callable[[SimulatedCodex], None],
+        note: Callable[[str], None],
+    ) -> None:
+        self.codexes: dict[int, SimulatedCodex] = {}
+        self.weather = weather
+        self._rng, self._disk, self._start, self._note = rng, disk, start, note
+        self._search = trio.CancelScope()
+        self._failing = rng.choice((0.0, 0.0, 0.1, 0.9))
+
+    def prepare(self) -> None:
+        """Nothing."""
+
+    def calm_down(self) -> None:
+        """From now on everything works."""
+        self._failing = 0.0
+        self._search.cancel()
+        self.weather = CALM
+        for codex in self.codexes.values():
+            codex.recover()
+
+    async def find(self) -> Launch:
+        """Takes its time, and may find none; now and then it takes for ever, as a disk that is away does."""
+        if self._failing and self._rng.random() < 0.1:
+            with trio.CancelScope() as self._search:
+                await trio.sleep(1000.0)
+        await self._work("there is no Codex")
+        return _LAUNCH
+
+    async def clear_leftovers(self, launch: Launch) -> None:
+        """Takes its time."""
+        await trio.sleep(self._rng.choice(_DELAYS))
+
+    async def spawn(self, launch: Launch) -> Codex:
+        """Takes its time, and may fail."""
+        await self._work("Codex could not be started: codex: Cannot allocate memory")
+        codex = SimulatedCodex(100 + len(self._disk.pids), self._disk, self._rng, self.weather, self._note)
+        self._disk.pids.append(codex.process.pid)
+        self.codexes[codex.process.pid] = codex
+        self._start(codex)
+        return codex.near
+
+    async def learn(self, launch: Launch) -> Gates | str:
+        """Takes its time, and may have no answer."""
+        await trio.sleep(self._rng.choice((*_DELAYS, 5.0)))
+        return _GATES if self._rng.random() < 0.8 else "there is no schema"
+
+    async def reap(self, codex: int) -> NoReturn:
+        """There is nothing to be reaped."""
+        await trio.sleep_forever()
+
+    async def sweep(self, launch: Launch, codex: int) -> None:
+        """Takes its time."""
+        await trio.sleep(self._rng.choice(_DELAYS))
+
+    async def _work(self, failure: str) -> None:
+        await trio.sleep(self._rng.choice(_DELAYS))
+        if self._rng.random() < self._failing:
+            raise CodexUnavailable(failure)
+
+
+class Door(socket.socket):
+    """The listening socket; it knows who is behind each connection, and has times when descriptors run out."""
+
+    def __init__(self, path: str, rng: Random) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.bind(path)
+        self.listen()
+        self.knocking: deque[SimulatedClient] = deque()
+        self.behind: dict[int, SimulatedClient] = {}
+        self._rng = rng
+        self._shortage = rng.choice((0.0, 0.0, 0.3))
+        self._buffer_bytes = rng.choice((1, 20_000, None))
+
+    def accept(self) -> tuple[socket.socket, object]:
+        """Connections come in the order of knocking."""
+        if self._rng.random() < self._shortage:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        connection, address = super().accept()
+        if self._buffer_bytes is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._buffer_bytes)
+        self.behind[connection.fileno()] = self.knocking.popleft()
+        return connection, address

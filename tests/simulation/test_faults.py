@@ -1,0 +1,170 @@
+"""The simulation is worth something: a runtime that is broken by hand, in any of these ways, does not get through it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+SEEDS = 400
+"""So many at most; most faults are found within the first ten."""
+
+FAULTS = {
+    "what comes while something is queued is dropped": (
+        "write_queue.py",
+        "            self._queue.append(chunk)\n            self.queued_bytes += len(chunk)\n",
+        "            self.queued_bytes += 0\n",
+    ),
+    "what the kernel took a part of is sent again from its beginning": (
+        "write_queue.py",
+        "            self._queue[0] = memoryview(self._queue[0])[sent:]\n",
+        "            self._queue[0] = memoryview(self._queue[0])\n",
+    ),
+    "the rest of a chunk is forgotten when the next one fits": (
+        "write_queue.py",
+        "            self._queue.append(memoryview(chunk)[sent:] if sent else chunk)\n",
+        "            self._queue.append(chunk)\n",
+    ),
+    "a client that is cut off loses the end of the message that has begun": (
+        "write_queue.py",
+        "                self._queue.append(begun[: end - at])\n",
+        "                pass\n",
+    ),
+    "a client that is cut off is not told why": (
+        "outbox.py",
+        "        self.finish(\n            self.framing.too_slow(",
+        "        str(\n            self.framing.too_slow(",
+    ),
+    "a client that is cut off has no time to read why": (
+        "session.py",
+        "                await self.outbox.wait_rest_sent()\n",
+        "",
+    ),
+    "an outbox has no end": (
+        "outbox.py",
+        "        if queue.queued_bytes > self._limit:\n",
+        "        if False:\n",
+    ),
+    "an outbox is full too early": (
+        "outbox.py",
+        "        if queue.queued_bytes > self._limit:\n",
+        "        if queue.queued_bytes > self._limit // 2:\n",
+    ),
+    "the beginning of a frame is taken for its end": (
+        "frames.py",
+        "        return end\n\n    def too_slow",
+        "        return at\n\n    def too_slow",
+    ),
+    "what was said before the transport was known is forgotten": (
+        "session.py",
+        "        return begun\n",
+        "        return chunk\n",
+    ),
+    "a burst is handed in as far as it goes in one turn": (
+        "session.py",
+        "            for at in range(0, len(lines), LINES_PER_TURN):\n",
+        "            for at in range(0, len(lines[:3]), 3):\n",
+    ),
+    "who closes one side waits for nothing": (
+        "session.py",
+        "                await self._linger(desk)\n",
+        "",
+    ),
+    "chunks of different recipients are joined": (
+        "broker.py",
+        "                if effect.clients is not recipients and effect.clients != recipients:\n",
+        "                if not recipients:\n",
+    ),
+    "what is for Codex overtakes": (
+        "broker.py",
+        "            self._supervisor.write(LINES.chunk(lines))\n",
+        "            self._supervisor.write(LINES.chunk(lines[::-1]))\n",
+    ),
+    "frames are lines": (
+        "broker.py",
+        "        self._on_frames.add(client)\n",
+        "        pass\n",
+    ),
+    "nobody wakes up when it is time": (
+        "broker.py",
+        "            self._alarm.deadline = at\n",
+        "            pass\n",
+    ),
+    "nobody is given time to read at the end": (
+        "broker.py",
+        "                await self._flush()\n",
+        "",
+    ),
+    "the last words of a Codex are not read": (
+        "codex.py",
+        "            _read_what_is_left(self._stdout, take_stdout)\n",
+        "",
+    ),
+    "half a line of Codex is a line": (
+        "codex.py",
+        "        for line in self._splitter.feed(chunk):\n",
+        "        for line in chunk.splitlines():\n",
+    ),
+    "a Codex that will not end is waited for": (
+        "codex.py",
+        "        self._process.kill()\n\n",
+        "\n",
+    ),
+    "a Codex that can't be heard goes on": (
+        "codex.py",
+        '        await self._end_unless_it_exits("Codex closed its output while it was running")\n',
+        "",
+    ),
+    "a search for Codex can't be given up": (
+        "supervisor.py",
+        "        self._search.cancel()\n        if self._codex",
+        "        if self._codex",
+    ),
+    "a Codex that was stopped before it ran goes on": (
+        "supervisor.py",
+        "            codex.stop()\n        try:\n",
+        "            pass\n        try:\n",
+    ),
+    "a Codex that can't be had is the end": (
+        "supervisor.py",
+        "            except CodexUnavailable as unavailable:\n",
+        "            except ZeroDivisionError as unavailable:\n",
+    ),
+    "nobody is told that Codex has ended": (
+        "supervisor.py",
+        "            self._codex = None\n            self._reports.codex_exited(incarnation, reason)\n",
+        "            self._codex = None\n",
+    ),
+    "without a descriptor to spare nobody comes in any more": (
+        "accept.py",
+        "            await trio.sleep(RETRY_SECONDS)\n",
+        "            await trio.sleep_forever()\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_caught(fault: str, tmp_path: Path) -> None:
+    """Planted in a copy, it ends one of the simulated worlds; all of them go well without it (`test_simulation`)."""
+    file, sound, broken = FAULTS[fault]
+    for package in ("codexd", "tests/simulation"):
+        shutil.copytree(CHECKOUT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "codexd" / "runtime" / file
+    source = path.read_text()
+    assert source.count(sound) == 1, "the fault can't be planted: the code has changed, so must the fault"
+    path.write_text(source.replace(sound, broken))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    simulated = subprocess.run(
+        [sys.executable, "-m", "tests.simulation", "--seeds", "0", str(SEEDS)],
+        cwd=tmp_path,
+        env=environment | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert simulated.returncode != 0, "no world noticed"
+    said = [line for line in simulated.stderr.splitlines() if " fails: " in line]
+    assert said, simulated.stderr
+    print(said[0])

@@ -1,0 +1,206 @@
+"""One simulated world: codexd as it is, in one process under virtual time, among clients, Codexes and faults.
+
+Everything that happens by chance comes from one seed, so that a seed that fails fails again.
+"""
+
+import tempfile
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from random import Random
+
+import trio
+from trio.testing import MockClock
+
+from codexd.routing.router import Identity
+from codexd.runtime.broker import Limits
+from tests.simulation.books import Wrong
+from tests.simulation.clients import MAX_MESSAGE_BYTES, SimulatedClient
+from tests.simulation.codex import Disk, SimulatedCodex, weather
+from tests.simulation.disorder import late, log_is_judged, no_longer_than, same_every_time, short_turns
+from tests.simulation.machine import Door, SimulatedMachine
+from tests.simulation.watched import EPOCH, WatchedBroker
+
+STOP_SECONDS = 5.0
+"""codexd promises to end within this time, whatever clients and Codex do."""
+PATIENCE_SECONDS = 400.0
+"""How long a calm world may take until everything that is due has come: longer than any deadline of codexd's."""
+REAL_SECONDS = 5
+"""A seed takes a fiftieth of one."""
+REMEMBERED = 60
+
+
+class World:
+    """What a seed makes of it. `trace` holds the last things that happened."""
+
+    def __init__(self, seed: int, directory: str) -> None:
+        self.rng = Random(seed)
+        self.trace: deque[str] = deque(maxlen=REMEMBERED)
+        self.codexd_is_to_end = False
+        self._directory = directory
+        self._disk = Disk()
+        self._pause = self.rng.choice((0.001, 0.05, 2.0))
+        self._clients = 0
+        self._lives = 0
+
+    def threads(self) -> list[str]:
+        """Threads that there are, and one that never was."""
+        return [*list(self._disk.threads)[-4:], "t-none"]
+
+    def starter(self, thread: str) -> int:
+        """Which client has started a thread."""
+        found = self._disk.threads.get(thread)
+        return found.starter if found is not None else 0
+
+    def note(self, what: str) -> None:
+        """Writes down what happens."""
+        self.trace.append(f"{trio.current_time():9.3f}  {what}")
+
+    async def run(self) -> None:
+        """One codexd, or two, one after the other."""
+        for _ in range(self.rng.choice((1, 1, 1, 2))):
+            async with trio.open_nursery() as outside:
+                await self._live(outside)
+                outside.cancel_scope.cancel()
+
+    async def _live(self, outside: trio.Nursery) -> None:
+        """One life of codexd, to its end."""
+        self._lives += 1
+        self.codexd_is_to_end = False
+        path = f"{self._directory}/{self._lives}"
+
+        def start(codex: SimulatedCodex) -> None:
+            self.note(f"{codex.book.name} is spawned: {codex.life}")
+            outside.start_soon(codex.run)
+
+        machine = SimulatedMachine(self.rng, self._disk, weather(self.rng), start, self.note)
+        with Door(path, self.rng) as door:
+            broker = self._broker(machine, door)
+            codexd = Codexd(broker, door)
+            await outside.start(codexd.run)
+            visitors = [self._visitor(path) for _ in range(self.rng.choice((1, 2, 3, 5)))]
+            for visitor in visitors:
+                outside.start_soon(self._visit, visitor, door)
+            ending = self.rng.choice(("settled", "settled", "in the middle", "in a flood", "killed"))
+            with trio.CancelScope() as until_flood:
+                if ending == "in a flood":
+                    broker.flooded = until_flood.cancel
+                await self._until_finished(visitors, self.rng.random() if ending == "in the middle" else 1.0)
+            if ending == "settled":
+                await self._settle(machine, visitors)
+            self.note(f"codexd is to end: {ending}")
+            self.codexd_is_to_end = True
+            await codexd.end(killed=ending == "killed")
+            door.close()
+            if ending != "killed":
+                await self._look_at_the_last(visitors)
+
+    def _broker(self, machine: SimulatedMachine, door: Door) -> WatchedBroker:
+        limits = Limits(
+            max_message_bytes=MAX_MESSAGE_BYTES, max_outbox_bytes=self.rng.choice((8_000, 40_000, 1 << 20))
+        )
+        identity = Identity(
+            pid=1,
+            version="0",
+            socket="/s",
+            codex_home="/nonexistent",
+            started_at=EPOCH + trio.current_time(),
+            thread_unload_delay=self.rng.choice((0.0, 0.5, 60.0)),
+        )
+        return WatchedBroker(identity, machine, limits, door)
+
+    def _visitor(self, path: str) -> SimulatedClient:
+        self._clients += 1
+        return SimulatedClient(self._clients, path, self, self._pause)
+
+    async def _visit(self, visitor: SimulatedClient, door: Door) -> None:
+        try:
+            await trio.sleep(self.rng.choice((0.0, 0.0, self._pause * 5)) * self.rng.random())
+            self.note(str(visitor))
+            if visitor.knock():
+                door.knocking.append(visitor)
+                await visitor.run()
+        finally:
+            visitor.close()
+
+    async def _until_finished(self, visitors: Sequence[SimulatedClient], part: float) -> None:
+        """Until so much of them have done what they wanted, or it takes too long."""
+        wanted = int(part * len(visitors))
+        with trio.move_on_after(100 * self._pause * (part + 0.1)):
+            await _until(
+                lambda: sum(visitor.has_finished for visitor in visitors) >= wanted, self._pause / 10
+            )
+
+    async def _settle(self, machine: SimulatedMachine, visitors: Sequence[SimulatedClient]) -> None:
+        """The faults stop. Everything that is due must come, and nobody is thrown out."""
+        self.note("the world calms down")
+        machine.calm_down()
+        for visitor in visitors:
+            visitor.hurry()
+        with trio.move_on_after(PATIENCE_SECONDS):
+            await _until(lambda: all(visitor.is_settled for visitor in visitors))
+            return
+        raise Wrong("; ".join(str(v.book) for v in visitors if not v.is_settled))
+
+    async def _look_at_the_last(self, visitors: Sequence[SimulatedClient]) -> None:
+        """codexd has ended in good order: who reads has been answered everything, and sees the end."""
+        reading = [visitor for visitor in visitors if visitor.reads == "eager" and visitor.has_knocked]
+        with trio.move_on_after(PATIENCE_SECONDS):
+            await _until(lambda: all(visitor.has_ended for visitor in reading))
+        for visitor in reading:
+            book = visitor.book
+            if not visitor.has_ended:
+                raise Wrong(f"{book.name} does not see the end")
+            if not (visitor.has_left or book.was_cut) and (book.due or book.owed):
+                raise Wrong(f"codexd has ended, and has not answered all: {book}")
+
+
+async def _until(condition: Callable[[], bool], pause: float = 0.01) -> None:
+    """Looks now and then, less and less often."""
+    while not condition():
+        await trio.sleep(pause)
+        pause = min(1.5 * pause, 10.0)
+
+
+class Codexd:
+    """The one that is tried out."""
+
+    def __init__(self, broker: WatchedBroker, door: Door) -> None:
+        self._broker, self._door = broker, door
+        self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """Serves to its end."""
+        with self._scope:
+            await self._broker.run([self._door], task_status=task_status)
+        self._ended.set()
+
+    async def end(self, *, killed: bool) -> None:
+        """Stops it, or just ends it."""
+        if killed:
+            self._scope.cancel()
+        else:
+            self._broker.stop()
+        with trio.move_on_after(STOP_SECONDS):
+            await self._ended.wait()
+            return
+        raise Wrong(f"codexd does not end within {STOP_SECONDS:.0f} s")
+
+
+def simulate(seed: int) -> World:
+    """Runs the world of a seed to its end. Raises what went wrong, with the last things that happened as its notes."""
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="codexd-simulation-"))
+        world = World(seed, directory)
+        stack.enter_context(no_longer_than(REAL_SECONDS))
+        stack.enter_context(log_is_judged())
+        stack.enter_context(same_every_time(seed))
+        stack.enter_context(short_turns(world.rng))
+        stack.enter_context(late(world.rng, world.rng.choice((0.0, 0.0, 0.05, 0.5))))
+        try:
+            trio.run(world.run, clock=MockClock(autojump_threshold=0.0))
+        except BaseException as error:
+            error.add_note("\n".join([*world.trace, f"seed {seed}"]))
+            raise
+        return world
