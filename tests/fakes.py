@@ -26,6 +26,16 @@ PATIENCE_SECONDS = 30.0
 """How long tests with real processes wait for what must happen; nothing is asserted about it."""
 NO_SCHEMA_FILE = Path("/nonexistent/schema.json")
 MARK = f"test-{os.getpid()}"
+WEBSOCKET_REQUEST = b"""GET /rpc HTTP/1.1\r
+Host: localhost\r
+Connection: Upgrade\r
+Upgrade: websocket\r
+Sec-WebSocket-Version: 13\r
+Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r
+x-codex-app-server-compression: zstd-stream-v1\r
+\r
+"""
+"""How a WebSocket client of Codex's begins."""
 
 
 def fake_codex(mark: str = MARK, **manners: Any) -> Launch:

@@ -42,8 +42,9 @@ class Pending(Struct, eq=False):
     @property
     def is_for_one(self) -> bool:
         """Whether one client is asked, and not several. Codex does not repeat it."""
-        mode = messages.members_of(self.request.params).get("mode", b"")
-        return self.request.method in ASKED_OF_ONE or bytes(mode) == USER_VERIFICATION
+        if self.request.method in ASKED_OF_ONE:
+            return True
+        return bytes(messages.members_of(self.request.params).get("mode", b"")) == USER_VERIFICATION
 
 
 class ServerRequests:

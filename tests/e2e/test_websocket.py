@@ -14,18 +14,9 @@ from codexd.service.control_socket import occupant
 from codexd.service.sockets import Occupant
 from tests.e2e.harness import World, a_world
 from tests.e2e.harness_client import PATIENCE_S
+from tests.fakes import WEBSOCKET_REQUEST
 
 pytestmark = pytest.mark.e2e
-
-REQUEST = b"""GET /rpc HTTP/1.1\r
-Host: localhost\r
-Connection: Upgrade\r
-Upgrade: websocket\r
-Sec-WebSocket-Version: 13\r
-Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r
-x-codex-app-server-compression: zstd-stream-v1\r
-\r
-"""
 
 
 @pytest.fixture
@@ -45,7 +36,7 @@ def connect(path: Path) -> socket.socket:
 
 def upgraded(connection: socket.socket) -> tuple[str, dict[str, str]]:
     """Asks for the upgrade; the status line of the answer, and its headers by their names in small letters."""
-    connection.sendall(REQUEST)
+    connection.sendall(WEBSOCKET_REQUEST)
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
         answer += connection.recv(1)

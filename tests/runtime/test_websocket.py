@@ -7,17 +7,9 @@ from websockets.frames import Close, Frame, Opcode
 
 from codexd.protocol.framing import HEAD_BYTES, TooLong
 from codexd.runtime.websocket import MAX_REQUEST_BYTES, WebSocket
+from tests.fakes import WEBSOCKET_REQUEST
 
 LIMIT = 1000
-REQUEST = b"""GET /rpc HTTP/1.1\r
-Host: localhost\r
-Connection: Upgrade\r
-Upgrade: websocket\r
-Sec-WebSocket-Version: 13\r
-Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r
-x-codex-app-server-compression: zstd-stream-v1\r
-\r
-"""
 CUTS = pytest.mark.parametrize("size", [1, 2, 7, 1 << 20], ids=["bytes", "pairs", "sevens", "whole"])
 
 
@@ -41,7 +33,7 @@ class Near:
 def near() -> Near:
     """A client that has just been upgraded."""
     upgraded = Near()
-    assert upgraded.feed(REQUEST) == []
+    assert upgraded.feed(WEBSOCKET_REQUEST) == []
     upgraded.sent.clear()
     return upgraded
 
@@ -72,7 +64,7 @@ def farewell_of(near: Near) -> Close:
 def test_the_upgrade_is_answered_as_codex_answers_it(size: int) -> None:
     """The length of frames is announced, no compression and no extension is taken, whatever was offered."""
     near = Near()
-    offers = REQUEST.replace(
+    offers = WEBSOCKET_REQUEST.replace(
         b"Host:", b"Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: a\r\nHost:"
     )
     assert near.feed(offers, size) == []
@@ -92,7 +84,7 @@ def test_every_text_frame_is_one_line(size: int) -> None:
     """In order, with what is already under way behind the request, whatever the cuts; half a frame is none."""
     near = Near()
     frames = [text(b'{"id":1}'), text("ä🙂".encode() * 100), text(b""), text(b"last")]
-    assert near.feed(REQUEST + b"".join(frames) + text(b"half")[:-1], size) == [
+    assert near.feed(WEBSOCKET_REQUEST + b"".join(frames) + text(b"half")[:-1], size) == [
         b'{"id":1}',
         "ä🙂".encode() * 100,
         b"",
@@ -156,6 +148,7 @@ def test_a_binary_frame_is_refused(near: Near, size: int) -> None:
         (text(b"a", False) + text(b"b"), "expected a continuation frame"),
         (b"\x83\x80\x00\x00\x00\x00", "invalid opcode"),
     ],
+    ids=["unmasked", "reserved", "more of nothing", "new within old", "unknown"],
 )
 def test_a_broken_frame_ends_the_connection(near: Near, data: bytes, reason: str) -> None:
     """With the protocol's own code for it, and the reason."""
@@ -175,6 +168,7 @@ def test_a_message_may_be_as_long_as_the_limit(near: Near, size: int) -> None:
         (text(b"x" * (LIMIT + 1)), b""),
         (text(b'{"id":7', False) + more(b"x" * LIMIT), b'{"id":7'),
     ],
+    ids=["one", "fragments"],
 )
 @CUTS
 def test_a_longer_message_is_reported_and_ends_the_connection(
@@ -189,7 +183,7 @@ def test_a_longer_message_is_reported_and_ends_the_connection(
 def test_of_a_message_that_is_too_long_only_the_head_is_kept() -> None:
     """An id is looked for there and nowhere else."""
     near = Near(3 * HEAD_BYTES)
-    near.feed(REQUEST)
+    near.feed(WEBSOCKET_REQUEST)
     data = text(b"y" * 2 * HEAD_BYTES, False) + more(b"y" * 2 * HEAD_BYTES)
     assert near.feed(data) == [TooLong(b"y" * HEAD_BYTES)]
 
@@ -207,16 +201,16 @@ def test_what_is_held_is_known_and_can_be_given_up(near: Near) -> None:
     [
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "426 Upgrade Required"),
         (b"GET /healthz HTTP/1.1\r\n\r\n", "426 Upgrade Required"),
-        (REQUEST.replace(b"\r\n\r\n", b"\r\nOrigin: https://example.org\r\n\r\n"), "403 Forbidden"),
-        (REQUEST.replace(b"\r\n\r\n", b"\r\nOrigin: null\r\n\r\n"), "403 Forbidden"),
-        (REQUEST.replace(b"Version: 13", b"Version: 8"), "400 Bad Request"),
-        (REQUEST.replace(b"Key: AAAA", b"Key: "), "400 Bad Request"),
-        (REQUEST.replace(b"Host: localhost", b"Content-Length: 5"), "400 Bad Request"),
+        (WEBSOCKET_REQUEST.replace(b"\r\n\r\n", b"\r\nOrigin: https://example.org\r\n\r\n"), "403 Forbidden"),
+        (WEBSOCKET_REQUEST.replace(b"\r\n\r\n", b"\r\nOrigin: null\r\n\r\n"), "403 Forbidden"),
+        (WEBSOCKET_REQUEST.replace(b"Version: 13", b"Version: 8"), "400 Bad Request"),
+        (WEBSOCKET_REQUEST.replace(b"Key: AAAA", b"Key: "), "400 Bad Request"),
+        (WEBSOCKET_REQUEST.replace(b"Host: localhost", b"Content-Length: 5"), "400 Bad Request"),
         (b"GET / HTTP/9.9\r\n\r\n", "400 Bad Request"),
         (b"GET \xff\xfe\r\n\r\n", "400 Bad Request"),
         (b"GET /\n\n", "400 Bad Request"),
         (b"GET /" + b"x" * MAX_REQUEST_BYTES, "431 Request Header Fields Too Large"),
-        (REQUEST[:-2] + b"X: y\r\n" * 4000 + b"\r\n", "431 Request Header Fields Too Large"),
+        (WEBSOCKET_REQUEST[:-2] + b"X: y\r\n" * 4000 + b"\r\n", "431 Request Header Fields Too Large"),
     ],
 )
 @CUTS
@@ -243,5 +237,5 @@ def test_nothing_that_was_said_is_logged(caplog: pytest.LogCaptureFixture) -> No
     """Not even where everything is logged: prompts are nobody else's."""
     caplog.set_level(logging.DEBUG)
     near = Near()
-    near.feed(REQUEST + text(b"secret") + control(Opcode.CLOSE, b""))
+    near.feed(WEBSOCKET_REQUEST + text(b"secret") + control(Opcode.CLOSE, b""))
     assert caplog.records == []
