@@ -7,12 +7,14 @@
 #   make conformance-latest   the same for the newest Codex that npm has
 #   make soak    what takes too long for every day: 10,000 simulated worlds around the whole daemon
 #   make bench   codexd beside bare Codex
-# PYTHON=… chooses the Python that .venv is made with.
+# PYTHON=… chooses the Python that .venv is made with, WORKERS=… how many processes share the tests: as many tests wait
+# as reckon, so that two are well on one core, too.
 
 .POSIX:
 .PHONY: setup demo test check walk soak bench conformance conformance-latest clean
 
 STEPS = 1000000
+WORKERS = 2
 SETUP = PYTHON='$(PYTHON)' scripts/setup.sh
 RUN = .venv/bin/python -m
 SOURCES = codexd codexctl tests bench
@@ -27,7 +29,7 @@ demo:
 
 test: setup
 	@$(RUN) coverage erase
-	$(RUN) coverage run -m pytest
+	$(RUN) coverage run -m pytest -n $(WORKERS) --dist loadfile
 	@$(RUN) coverage combine --quiet
 	@$(RUN) coverage report
 

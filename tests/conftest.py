@@ -1,4 +1,5 @@
-"""What all tests share: the Codexes they run, how hypothesis looks for examples, and signals left as they were found."""
+"""What all tests share: the Codexes they run, how hypothesis looks for examples, signals left as they were found, and
+what tests tell the reader at the end."""
 
 import os
 import signal
@@ -13,6 +14,26 @@ from tests.codex_binaries import Missing, chosen, from_npm, from_pypi
 # The same examples in every run, so that a failure stays until it is mended.
 settings.register_profile("same_every_time", derandomize=True, deadline=None, database=None)
 settings.load_profile("same_every_time")
+
+# What a shell starts in the background ignores Ctrl-C, and so would all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+AT_THE_END = "at the end"
+"""The property that a test records to have it printed behind everything else: a title, and lines under it.
+
+Properties come with the reports, also from a process of its own (`pytest -n 2`), where nothing can be printed.
+"""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests recorded for the end, once each."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    recorded = [found for report in reports for found in getattr(report, "user_properties", ())]
+    for title, lines in dict(value for name, value in recorded if name == AT_THE_END).items():
+        terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """The Codexes that codexd is compared with, the runs (each once), and the table of what was seen at the end."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,7 @@ from tests.conformance.all_scripts import by_name
 from tests.conformance.codex_itself import Codex
 from tests.conformance.coverage import Seen, table
 from tests.conformance.runs import Run
-
-_BOOKS = pytest.StashKey[list["Book"]]()
+from tests.conftest import AT_THE_END
 
 
 class Book:
@@ -35,22 +35,15 @@ class Book:
         return f"asked again: bare Codex {bare} times, codexd {through} times"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_BOOKS] = []
-
-
 @pytest.fixture(scope="session")
-def book(each_codex: Path, pytestconfig: pytest.Config) -> Book:
+def book(each_codex: Path) -> Book:
     """The Codex at hand and its runs."""
-    opened = Book(codex_itself.ask(each_codex))
-    pytestconfig.stash.setdefault(_BOOKS, []).append(opened)
-    return opened
+    return Book(codex_itself.ask(each_codex))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What of all that Codex knows was seen."""
-    for opened in config.stash.get(_BOOKS, []):
-        terminalreporter.section(f"conformance with Codex {opened.codex.version}")
-        for line in table(opened.codex, opened.seen):
-            terminalreporter.write_line(line)
-        terminalreporter.write_line(f"  {opened.again()}")
+@pytest.fixture
+def table_at_the_end(book: Book, record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """What of all that Codex knows was seen when the test is over."""
+    yield
+    lines = [*table(book.codex, book.seen), f"  {book.again()}"]
+    record_property(AT_THE_END, (f"conformance with Codex {book.codex.version}", lines))

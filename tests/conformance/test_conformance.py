@@ -22,6 +22,7 @@ def test_the_stand_in_is_like_codex(book: Book, name: str) -> None:
     assert book.run(name).differences_of_the_stand_in() == ""
 
 
+@pytest.mark.usefixtures("table_at_the_end")
 def test_every_method_is_tried(book: Book) -> None:
     """All that this Codex enumerates are called badly, and well where that can be done without a network."""
     for name in NAMES:

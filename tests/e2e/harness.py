@@ -29,8 +29,14 @@ _FOREIGN = ("XDG_", "CODEX", "OPENAI_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "NO_C
 
 MODULES = {"codexd": "codexd.service.main", "codexctl": "codexctl.main", "codexd-codex": "codexctl.stand_in"}
 
-# Run first by the leader of a new session: takes stdin as its controlling terminal, then becomes the program.
-_TAKE_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+# Run first by the leader of a new session: takes stdin as its controlling terminal, whose end it hears of even where
+# the tests ignore that (nohup), then becomes the program.
+_TAKE_TERMINAL = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 class World:
