@@ -31,7 +31,7 @@ MODULES = {"codexd": "codexd.service.main", "codexctl": "codexctl.main", "codexd
 
 # Run first by the leader of a new session: takes stdin as its controlling terminal, whose end it hears of even where
 # the tests ignore that (nohup), then becomes the program.
-_TAKE_TERMINAL = """
+TAKE_TERMINAL = """
 import fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -141,7 +141,7 @@ class World:
 
         def start(tty: int) -> subprocess.Popen[bytes]:
             on_tty: dict[str, Any] = {"stdin": tty, "stdout": tty, "stderr": tty, "start_new_session": True}
-            return self.spawn([sys.executable, "-ISc", _TAKE_TERMINAL, *argv], **on_tty, **how)
+            return self.spawn([sys.executable, "-ISc", TAKE_TERMINAL, *argv], **on_tty, **how)
 
         terminal.attach(start)
         return terminal
@@ -250,6 +250,17 @@ class World:
     def living(self) -> list[psutil.Process]:
         """The processes of this world that run, zombies not counted, those that outlived their parents too."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def codexes(self) -> list[int]:
+        """The PIDs of this world's Codexes; a child that is about to become another program still looks like one."""
+        parents: dict[int, int] = {}
+        for process in self.living():
+            try:
+                if process.exe() == str(self.codex):
+                    parents[process.pid] = process.ppid()
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue  # it has just ended
+        return [pid for pid, parent in parents.items() if parent not in parents]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:

@@ -79,6 +79,7 @@ def test_the_socket_path_fits(world: World) -> None:
 def test_a_client_says_what_it_waited_for(world: World) -> None:
     """And shows what came instead, whether the far side hung up or kept silent."""
     silent = talking_to(world, 'print(\'{"method":"hello"}\', flush=True); input()')
+    silent.wait_notification("hello")
     with pytest.raises(TimeoutError, match=r"no goodbye.*(?s:.)*hello"):
         silent.wait_notification("goodbye", timeout=0.2)
     gone = talking_to(world, 'print(\'{"method":"hello"}\')')

@@ -12,7 +12,7 @@ import sys
 import psutil
 import pytest
 
-from tests.e2e.harness import World
+from tests.e2e.harness import TAKE_TERMINAL, World
 from tests.e2e.harness_client import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
@@ -26,11 +26,6 @@ def status(world: World) -> dict[str, dict[str, object]]:
     return report
 
 
-def codexes(world: World) -> list[psutil.Process]:
-    """The real Codexes that run in this world."""
-    return [process for process in world.living() if process.exe() == str(world.codex)]
-
-
 def test_a_codexd_by_command(world: World) -> None:
     """start returns when Codex is ready, a turn goes through, stop leaves nothing behind."""
     started = world.codexd("start")
@@ -38,9 +33,9 @@ def test_a_codexd_by_command(world: World) -> None:
     assert re.fullmatch(r"codexd started \(pid \d+\); Codex [\d.]+ is ready \(pid \d+\)\n", started.stdout)
     report = status(world)
     assert report["codex"]["state"] == "ready"
-    (codex,) = codexes(world)
-    assert codex.pid == report["codex"]["pid"]
-    assert codex.cwd() == str(world.home)
+    (codex,) = world.codexes()
+    assert codex == report["codex"]["pid"]
+    assert psutil.Process(codex).cwd() == str(world.home)
     sent = world.codexctl("send", "hello")
     assert (sent.returncode, sent.stdout) == (0, "You said: hello\n")
     assert world.codexd("stop").returncode == 0
@@ -57,7 +52,7 @@ def test_twenty_starts_at_once_are_one_codexd_and_one_codex(world: World) -> Non
     assert [process.returncode for process in starts] == [0] * 20, said
     pids = {re.search(rb"\(pid (\d+)\);", out)[1] for out, _ in said}  # type: ignore[index]
     assert pids == {str(status(world)["codexd"]["pid"]).encode()}
-    assert len(codexes(world)) == 1
+    assert len(world.codexes()) == 1
     assert world.codexd("stop").returncode == 0
 
 
@@ -65,9 +60,8 @@ def test_it_survives_its_terminal(world: World) -> None:
     """A codexd that was started in a terminal goes on when the terminal is closed, which ends everything else there."""
     outside, inside = pty.openpty()
     command = f"{shlex.join(world.command('codexd'))} start; exec sleep 1000"
-    take_terminal = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
     shell = world.spawn(
-        [sys.executable, "-ISc", take_terminal, "/bin/sh", "-c", command],
+        [sys.executable, "-ISc", TAKE_TERMINAL, "/bin/sh", "-c", command],
         stdin=inside,
         stdout=inside,
         stderr=inside,
@@ -93,7 +87,7 @@ def test_a_killed_codexd_is_followed_by_a_clean_one(world: World) -> None:
     assert world.codexd("start").returncode == 0
     second = status(world)
     assert second["codexd"]["pid"] != first["codexd"]["pid"]
-    assert [codex.pid for codex in codexes(world)] == [second["codex"]["pid"]]
+    assert world.codexes() == [second["codex"]["pid"]]
     assert world.codexd("stop").returncode == 0
 
 
