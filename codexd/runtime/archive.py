@@ -91,6 +91,9 @@ class Archive(Protocol):
     def put(self, event: Event) -> bool:
         """Takes an event to be kept, in the order of numbers. False: it can't, and the event counts as lost."""
 
+    def use(self, seq: int) -> None:
+        """Notes a number that is in use by an event which is not to be kept: no later life gives it again."""
+
     def delete_thread(self, thread: str) -> None:
         """Deletes what was put of this thread so far; nothing of it is read from now on."""
 
@@ -126,6 +129,9 @@ class NoArchive:
 
     def put(self, event: Event) -> bool:
         return False
+
+    def use(self, seq: int) -> None:
+        return None
 
     def delete_thread(self, thread: str) -> None:
         return None

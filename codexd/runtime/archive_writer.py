@@ -15,7 +15,7 @@ from codexd.routing.events import Event
 from codexd.runtime.archive import DEGRADED, ON, History, Size, Span, Status
 from codexd.runtime.archive_file import FAILURES, Unusable, in_words
 from codexd.runtime.archive_retention import Keep, Retention
-from codexd.runtime.archive_store import Store
+from codexd.runtime.archive_store import BLOCK, Store
 from codexd.runtime.ring import cost
 
 logger = logging.getLogger(__name__)
@@ -106,8 +106,6 @@ class Writer:
 
     def __init__(self, path: Path, keep: Keep, now: int) -> None:
         self.items: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        self.handed_out = now
-        """The newest number that was put; written in trio's thread."""
         self.size = Size()
         self._path = path
         self._keep = keep
@@ -120,12 +118,15 @@ class Writer:
         self.ended = False
         self._store: Store | None = None
         self._history: History | None = None
-        self.first_seq = now
         self.status = Status(ON)
         try:
             self._store, self.first_seq = self._opened(now)
         except FAILURES as error:
+            # Beyond what a codexd that ended this very moment may have reserved.
+            self.first_seq = now + 10 * BLOCK
             self._fail(in_words(error, path))
+        self.handed_out = self.first_seq - 1
+        """The newest number that is in use; written in trio's thread."""
 
     def hurry(self) -> None:
         """Ends a pause of the thread: `Close` has been put."""

@@ -75,11 +75,8 @@ class SqliteArchive:
         self._reserved_for = self.first_seq
 
     def put(self, event: Event) -> bool:
-        """See `Archive.put`. Of an ephemeral event the number is taken, so that it is never used again."""
+        """See `Archive.put`."""
         writer = self._writer
-        if event.ephemeral:
-            self._use(event.seq)
-            return True
         size = cost(event)
         if writer.ended or (self._queued_bytes and self._queued_bytes + size > self._max_queued_bytes):
             self._refused = Span(self._refused.first if self._refused else event.seq, event.seq)
@@ -89,6 +86,13 @@ class SqliteArchive:
         writer.handed_out = event.seq
         writer.items.put(event)
         return True
+
+    def use(self, seq: int) -> None:
+        """See `Archive.use`. Half a block at a time is told: as much again is reserved beyond what is known."""
+        self._writer.handed_out = seq
+        if seq >= self._reserved_for + BLOCK // 2:
+            self._reserved_for = seq
+            self._writer.items.put(Used(seq))
 
     def delete_thread(self, thread: str) -> None:
         """See `Archive.delete_thread`."""
@@ -148,12 +152,6 @@ class SqliteArchive:
                 self._reader.close()
         if scope.cancelled_caught:
             logger.warning("the disk with the timeline %s hangs: the newest events are not on it", self._path)
-
-    def _use(self, seq: int) -> None:
-        self._writer.handed_out = seq
-        if seq >= self._reserved_for + BLOCK // 2:
-            self._reserved_for = seq
-            self._writer.items.put(Used(seq))
 
     def _put_refused(self) -> None:
         if self._refused is not None:

@@ -60,6 +60,7 @@ class Timeline:
         self._last = event.seq
         if event.ephemeral:
             self._ephemeral.append(event)
+            self._archive.use(event.seq)
             return
         self._ring.append(event)
         if not self._archive.put(event):

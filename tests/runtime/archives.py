@@ -15,15 +15,20 @@ class ListArchive:
         self.status = status or Status(ON, None, History(first_seq, first_seq))
         self.queue: list[Event] = []
         self.kept: list[Event] = []
+        self.used: list[int] = []
         self.takes = True
         self.failure: str | None = None
         self.reads: list[tuple[int, int]] = []
         self._closed = trio.Event()
 
     def put(self, event: Event) -> bool:
-        if self.takes and not event.ephemeral:
+        assert not event.ephemeral
+        if self.takes:
             self.queue.append(event)
         return self.takes
+
+    def use(self, seq: int) -> None:
+        self.used.append(seq)
 
     def commit(self, reports: ArchiveReports, count: int = 10**6) -> None:
         """Keeps the oldest of what was put."""

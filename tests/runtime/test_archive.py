@@ -23,6 +23,7 @@ async def test_nothing_is_kept() -> None:
     archive = NoArchive(lambda: 5)
     assert (archive.first_seq, archive.status, archive.size()) == (5, Status("off"), Size(0, 0))
     assert archive.put(event(5)) is False
+    archive.use(5)
     archive.delete_thread("t")
     with pytest.raises(
         ArchiveFailed, match=r'^with timeline = "off" only the newest events are kept, in memory$'

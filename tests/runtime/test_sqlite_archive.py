@@ -1,92 +1,30 @@
 """The archive in a file, with its real threads: beneath a timeline, as codexd uses it."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
 
 from codexd.routing.events import Event, Gap
-from codexd.runtime.archive import Status
+from codexd.runtime import archive_file, archive_writer
 from codexd.runtime.archive_retention import Keep
+from codexd.runtime.archive_store import Store
 from codexd.runtime.ring import cost
-from codexd.runtime.sqlite_archive import SqliteArchive
+from codexd.runtime.sqlite_archive import END_SECONDS, SqliteArchive
 from codexd.runtime.timeline import HistoryLost, Timeline
-from tests.fakes import PATIENCE_SECONDS
 from tests.runtime.events import event
-
-DEFAULT = Keep()
-SMALL_RING = 10 * cost(event(1))
+from tests.runtime.living import SMALL_RING, append, everything, living
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the file will be."""
     return tmp_path / "timeline.db"
-
-
-class Watched(Timeline):
-    """A timeline that can be waited for."""
-
-    async def until(self, condition: Any) -> None:
-        """Until the thread has said what makes this true."""
-        with trio.fail_after(PATIENCE_SECONDS):
-            while not condition(self):
-                self.told = trio.Event()
-                await self.told.wait()
-
-    told = trio.Event()
-
-    def committed(self, seq: int) -> None:
-        super().committed(seq)
-        self.told.set()
-
-    def changed(self, status: Status) -> None:
-        super().changed(status)
-        self.told.set()
-
-    def trim(self, floor: int, force: bool) -> int:
-        granted = super().trim(floor, force)
-        self.told.set()
-        return granted
-
-    async def until_committed(self) -> None:
-        """Until everything is."""
-        await self.until(lambda timeline: timeline._committed >= timeline._last_put)
-
-
-@asynccontextmanager
-async def living(path: Path, keep: Keep = DEFAULT, **how: Any) -> AsyncIterator[Watched]:
-    """One life of a timeline on this file, ended well."""
-    timeline = Watched(SqliteArchive(path, keep, **how), SMALL_RING)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(timeline.run)
-        yield timeline
-        timeline.close()
-
-
-def append(timeline: Timeline, count: int, thread: str = "t", line: bytes = b"") -> list[Event]:
-    """Appends so many events."""
-    first = max(timeline.next_seq, timeline.statistics().last_seq + 1)
-    put = [event(seq, thread, line) for seq in range(first, first + count)]
-    for each in put:
-        timeline.append(each)
-    return put
-
-
-async def everything(timeline: Timeline, first: int, last: int, **how: Any) -> list[Event]:
-    """Page after page."""
-    found: list[Event] = []
-    while first <= last:
-        page = await timeline.read(first, last, max_bytes=10**6, max_events=333, **how)
-        found += page.events
-        first = page.next
-    return found
 
 
 async def test_a_life_and_the_next(path: Path) -> None:
@@ -164,6 +102,7 @@ from codexd.runtime.archive_retention import Keep
 from codexd.runtime.sqlite_archive import SqliteArchive
 from codexd.runtime.timeline import Timeline
 from tests.runtime.events import event
+from tests.runtime.living import SMALL_RING, append, everything, living
 
 async def main():
     timeline = Timeline(SqliteArchive(Path(sys.argv[1]), Keep()))
@@ -217,6 +156,18 @@ def is_in_a_file(text: bytes, path: Path) -> bool:
     return any(text in file.read_bytes() for file in path.parent.iterdir())
 
 
+async def test_a_thread_of_an_earlier_life_is_deleted(path: Path) -> None:
+    """Before anything else is appended."""
+    async with living(path) as timeline:
+        put = append(timeline, 10)
+    async with living(path) as timeline:
+        timeline.forget_thread("t")
+        assert await everything(timeline, 0, put[-1].seq, lenient=True) == []
+    async with living(path) as timeline:
+        assert await everything(timeline, 0, put[-1].seq, lenient=True) == []
+        assert timeline.statistics().events == 0
+
+
 async def test_retention_stops_at_who_reads_until_it_must_not(path: Path) -> None:
     """The file stays within its limit; who is overtaken is told."""
     async with living(path, Keep(14, 4 * 1024 * 1024)) as timeline:
@@ -242,3 +193,85 @@ async def test_retention_stops_at_who_reads_until_it_must_not(path: Path) -> Non
 def size(path: Path) -> int:
     """Of the file, when nobody writes it."""
     return path.stat().st_size
+
+
+async def test_no_more_waits_for_a_disk_than_is_allowed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit is lost, which the next life still knows; what fits comes onto the disk when that can."""
+    monkeypatch.setattr(archive_writer, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(archive_file, "BUSY_MILLISECONDS", 1)
+    async with living(path, max_queued_bytes=20 * cost(event(10**15))) as timeline:
+        first = timeline.next_seq
+        somebody = sqlite3.connect(path, isolation_level=None)
+        somebody.execute("BEGIN IMMEDIATE")
+        append(timeline, 1)
+        await timeline.until(lambda each: not each.keeps)
+        assert "can't be used (database is locked)" in str(timeline.statistics().problem)
+        put = append(timeline, 30)
+        somebody.execute("ROLLBACK")
+        somebody.close()
+        await timeline.until(lambda each: each.keeps)
+        await timeline.until(lambda each: each._committed >= first + 19)
+        put += append(timeline, 15)
+        await timeline.until_committed()
+        assert timeline.gap(0, put[-1].seq) == Gap(first + 20, first + 30)
+        with pytest.raises(HistoryLost, match=f"events from {first + 20} on"):
+            await everything(timeline, first, put[-1].seq)
+    async with living(path) as timeline:
+        found = await everything(timeline, 0, put[-1].seq, lenient=True)
+        assert [each.seq - first for each in found] == [*range(20), *range(31, 46)]
+        assert timeline.gap(0, put[-1].seq) == Gap(first + 20, first + 30)
+
+
+async def test_what_is_larger_than_the_queue(path: Path) -> None:
+    """One event is taken however long it is, where nothing else waits; what is refused last is known as well."""
+    async with living(path, max_queued_bytes=300) as timeline:
+        put = append(timeline, 1, line=b"x" * 5000)
+        await timeline.until_committed()
+        put += append(timeline, 3, line=b"y" * 5000)
+    async with living(path) as timeline:
+        assert await everything(timeline, 0, put[-1].seq, lenient=True) == put[:2]
+        assert timeline.gap(0, put[-1].seq) == Gap(put[2].seq, put[3].seq)
+
+
+async def test_cancelled_it_ends_in_good_order(path: Path) -> None:
+    """Whatever ends codexd: what was appended is committed, and the end is noted."""
+    timeline = Timeline(SqliteArchive(path, Keep()), SMALL_RING)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(timeline.run)
+        put = append(timeline, 100)
+        nursery.cancel_scope.cancel()
+    async with living(path) as timeline:
+        assert await everything(timeline, 0, put[-1].seq, lenient=True) == put
+        assert timeline.gap(0, timeline.next_seq) is None
+
+
+async def test_a_disk_that_hangs_does_not_hold_up_the_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, autojump_clock: object
+) -> None:
+    """After a few seconds its thread is left behind, and the log says so."""
+    archive = SqliteArchive(path, Keep())
+    stuck = threading.Event()
+    monkeypatch.setattr(archive._writer, "run", lambda loop: stuck.wait())
+    timeline = Timeline(archive)
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(timeline.run)
+        timeline.close()
+    assert trio.current_time() - began == pytest.approx(END_SECONDS, abs=0.1)
+    assert [each.getMessage() for each in caplog.records] == [
+        f"the disk with the timeline {path} hangs: the newest events are not on it"
+    ]
+    stuck.set()
+    assert archive._writer._store is not None
+    archive._writer._store.close()
+
+
+async def test_numbers_of_ephemeral_threads_are_reserved(path: Path) -> None:
+    """They are not used again, though nothing else is kept of them."""
+    async with living(path) as timeline:
+        first = timeline.next_seq
+        for seq in range(first, first + 60_000):
+            timeline.append(event(seq, "e", ephemeral=True))
+    store = Store(path, 10**6)
+    assert store.begin_life(1) > first + 60_000
+    store.close()

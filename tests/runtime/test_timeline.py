@@ -209,6 +209,7 @@ async def test_ephemeral_threads_never_reach_the_archive() -> None:
     append(timeline, *put)
     archive.commit(timeline)
     assert [each.seq for each in archive.kept] == [1, 3, 4, 5, 6, 7]
+    assert archive.used == [2]
     assert await everything(timeline, 1, 7) == put
     assert await everything(timeline, 1, 7, max_events=1) == put
     assert await everything(timeline, 1, 7, thread="e") == put[1:2]
