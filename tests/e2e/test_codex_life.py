@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from tests.e2e.harness import World
+from tests.e2e.harness_children import sleepers, start_command, start_escaped
 from tests.e2e.harness_client import JsonLinesClient
 
 pytestmark = pytest.mark.e2e
@@ -81,23 +82,14 @@ def test_five_deaths_in_a_minute_leave_it_down_and_everybody_is_told(world: Worl
     assert client.call("thread/loaded/list") == {"data": [], "nextCursor": None}
 
 
-def _sleepers(world: World) -> list[int]:
-    return [process.pid for process in world.living() if process.name() == "sleep"]
-
-
 def _start_children(world: World, client: JsonLinesClient) -> psutil.Process:
     """A running command, an MCP server, and a process that called setsid; returns Codex."""
     thread = client.start_thread(cwd=str(world.project))
     client.wait_turn(client.start_turn(thread, "run-free true"))
-    unconfined = {"sandboxPolicy": {"type": "dangerFullAccess"}, "timeoutMs": 1_000_000}
-    client.start("command/exec", {"command": ["sleep", "1000"], **unconfined})
-    ready = world.project / "setsid-done"
-    escape = (
-        f"setsid sh -c 'touch {ready}; exec sleep 1001' >/dev/null 2>&1 & while [ ! -e {ready} ]; do :; done"
-    )
-    client.call("command/exec", {"command": ["sh", "-c", escape], **unconfined})
+    start_command(client, "slow")
+    start_escaped(world, client)
     codex = psutil.Process(_codex(client)["pid"])
-    world.until(lambda: len(_sleepers(world)) == 2)
+    world.until(lambda: len(sleepers(world)) == 2)
     return codex
 
 
@@ -126,7 +118,7 @@ def test_a_killed_codex_leaves_no_process_behind(world: World) -> None:
     mark = client.mark()
     codex.kill()
     client.wait_notification("codexd/codex/ready", since=mark)
-    assert _sleepers(world) == []
+    assert sleepers(world) == []
 
 
 def test_a_killed_codexd_leaves_nothing_to_the_next_one(world: World) -> None:
@@ -140,4 +132,4 @@ def test_a_killed_codexd_leaves_nothing_to_the_next_one(world: World) -> None:
     psutil.wait_procs([codex], timeout=30)
     world.start_daemon()
     assert world.client().call("thread/loaded/list") == {"data": [], "nextCursor": None}
-    assert _sleepers(world) == []
+    assert sleepers(world) == []
