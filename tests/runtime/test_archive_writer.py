@@ -1,0 +1,168 @@
+"""The writer: what is put is committed in batches, in order, and tidied up in between. Run here without a thread."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codexd.routing.events import Event
+from codexd.runtime import archive_file, archive_writer
+from codexd.runtime.archive import Span, Status
+from codexd.runtime.archive_reader import Reader
+from codexd.runtime.archive_retention import Keep
+from codexd.runtime.archive_store import BLOCK
+from codexd.runtime.archive_writer import BATCH_BYTES, BATCH_EVENTS, Batch, Close, Deletion, Used, Writer
+from tests.runtime.events import event, events
+
+
+class Told:
+    """The other side: remembers what it was told, and lets retention do what it wants."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.statuses: list[Status] = []
+        self.when_changed: Callable[[], None] = list
+
+    def committed(self, batch: Batch) -> None:
+        self.batches.append(batch)
+
+    def changed(self, status: Status) -> None:
+        self.statuses.append(status)
+        self.when_changed()
+
+    def allow(self, floor: int, force: bool) -> int:
+        return floor
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the file will be."""
+    return tmp_path / "timeline.db"
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pauses between commits and attempts."""
+    monkeypatch.setattr(archive_writer, "PACE_SECONDS", 0)
+    monkeypatch.setattr(archive_writer, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(archive_file, "BUSY_MILLISECONDS", 1)
+
+
+def run(writer: Writer, *items: archive_writer.Item) -> Told:
+    """A whole life in which this is put."""
+    told = Told()
+    for item in (*items, Close()):
+        writer.items.put(item)
+    writer.run(told)
+    return told
+
+
+def read(path: Path) -> list[Event]:
+    """What is in the file."""
+    reader = Reader(path)
+    found = reader.read(0, 2**60, None, 10**9, 10**6).events
+    reader.close()
+    return found
+
+
+def test_what_waits_is_committed_together(path: Path) -> None:
+    """In order, a thousand at a time."""
+    put = events(10**6, 10**6 + 2 * BATCH_EVENTS)
+    told = run(Writer(path, Keep(), 10**6), *put)
+    assert [len(batch.events) for batch in told.batches] == [BATCH_EVENTS, BATCH_EVENTS, 1]
+    assert [batch.last for batch in told.batches] == [put[1023].seq, put[2047].seq, put[2048].seq]
+    assert read(path) == put
+    assert told.statuses == []
+
+
+def test_a_batch_is_bounded_in_bytes(path: Path) -> None:
+    """One large event fills it."""
+    put = [event(seq, line=b"x" * (BATCH_BYTES // 2)) for seq in range(10, 15)]
+    told = run(Writer(path, Keep(), 10), *put)
+    assert [len(batch.events) for batch in told.batches] == [2, 2, 1]
+
+
+def test_everything_else_goes_with_the_events(path: Path) -> None:
+    """What was lost, deleted, or is only in use."""
+    writer = Writer(path, Keep(), 10)
+    told = run(
+        writer, event(10, "a"), event(11, "b"), Span(12, 14), Deletion("a", 14), Used(15), event(16, "a")
+    )
+    (batch,) = told.batches
+    assert (batch.lost, batch.deleted, batch.last) == ([Span(12, 14)], {"a": 14}, 16)
+    assert read(path) == [event(11, "b"), event(16, "a")]
+    writer = Writer(path, Keep(), 10**6)
+    assert writer.status.history is not None
+    assert writer.status.history.lost == (Span(12, 14),)
+    assert writer.size.events == 2
+    run(writer)
+
+
+def test_numbers_are_reserved_before_the_last_block_is_used_up(path: Path) -> None:
+    """For what has been given out, not only for what is committed."""
+    writer = Writer(path, Keep(), 1000)
+    writer.handed_out = 500_000
+    run(writer, event(1000))
+    after = Writer(path, Keep(), 5)
+    assert after.first_seq > 500_000 + BLOCK
+    run(after)
+
+
+def test_an_end_without_a_note(path: Path) -> None:
+    """A file that was found to be damaged is not written any more, at once."""
+    writer = Writer(path, Keep(), 10)
+    writer.items.put(event(10))
+    writer.stop()
+    writer.run(Told())
+    assert read(path) == []
+
+
+def test_a_file_that_can_not_be_written_is_tried_again(path: Path) -> None:
+    """With what was to be written then; the change is told twice, the reason not again and again."""
+    writer = Writer(path, Keep(), 10)
+    somebody = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    somebody.execute("BEGIN IMMEDIATE")
+    told = Told()
+    again = threading.Event()
+    writer.items.put(event(10))
+    told.when_changed = again.set
+    thread = threading.Thread(target=writer.run, args=(told,))
+    thread.start()
+    assert again.wait(30)
+    again.clear()
+    somebody.execute("ROLLBACK")
+    somebody.close()
+    assert again.wait(30)
+    writer.items.put(Close())
+    thread.join()
+    assert [status.state for status in told.statuses] == ["degraded", "on"]
+    assert [status.history for status in told.statuses] == [writer.status.history] * 2
+    assert read(path) == [event(10)]
+
+
+def test_at_the_end_it_is_tried_once_more(path: Path) -> None:
+    """Then codexd ends without it."""
+    writer = Writer(path, Keep(), 10)
+    somebody = sqlite3.connect(path, isolation_level=None)
+    somebody.execute("BEGIN IMMEDIATE")
+    writer.hurry()
+    told = run(writer, event(10))
+    somebody.close()
+    assert [status.state for status in told.statuses] == ["degraded"]
+    assert read(path) == []
+
+
+def test_a_file_that_can_not_be_begun(path: Path) -> None:
+    """It is closed again, and numbers begin where nobody can have reserved any."""
+    run(Writer(path, Keep(), 10))
+    somebody = sqlite3.connect(path, isolation_level=None)
+    somebody.execute("BEGIN IMMEDIATE")
+    writer = Writer(path, Keep(), 100_000)
+    assert (writer.status.state, writer.status.history) == ("degraded", None)
+    assert writer.first_seq > 100_000 + 2 * BLOCK
+    somebody.close()
+    told = run(writer, event(writer.first_seq))
+    assert [status.state for status in told.statuses] == ["on"]
+    assert [each.seq for each in read(path)] == [writer.first_seq]
