@@ -23,7 +23,7 @@ class Told:
     def __init__(self) -> None:
         self.batches: list[Batch] = []
         self.statuses: list[Status] = []
-        self.when_changed: Callable[[], None] = list
+        self.when_changed: Callable[[], object] = list
 
     def committed(self, batch: Batch) -> None:
         self.batches.append(batch)
