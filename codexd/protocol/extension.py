@@ -22,6 +22,20 @@ THREADS_RELEASE = "codexd/threads/release"
 Codex has unloaded the thread and its writer lock is free; `notLoaded` when it was not loaded; `inUse` when it stays,
 with `followers` (how many clients follow it), `turnRuns` and `pendingApprovals`, its parents and sub-agents
 counted in. A client that asks does not become a follower. Waits as long as Codex takes."""
+EVENTS_READ = "codexd/events/read"
+"""`{threadId?, after, limit?}` → `{events: [{seq, at, method, params}], last, gap?: {from, to}}`: the events after the number
+`after`, of one thread or of all, oldest first, at most `limit` of them (default 1000), or fewer when they are large; `last`
+is the newest number that there is. There is more when `events` is not empty: ask again after its last number. `gap`: of these
+numbers some can't be had, because they are older than what is kept or were lost; what is kept of them is in `events`.
+`at`: seconds since the epoch."""
+EVENTS_FOLLOW = "codexd/events/follow"
+"""`{threadId?, after}` → `{last, gap?}`; then every event after `after`, past and future, in order, each as the notification it
+was, with its number as the top-level member `seq` and, as far as it is history (up to `last`), its time as `at`. What the
+client was sent before this answer counts as not sent. From then on it is sent each event once, whether it follows the
+thread, is subscribed to it, or both. Holds until the connection ends. Of a request of Codex it gets `SERVER_REQUEST`."""
+SERVER_REQUEST = "codexd/serverRequest"
+"""The event that Codex has asked something: `{id, threadId, method, params}`, with the `id` under which codexd asks clients.
+Its end is the event `serverRequest/resolved`. Only those who follow events are sent it."""
 CODEX_START = "codexd/codex/start"
 """`{}` → `{}`: tries again when Codex was left down after it died too often; does nothing in any other state."""
 

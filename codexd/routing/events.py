@@ -1,8 +1,14 @@
-"""Numbered events, and what is said of those that are kept."""
+"""Numbered events: what one is, and which of them a client is sent.
 
-from typing import Literal
+An event is sent to its recipients when it comes. A client that is behind is sent it later, from the timeline, and must
+then be sent the same: so what a client gets is a value, its `View`, which holds until the client's rights change.
+"""
 
 from msgspec import Struct
+
+from codexd.protocol import extension, messages
+from codexd.protocol.catalogue import EVERYONE_ALTHOUGH_OF_A_THREAD
+from codexd.routing import params
 
 
 class Event(Struct, frozen=True):
@@ -19,6 +25,14 @@ class Event(Struct, frozen=True):
     line: bytes
     ephemeral: bool = False
 
+    def numbered(self) -> bytes:
+        """The line with its number."""
+        return b'%b,"seq":%d}' % (self.line.rstrip()[:-1], self.seq)
+
+    def dated(self) -> bytes:
+        """The line with its number and its time, as history has it."""
+        return b'%b,"seq":%d,"at":%.3f}' % (self.line.rstrip()[:-1], self.seq, self.at)
+
 
 class Gap(Struct, frozen=True, rename={"from_": "from"}):
     """Numbers of which some can't be had any more, the first and the last of them."""
@@ -27,15 +41,75 @@ class Gap(Struct, frozen=True, rename={"from_": "from"}):
     to: int
 
 
-class TimelineStatistics(Struct, frozen=True, rename="camel"):
-    """How the timeline is: `bytes` and `events` are those on disk, `memory_bytes` those of the newest events.
+class View(Struct, frozen=True):
+    """What a client is sent of what happens.
 
-    `state`: `on`; `off`, by the settings; `degraded`, and `problem` is a sentence that says why and what to do.
+    `threads`: those that it is subscribed to, its parents' sub-agents included. `followed`: those of which it follows the
+    events, whoever is subscribed; `follows_all`: any. `hears_all`: it gets what goes to everybody. `unwanted`: methods
+    that it gets nothing of. `with_numbers`: whether it wants the numbers of what it is sent as a subscriber.
     """
 
-    last_seq: int
-    bytes: int
-    events: int
-    memory_bytes: int
-    state: Literal["on", "off", "degraded"]
-    problem: str | None = None
+    threads: frozenset[str] = frozenset()
+    followed: frozenset[str] = frozenset()
+    follows_all: bool = False
+    hears_all: bool = False
+    unwanted: frozenset[str] = frozenset()
+    with_numbers: bool = False
+
+    @property
+    def thread(self) -> None:
+        """A view is of any number of threads."""
+        return None
+
+    def line(self, event: Event) -> bytes | None:
+        """What the client is sent of this event, later than when it came; `None` for what is not for it.
+
+        Nothing of an ephemeral thread: that was queued as it came.
+        """
+        if event.ephemeral or event.method in self.unwanted:
+            return None
+        if self.follows_all or event.thread in self.followed:
+            return event.numbered()
+        if event.method == extension.SERVER_REQUEST or not self._is_subscribed(event):
+            return None
+        return event.numbered() if self.with_numbers else event.line
+
+    def _is_subscribed(self, event: Event) -> bool:
+        if event.method in EVERYONE_ALTHOUGH_OF_A_THREAD:
+            return self.hears_all
+        return event.thread in self.threads
+
+
+class History(Struct, frozen=True):
+    """What a follower is sent of the past: the events of one thread, or of all (`None`), with number and time."""
+
+    thread: str | None
+    unwanted: frozenset[str] = frozenset()
+
+    def line(self, event: Event) -> bytes | None:
+        """What it is sent of this event."""
+        is_meant = self.thread in (None, event.thread) and event.method not in self.unwanted
+        return event.dated() if is_meant else None
+
+
+class OpenItems(Struct, frozen=True):
+    """What a late joiner is sent of the running turn: that it has started, and what its open items have said so far.
+
+    What is finished is in Codex's own history, which the client reads; sent again, it would be shown twice.
+    """
+
+    thread: str
+    items: frozenset[str]
+    unwanted: frozenset[str] = frozenset()
+
+    def line(self, event: Event) -> bytes | None:
+        """What it is sent of this event."""
+        if event.thread != self.thread or event.method in self.unwanted:
+            return None
+        if event.method == "turn/started":
+            return event.line
+        return event.line if params.item_of(event.line) in self.items else None
+
+
+Selection = View | History | OpenItems
+"""Which events of a stretch of the timeline a client is sent, and how."""

@@ -63,6 +63,23 @@ class Resolved(Struct, rename="camel"):
     request_id: Raw
 
 
+class _Item(Struct):
+    id: str | None = None
+
+
+class _ItemParams(Struct, rename="camel"):
+    item: _Item = _Item()
+    item_id: str | None = None
+
+
+class _ItemEvent(Struct):
+    params: _ItemParams = _ItemParams()
+
+
+class _Started(Struct):
+    thread: Thread
+
+
 class _ErrorBody(Struct):
     code: int
     message: str
@@ -77,6 +94,9 @@ _turn = msgspec.json.Decoder(Turn)
 _turns_result = msgspec.json.Decoder(_TurnsResult)
 _status_params = msgspec.json.Decoder(_StatusParams)
 _resolved = msgspec.json.Decoder(Resolved)
+_item_event = msgspec.json.Decoder(_ItemEvent)
+_item_params = msgspec.json.Decoder(_ItemParams)
+_started = msgspec.json.Decoder(_Started)
 _error_body = msgspec.json.Decoder(_ErrorBody)
 _user_agent = msgspec.json.Decoder(dict[str, Raw])
 
@@ -151,6 +171,32 @@ def resolved(params: Raw | UnsetType) -> Resolved | None:
     """What `serverRequest/resolved` says."""
     try:
         return _resolved.decode(params if not isinstance(params, UnsetType) else b"null")
+    except msgspec.DecodeError:
+        return None
+
+
+def item(params: Raw | UnsetType) -> str | None:
+    """The item that params are about, described or named."""
+    try:
+        found = _item_params.decode(params if not isinstance(params, UnsetType) else b"null")
+    except msgspec.DecodeError:
+        return None
+    return found.item.id or found.item_id
+
+
+def item_of(line: bytes) -> str | None:
+    """The item that a notification is about."""
+    try:
+        found = _item_event.decode(line).params
+    except msgspec.DecodeError:
+        return None
+    return found.item.id or found.item_id
+
+
+def started(params: Raw | UnsetType) -> Thread | None:
+    """The thread of `thread/started`, which names it in no other way."""
+    try:
+        return _started.decode(params if not isinstance(params, UnsetType) else b"null").thread
     except msgspec.DecodeError:
         return None
 
