@@ -16,6 +16,7 @@ from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.handles import LASTING
 from codexd.routing.notifications import Notifications
+from codexd.routing.publishing import Publisher
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.sharing import Sharing
 from codexd.routing.state import State
@@ -38,6 +39,7 @@ class Answers:
         notifications: Notifications,
         asking: Asking,
         turn_ends: TurnEnds,
+        publisher: Publisher,
     ) -> None:
         self._state = state
         self._dispatch = dispatch
@@ -46,7 +48,8 @@ class Answers:
         self._notifications = notifications
         self._asking = asking
         self._turn_ends = turn_ends
-        self._sharing = Sharing(state, dispatch, notifications, asking)
+        self._publisher = publisher
+        self._sharing = Sharing(state, dispatch, notifications, asking, publisher)
 
     def take(self, answer: Response | ErrorResponse) -> None:
         """One answer, a result or an error."""
@@ -175,6 +178,9 @@ class Answers:
         thread = state.threads.open(described.id, described.parent_thread_id)
         thread.attached = True
         thread.ephemeral = described.ephemeral
+        if described.ephemeral:
+            state.threads.mark_ephemeral(thread.id)
+        joins = client not in state.threads.recipients(thread.id)
         if call.method == "thread/start" or described.ephemeral:
             thread.started = Raw(bytes(answer.result))
         thread.durable |= call.method != "thread/start" and not described.ephemeral
@@ -189,6 +195,8 @@ class Answers:
         if call.method != "thread/start":
             thread.usage_to = client
         state.tell(() if call.abandoned else (client,), line)
+        if joins and not call.abandoned:
+            self._publisher.catch_up(thread, client)
         if call.method in RESUMING:
             state.server_requests.resumed(thread.id, client)
         self._asking.offer(thread.id)

@@ -128,6 +128,11 @@ class Clients:
             return clients
         return tuple(client for client in clients if client not in unwilling)
 
+    def unwanted_by(self, client: ClientId) -> frozenset[str]:
+        """The notifications that this client is not sent, as things are."""
+        found = self._clients[client]
+        return _unwanted_by(found) if found.handshake is Handshake.DONE else frozenset()
+
     def knowing_codexd(self) -> tuple[ClientId, ...]:
         """The initialized clients that asked for codexd's own notifications."""
         known = (c for c in self._clients.values() if c.introduction.knows_codexd)

@@ -25,6 +25,7 @@ from codexd.routing.clients import Client
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import StartCodex, StopCodex
 from codexd.routing.lifecycle import CRASH_LOOP_DEATHS, START_SECONDS, State as LifeState
+from codexd.routing.publishing import Publisher
 from codexd.routing.requests import Call, Purpose, own_call
 from codexd.routing.silence import Step
 from codexd.routing.state import State
@@ -46,9 +47,15 @@ _VERSION = re.compile(r'/([^ "]+)')
 class CodexLife:
     """Carries the others through the deaths of Codex."""
 
-    def __init__(self, state: State, dispatch: Dispatch, writer_of: Callable[[str], int | None]) -> None:
+    def __init__(
+        self,
+        state: State,
+        dispatch: Dispatch,
+        publisher: Publisher,
+        writer_of: Callable[[str], int | None],
+    ) -> None:
         self._state = state
-        self._dispatch = dispatch
+        self._dispatch, self._publisher = dispatch, publisher
         self._writer_of = writer_of
         self._verdict: str | None = None
 
@@ -123,6 +130,7 @@ class CodexLife:
         elif state.life.state is LifeState.READY:
             assert state.codex_answer is not None, "Codex is ready"
             answer = state.clients.finish_initialize(client, state.codex_answer, state.life.incarnation)
+            state.following.greet(client.id, with_numbers=client.introduction.wants_numbers)
             state.tell((client.id,), answer)
             for notification in state.startup:
                 state.tell(state.clients.wanting(notification.method, (client.id,)), notification.line)
@@ -155,7 +163,7 @@ class CodexLife:
         if ACTIVE_WRITER in why:
             message += f": {ways_out(thread.id, self._writer_of(thread.id))}"
         state.log(message, logging.WARNING)
-        self._notify(tuple(thread.subscribers), "warning", {"threadId": thread.id, "message": message})
+        self._publish(thread, "warning", {"message": message})
         self._dispatch.unloading.forget(thread, lost=_NEVER in why)
 
     def exited(self, incarnation: int, reason: str) -> None:
@@ -251,18 +259,19 @@ class CodexLife:
         if thread.resuming:
             return
         state = self._state
-        followers = state.threads.recipients(thread.id)
-        at = {"threadId": thread.id}
         for pending in state.server_requests.end_thread(thread.id):
-            self._notify(followers, "serverRequest/resolved", at | {"requestId": pending.id})
-        status = {"type": "systemError"}
-        self._notify(state.clients.initialized(), "thread/status/changed", at | {"status": status})
+            self._publish(thread, "serverRequest/resolved", {"requestId": pending.id})
+        self._publish(thread, "thread/status/changed", {"status": {"type": "systemError"}})
         running = [] if thread.turn is None else [thread.turn]
         for turn in dict.fromkeys(state.missing_ends.of_thread(thread.id) + running):
-            why = at | {"turnId": turn, "error": failure(reason), "willRetry": False}
-            self._notify(followers, "error", why)
-            self._notify(followers, "turn/completed", at | {"turn": failed(turn, reason, state.now)})
+            why = {"turnId": turn, "error": failure(reason), "willRetry": False}
+            self._publish(thread, "error", why)
+            self._publish(thread, "turn/completed", {"turn": failed(turn, reason, state.now)})
         state.threads.end_turn(thread)
+
+    def _publish(self, thread: Thread, method: str, body: dict[str, Any]) -> None:
+        line = messages.notification(method, {"threadId": thread.id, **body})
+        self._publisher.publish(thread.id, method, line)
 
     def _notify(self, clients: tuple[int, ...], method: str, body: dict[str, Any]) -> None:
         self._state.tell(self._state.clients.wanting(method, clients), messages.notification(method, body))

@@ -1,11 +1,12 @@
 """Asking clients what Codex asks, and telling Codex what was decided."""
 
-from codexd.protocol import messages
+from codexd.protocol import extension, messages
 from codexd.protocol.errors import Code
 from codexd.protocol.messages import Notification, Request
 from codexd.routing import params
 from codexd.routing.asking import Asking
 from codexd.routing.dispatch import Dispatch
+from codexd.routing.publishing import Publisher
 from codexd.routing.requests import Purpose
 from codexd.routing.server_requests import Pending
 from codexd.routing.state import State
@@ -14,10 +15,11 @@ from codexd.routing.state import State
 class Decisions:
     """The way of one request of Codex: taken up, offered, decided, resolved."""
 
-    def __init__(self, state: State, dispatch: Dispatch, asking: Asking) -> None:
+    def __init__(self, state: State, dispatch: Dispatch, asking: Asking, publisher: Publisher) -> None:
         self._state = state
         self._dispatch = dispatch
         self._asking = asking
+        self._publisher = publisher
 
     def take_up(self, request: Request) -> None:
         """Codex asks."""
@@ -29,9 +31,18 @@ class Decisions:
             return
         if thread is not None and state.threads.get(thread) is None:
             self.find_parent(thread)
+        if thread is not None:
+            self._publish_request(thread, pending)
         self._asking.ask(pending)
         if thread is None and not pending.asked:
             self.answer_for_nobody(pending)
+
+    def _publish_request(self, thread: str, pending: Pending) -> None:
+        asked = pending.request
+        said = {"id": pending.id, "threadId": thread, "method": asked.method, "params": asked.params}
+        self._publisher.publish(
+            thread, extension.SERVER_REQUEST, messages.notification(extension.SERVER_REQUEST, said)
+        )
 
     def _repeat(self, request: Request) -> None:
         """Codex repeats what is pending behind the answer to a resume: it is for who asked for that."""
@@ -68,10 +79,8 @@ class Decisions:
         if said is None or pending is None:
             self._state.log("Codex resolved a request that it had not made")
             return
-        clients = self._state.clients.wanting(
-            notification.method, self._state.threads.recipients(said.thread_id)
-        )
-        self._state.tell(clients, messages.rewritten(notification, {"requestId": pending.id}))
+        line = messages.rewritten(notification, {"requestId": pending.id})
+        self._publisher.publish(said.thread_id, notification.method, line)
         self._dispatch.unloading.release_if_deserted(said.thread_id)
 
     def find_parent(self, thread: str) -> None:

@@ -5,6 +5,8 @@ An effect names all its recipients. Lines carry no line feed; the transport adds
 
 from msgspec import Struct
 
+from codexd.routing.events import Event, Gap, Selection, View
+
 ClientId = int
 
 
@@ -13,6 +15,51 @@ class ToClients(Struct, frozen=True):
 
     clients: tuple[ClientId, ...]
     line: bytes
+
+
+class Numbered(Struct, frozen=True):
+    """Keep an event in the timeline, and queue it for these clients: for some as it is, for some with its number."""
+
+    event: Event
+    clients: tuple[ClientId, ...]
+    with_number: tuple[ClientId, ...]
+
+
+class ViewChanged(Struct, frozen=True):
+    """What this client is sent of the events that come from now on, should it be sent them late."""
+
+    client: ClientId
+    view: View
+
+
+class Replay(Struct, frozen=True):
+    """Queue for a client what is selected of the events from `first` to `last`, read from the timeline."""
+
+    client: ClientId
+    first: int
+    last: int
+    selection: Selection
+    gap: Gap | None = None
+
+
+class ReadEvents(Struct, frozen=True):
+    """Read at most `limit` events after the number `after`, up to `last`; report them with `events_read(number)`.
+
+    When the client has taken what is queued for it: who reads much waits for itself.
+    """
+
+    client: ClientId
+    number: int
+    thread: str | None
+    after: int
+    last: int
+    limit: int
+
+
+class ForgetThread(Struct, frozen=True):
+    """Delete all events of this thread from the timeline."""
+
+    thread: str
 
 
 class ToCodex(Struct, frozen=True):
@@ -56,4 +103,17 @@ class Log(Struct, frozen=True):
     message: str
 
 
-Effect = ToClients | ToCodex | PauseReading | ResumeReading | StartCodex | StopCodex | Log
+Effect = (
+    ToClients
+    | Numbered
+    | ViewChanged
+    | Replay
+    | ReadEvents
+    | ForgetThread
+    | ToCodex
+    | PauseReading
+    | ResumeReading
+    | StartCodex
+    | StopCodex
+    | Log
+)

@@ -4,9 +4,11 @@ An event is sent to its recipients when it comes. A client that is behind is sen
 then be sent the same: so what a client gets is a value, its `View`, which holds until the client's rights change.
 """
 
+from typing import Protocol
+
 from msgspec import Struct
 
-from codexd.protocol import extension, messages
+from codexd.protocol import extension
 from codexd.protocol.catalogue import EVERYONE_ALTHOUGH_OF_A_THREAD
 from codexd.routing import params
 
@@ -39,6 +41,29 @@ class Gap(Struct, frozen=True, rename={"from_": "from"}):
 
     from_: int
     to: int
+
+
+class Kept(Protocol):
+    """The timeline, as far as decisions depend on it."""
+
+    @property
+    def next_seq(self) -> int:
+        """The number from which on events are to be numbered, when codexd starts."""
+
+    def gap(self, after: int, upto: int) -> Gap | None:
+        """What can't be had any more of the events with numbers above `after`, up to `upto`."""
+
+    def status(self) -> "TimelineStatus":
+        """How it is."""
+
+
+class TimelineStatus(Struct, rename="camel"):
+    """`state`: `on`; `off`, by the settings; or `degraded`, and `problem` says why and what to do. `bytes`: on disk."""
+
+    last_seq: int
+    bytes: int
+    state: str
+    problem: str | None = None
 
 
 class View(Struct, frozen=True):

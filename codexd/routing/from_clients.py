@@ -71,6 +71,8 @@ class FromClients:
         state = self._state
         state.clients.remove(client_id)
         state.releases.leave(client_id)
+        state.reads.leave(client_id)
+        state.following.leave(client_id)
         never_sent = state.flow.drop(client_id)
         state.paused.discard(client_id)
         state.threads.drop_parked(client_id)

@@ -71,6 +71,11 @@ class Introduction(Struct, frozen=True):
         return said is not None and (said.seq or (said.cwd is None and said.config is None))
 
     @property
+    def wants_numbers(self) -> bool:
+        """Whether it is to be told the numbers of events."""
+        return self.codexd is not None and self.codexd.seq
+
+    @property
     def has_valid_name(self) -> bool:
         """Whether the name could stand in an HTTP header, which Codex demands."""
         return self.name is not None and _HEADER_VALUE.fullmatch(self.name) is not None

@@ -21,6 +21,8 @@ from codexd.routing import params
 from codexd.routing.asking import Asking
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
+from codexd.routing.effects import ForgetThread
+from codexd.routing.publishing import Publisher
 from codexd.routing.state import State
 from codexd.routing.threads import NOBODY, Thread
 
@@ -28,15 +30,26 @@ from codexd.routing.threads import NOBODY, Thread
 class Notifications:
     """Decides who gets a notification. What a thread's own say of its state is taken down on the way."""
 
-    def __init__(self, state: State, dispatch: Dispatch, decisions: Decisions, asking: Asking) -> None:
+    def __init__(
+        self,
+        state: State,
+        dispatch: Dispatch,
+        decisions: Decisions,
+        asking: Asking,
+        publisher: Publisher,
+    ) -> None:
         self._state = state
         self._dispatch = dispatch
         self._decisions = decisions
         self._asking = asking
+        self._publisher = publisher
         self._special: dict[str, Callable[[Notification], None]] = {
             "turn/started": self._turn_started,
             "turn/completed": self._turn_completed,
             "thread/status/changed": self._status_changed,
+            "thread/started": self._thread_started,
+            "item/started": self._item_started,
+            "item/completed": self._item_completed,
             "serverRequest/resolved": decisions.resolve,
             "remoteControl/status/changed": self._remote_status,
             USAGE: self._usage,
@@ -81,28 +94,55 @@ class Notifications:
         for followed in self._state.threads.descendants(thread):
             self._asking.offer(followed.id)
 
-    def _pass_on(self, notification: Notification) -> None:
+    def _pass_on(self, notification: Notification) -> int | None:
+        """Sends it on; returns its number, 0 for what is not numbered, `None` if it is held back."""
         state = self._state
         thread = params.thread_id(notification.params)
-        if scope_of(notification.method, thread is not None) is Scope.SUBSCRIBERS:
-            assert thread is not None, "it has a thread"
-            if state.threads.get(thread) is None:
-                state.threads.hold(thread, notification)
-                self._decisions.find_parent(thread)
-                return
-            clients = state.threads.recipients(thread)
-        else:
-            clients = state.clients.initialized()
-        state.tell(state.clients.wanting(notification.method, clients), notification.line)
+        if thread is None:
+            clients = state.clients.wanting(notification.method, state.clients.initialized())
+            state.tell(clients, notification.line)
+            return 0
+        is_for_subscribers = scope_of(notification.method, has_thread=True) is Scope.SUBSCRIBERS
+        if is_for_subscribers and state.threads.get(thread) is None:
+            state.threads.hold(thread, notification)
+            self._decisions.find_parent(thread)
+            return None
+        return self._publisher.publish(thread, notification.method, notification.line)
+
+    def _thread_started(self, notification: Notification) -> None:
+        """Goes to everybody, and names its thread in a way of its own."""
+        thread = params.started(notification.params)
+        if thread is None:
+            self._pass_on(notification)
+            return
+        if thread.ephemeral:
+            self._state.threads.mark_ephemeral(thread.id)
+        self._publisher.publish(thread.id, notification.method, notification.line)
+
+    def _item_started(self, notification: Notification) -> None:
+        """What is open is sent to who joins later."""
+        self._pass_on(notification)
+        thread, item = self._thread_of(notification), params.item(notification.params)
+        if thread is not None and item is not None:
+            thread.open_items[item] = None
+
+    def _item_completed(self, notification: Notification) -> None:
+        self._pass_on(notification)
+        thread, item = self._thread_of(notification), params.item(notification.params)
+        if thread is not None and item is not None:
+            thread.open_items.pop(item, None)
+
+    def _thread_of(self, notification: Notification) -> Thread | None:
+        return self._state.threads.get(params.thread_id(notification.params))
 
     def _turn_started(self, notification: Notification) -> None:
         found = params.turn_of(notification.params)
         thread = self._state.threads.get(found[0]) if found else None
+        seq = self._pass_on(notification)
         if found is not None and thread is not None:
-            self._state.threads.begin_turn(thread, found[1].id)
+            self._state.threads.begin_turn(thread, found[1].id, seq)
             thread.durable = not thread.ephemeral
             thread.usage_to = None
-        self._pass_on(notification)
 
     def _turn_completed(self, notification: Notification) -> None:
         found = params.turn_of(notification.params)
@@ -130,8 +170,10 @@ class Notifications:
         self._pass_on(notification)
 
     def _thread_ended(self, notification: Notification) -> None:
-        self._pass_on(notification)
         thread_id = params.thread_id(notification.params)
+        if thread_id is not None and notification.method == "thread/deleted":
+            self._state.want(ForgetThread(thread_id))
+        self._pass_on(notification)
         if thread_id is not None:
             self._state.server_requests.end_thread(thread_id)
             self._state.threads.take_held(thread_id)
@@ -143,7 +185,7 @@ class Notifications:
 
     def _usage(self, notification: Notification) -> None:
         """Between a resume's answer and the goal snapshot it is the replay, and the asker's alone."""
-        thread = self._state.threads.get(params.thread_id(notification.params))
+        thread = self._thread_of(notification)
         if thread is None or thread.usage_to is None:
             self._pass_on(notification)
         elif thread.usage_to in self._state.clients:
@@ -152,7 +194,7 @@ class Notifications:
 
     def _goal(self, notification: Notification) -> None:
         """Goes to everybody after each resume; nobody asked for codexd's own."""
-        thread = self._state.threads.get(params.thread_id(notification.params))
+        thread = self._thread_of(notification)
         resumed_by = thread.usage_to if thread is not None else None
         if thread is not None:
             thread.usage_to = None

@@ -13,21 +13,28 @@ from codexd.routing.codex_life import STOPPING, CodexLife
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId
+from codexd.routing.event_methods import EventMethods
 from codexd.routing.reports import (
     AnswerParams,
     Approval,
     ClientInfo,
     CodexdStatus,
     CodexStatus,
+    FollowParams,
+    ReadParams,
     ReleaseParams,
     Status,
 )
 from codexd.routing.state import State
 
-_Params = TypeVar("_Params", AnswerParams, ReleaseParams)
+_Params = TypeVar("_Params", AnswerParams, FollowParams, ReadParams, ReleaseParams)
 
 _answer_params = msgspec.json.Decoder(AnswerParams)
+_follow_params = msgspec.json.Decoder(FollowParams)
+_read_params = msgspec.json.Decoder(ReadParams)
 _release_params = msgspec.json.Decoder(ReleaseParams)
+_LATER = None
+"""In the place of a result: it is told already, or will be."""
 
 
 class _Refused(Exception):
@@ -45,18 +52,23 @@ class OwnMethods:
         dispatch: Dispatch,
         decisions: Decisions,
         life: CodexLife,
+        events: EventMethods,
         outbox_bytes: Callable[[ClientId], int],
     ) -> None:
         self._state = state
         self._dispatch = dispatch
         self._decisions = decisions
         self._life = life
+        self._events = events
         self._outbox_bytes = outbox_bytes
-        self._methods: dict[str, Callable[[Request], Any]] = {
-            extension.STATUS: lambda _: self.status(),
-            extension.CLIENTS_LIST: lambda _: {"clients": self._clients()},
-            extension.APPROVALS_LIST: lambda _: {"approvals": self._approvals()},
+        self._methods: dict[str, Callable[[Client, Request], Any]] = {
+            extension.STATUS: lambda *_: self.status(),
+            extension.CLIENTS_LIST: lambda *_: {"clients": self._clients()},
+            extension.EVENTS_READ: self._read,
+            extension.EVENTS_FOLLOW: self._follow,
+            extension.APPROVALS_LIST: lambda *_: {"approvals": self._approvals()},
             extension.APPROVALS_ANSWER: self._decide,
+            extension.THREADS_RELEASE: self._release,
             extension.CODEX_START: self._start,
         }
 
@@ -64,18 +76,17 @@ class OwnMethods:
         """Answers one request of these methods."""
         method = self._methods.get(request.method)
         try:
-            if request.method == extension.THREADS_RELEASE:
-                self._release(client, request)
-                return
             if method is None:
-                known = ", ".join((*self._methods, extension.THREADS_RELEASE))
+                known = ", ".join(self._methods)
                 raise _Refused(
                     Code.METHOD_NOT_FOUND, f"unknown method {request.method}; codexd knows {known}"
                 )
-            line = messages.result(request.id, method(request))
+            result = method(client, request)
         except _Refused as refused:
-            line = messages.error(request.id, refused.code, str(refused))
-        self._state.tell((client.id,), line)
+            self._state.refuse(client.id, request, refused.code, str(refused))
+        else:
+            if result is not _LATER:
+                self._state.tell((client.id,), messages.result(request.id, result))
 
     def status(self) -> Status:
         """How codexd and Codex are."""
@@ -103,13 +114,18 @@ class OwnMethods:
             in_flight=len(state.requests),
             queued=sum(state.flow.waiting(owner) for owner in state.flow.owners())
             + state.threads.parked_count(),
+            timeline=state.kept.status(),
         )
 
     def in_flight(self, client: ClientId) -> int:
         """How many requests of the client have no answer yet, wherever they are."""
         state = self._state
         waiting = state.flow.waiting(client) + state.threads.parked_count(client)
-        waiting += state.releases.waiting(client) + (state.clients[client].initialize is not None)
+        waiting += (
+            state.releases.waiting(client)
+            + state.reads.waiting(client)
+            + (state.clients[client].initialize is not None)
+        )
         return state.requests.count(client) + waiting
 
     def _clients(self) -> list[ClientInfo]:
@@ -142,7 +158,13 @@ class OwnMethods:
             for pending in self._state.server_requests.undecided()
         ]
 
-    def _decide(self, request: Request) -> dict[str, Any]:
+    def _read(self, client: Client, request: Request) -> None:
+        self._events.read(client, request, self._params(request, _read_params, "{threadId?, after, limit?}"))
+
+    def _follow(self, client: Client, request: Request) -> None:
+        self._events.follow(client, request, self._params(request, _follow_params, "{threadId?, after}"))
+
+    def _decide(self, _: Client, request: Request) -> dict[str, Any]:
         answer = self._params(request, _answer_params, "{id, result}")
         pending = self._state.server_requests.get(answer.id)
         if pending is None:
@@ -167,6 +189,6 @@ class OwnMethods:
         except msgspec.DecodeError as error:
             raise _Refused(Code.INVALID_PARAMS, f"{request.method} takes {shape}: {error}") from None
 
-    def _start(self, _: Request) -> dict[str, Any]:
+    def _start(self, *_: object) -> dict[str, Any]:
         self._life.try_again()
         return {}

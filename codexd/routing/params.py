@@ -63,11 +63,11 @@ class Resolved(Struct, rename="camel"):
     request_id: Raw
 
 
-class _Item(Struct):
+class _Item(Struct, frozen=True):
     id: str | None = None
 
 
-class _ItemParams(Struct, rename="camel"):
+class _ItemParams(Struct, frozen=True, rename="camel"):
     item: _Item = _Item()
     item_id: str | None = None
 

@@ -1,6 +1,15 @@
 """What the core says of itself: the shapes of the answers to the `codexd/*` methods."""
 
-from msgspec import Raw, Struct, UnsetType
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct, UnsetType
+
+from codexd.routing.events import Gap, TimelineStatus
+
+Number = Annotated[int, Meta(ge=0)]
+"""Of an event; 0 is in front of all."""
+MAX_EVENTS = 10_000
+"""So many events may be asked for at once."""
 
 
 class CodexdStatus(Struct, rename="camel"):
@@ -38,6 +47,7 @@ class Status(Struct, rename="camel"):
     pending_approvals: int
     in_flight: int
     queued: int
+    timeline: TimelineStatus
 
 
 class ClientInfo(Struct, rename="camel"):
@@ -92,3 +102,42 @@ class AnswerParams(Struct, rename="camel"):
 
     id: int
     result: Raw
+
+
+class ReadParams(Struct, rename="camel"):
+    """The params of `codexd/events/read`."""
+
+    after: Number
+    thread_id: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_EVENTS)] = 1000
+
+
+class KeptEvent(Struct):
+    """One event of the answer to it. `at`: seconds since the epoch."""
+
+    seq: int
+    at: float
+    method: str
+    params: Raw
+
+
+class Events(Struct, omit_defaults=True):
+    """The answer to it. `last`: the newest number that there is."""
+
+    events: list[KeptEvent]
+    last: int
+    gap: Gap | None = None
+
+
+class FollowParams(Struct, rename="camel"):
+    """The params of `codexd/events/follow`."""
+
+    after: Number
+    thread_id: str | None = None
+
+
+class Following(Struct, omit_defaults=True):
+    """The answer to it. `last`: the newest number that there is; the events up to it come as history."""
+
+    last: int
+    gap: Gap | None = None

@@ -16,10 +16,11 @@ Rules
 
 Theory of operation
     `State` holds the tables; each table has its rules at the top of its file (`flow`, `requests`, `clients`,
-    `threads`, `missing_ends`, `releases`, `server_requests`, `handles`, `lifecycle`, `silence`). The deciders change them: `FromClients` and
+    `threads`, `following`, `missing_ends`, `deserted`, `releases`, `server_requests`, `handles`, `lifecycle`, `silence`). The
+    deciders change them: `FromClients` and
     `FromCodex` take one line each (the latter's are for `Answers`, `Notifications` or `Decisions`), `CodexLife`
     carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be handed over. After each input the
-    queues are pumped, once.
+    queues are pumped, once. What belongs to a thread is numbered and sent by `Publisher`, whoever decides that it is to be.
 
 Invariant
     A request is in exactly one place: waiting for the handshake, in a queue, parked for its thread's resume, waiting
@@ -31,7 +32,7 @@ What could not be put in a table
     asked for its parent). That usage between a resume's answer and the goal snapshot is a replay.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from codexd.protocol.gates import Gates
 from codexd.routing.answers import Answers
@@ -40,11 +41,14 @@ from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId, Effect
+from codexd.routing.event_methods import EventMethods
+from codexd.routing.events import Event, Kept
 from codexd.routing.from_clients import FromClients
 from codexd.routing.from_codex import FromCodex
 from codexd.routing.lifecycle import State as LifeState
 from codexd.routing.notifications import Notifications
 from codexd.routing.own_methods import OwnMethods
+from codexd.routing.publishing import Publisher
 from codexd.routing.reports import Status
 from codexd.routing.state import Identity, State
 from codexd.routing.turn_ends import TurnEnds
@@ -57,7 +61,7 @@ class Router:
     """Decides. Every method takes the time as seconds since the epoch and returns what is to be done, in order.
 
     `outbox_bytes` says how much is queued for a client, for `codexd/clients/list`; `writer_of` which process has a
-    thread that Codex can't have, where that is known.
+    thread that Codex can't have, where that is known; `kept` is what the timeline says of itself.
     """
 
     def __init__(
@@ -65,21 +69,33 @@ class Router:
         identity: Identity,
         outbox_bytes: Callable[[ClientId], int],
         writer_of: Callable[[str], int | None],
+        kept: Kept,
     ) -> None:
-        self._state = State(identity)
+        self._state = State(identity, kept)
+        publisher = Publisher(self._state)
         asking = Asking(self._state)
         self._dispatch = Dispatch(self._state, asking, Unloading(self._state))
-        decisions = Decisions(self._state, self._dispatch, asking)
-        self._life = CodexLife(self._state, self._dispatch, writer_of)
-        self._own_methods = OwnMethods(self._state, self._dispatch, decisions, self._life, outbox_bytes)
+        decisions = Decisions(self._state, self._dispatch, asking, publisher)
+        self._life = CodexLife(self._state, self._dispatch, publisher, writer_of)
+        self._events = EventMethods(self._state)
+        self._own_methods = OwnMethods(
+            self._state, self._dispatch, decisions, self._life, self._events, outbox_bytes
+        )
         self._clients = FromClients(
             self._state, self._dispatch, decisions, self._life, self._own_methods, asking
         )
         self._decisions = decisions
-        notifications = Notifications(self._state, self._dispatch, decisions, asking)
+        notifications = Notifications(self._state, self._dispatch, decisions, asking, publisher)
         self._turn_ends = TurnEnds(self._state, self._dispatch, notifications)
         answers = Answers(
-            self._state, self._dispatch, decisions, self._life, notifications, asking, self._turn_ends
+            self._state,
+            self._dispatch,
+            decisions,
+            self._life,
+            notifications,
+            asking,
+            self._turn_ends,
+            publisher,
         )
         self._codex = FromCodex(self._state, decisions, notifications, answers)
 
@@ -140,6 +156,12 @@ class Router:
         self._life.exited(incarnation, reason)
         return self._pumped()
 
+    def events_read(self, number: int, events: Sequence[Event], now: float) -> list[Effect]:
+        """What `ReadEvents` asked for under this number, oldest first; called once for each, if its client is there."""
+        self._state.now = now
+        self._events.answer(number, events)
+        return self._state.take_effects()
+
     def tick(self, now: float) -> list[Effect]:
         """Time has passed: does what is due. Called at `deadline`; any other time does no harm."""
         self._state.now = now
@@ -154,6 +176,7 @@ class Router:
         """codexd is to end: everything open is answered, and Codex is stopped."""
         self._state.now = now
         self._life.stop()
+        self._events.refuse_all()
         return self._pumped()
 
     def deadline(self) -> float | None:

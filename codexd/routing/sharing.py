@@ -23,6 +23,7 @@ from codexd.routing.asking import Asking
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId
 from codexd.routing.notifications import Notifications
+from codexd.routing.publishing import Publisher
 from codexd.routing.requests import Call
 from codexd.routing.state import State
 from codexd.routing.threads import Thread
@@ -45,12 +46,18 @@ class Sharing:
     """Answers for Codex what concerns such a thread."""
 
     def __init__(
-        self, state: State, dispatch: Dispatch, notifications: Notifications, asking: Asking
+        self,
+        state: State,
+        dispatch: Dispatch,
+        notifications: Notifications,
+        asking: Asking,
+        publisher: Publisher,
     ) -> None:
         self._state = state
         self._dispatch = dispatch
         self._notifications = notifications
         self._asking = asking
+        self._publisher = publisher
 
     def can_attach(self, call: Call, error: str) -> bool:
         """Whether this error of a resume means that codexd is to attach the asker."""
@@ -90,8 +97,12 @@ class Sharing:
         thread.joined.add(client)
         assert call.instead_of is not None, "codexd has asked in its stead"
         state.tell((client,), messages.result(call.request.id, _resumed(thread, now, call.instead_of)))
-        everybody = state.clients.wanting("thread/goal/cleared", state.clients.initialized())
-        state.tell(everybody, messages.notification("thread/goal/cleared", {"threadId": thread.id}))
+        self._publisher.catch_up(thread, client)
+        self._publisher.publish(
+            thread.id,
+            "thread/goal/cleared",
+            messages.notification("thread/goal/cleared", {"threadId": thread.id}),
+        )
         for pending in state.server_requests.undecided(thread.id):
             self._asking.repeat(pending, client)
         self._notifications.offer_below(thread)

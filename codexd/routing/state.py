@@ -10,11 +10,14 @@ from codexd.protocol.messages import Notification, Request
 from codexd.routing.clients import Clients
 from codexd.routing.delays import Delays
 from codexd.routing.effects import ClientId, Effect, Log, ToClients, ToCodex
+from codexd.routing.events import Kept
 from codexd.routing.flow import Flow
+from codexd.routing.following import Following
 from codexd.routing.handles import Handles
 from codexd.routing.lifecycle import Lifecycle
 from codexd.routing.missing_ends import MissingEnds
 from codexd.routing.origins import Origins
+from codexd.routing.reads import Reads
 from codexd.routing.releases import Releases
 from codexd.routing.requests import Requests
 from codexd.routing.server_requests import ServerRequests
@@ -43,12 +46,17 @@ class Identity(Struct, frozen=True):
 class State:
     """The tables that the deciders share. Each table is decided upon in one place and looked at in many.
 
+    `kept`: the timeline, of which only questions are asked here.
+
     `gates`: what the schema of the present Codex says of what is experimental; a sentence when it can't be had, `None`
     until it is known. `deserted`: the threads at the top of their families that nobody follows, and when they are to go.
     """
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, kept: Kept) -> None:
         self.identity = identity
+        self.kept = kept
+        self.following = Following(kept.next_seq)
+        self.reads = Reads()
         self.life = Lifecycle()
         self.clients = Clients()
         self.requests = Requests()

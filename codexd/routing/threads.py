@@ -15,7 +15,8 @@ from codexd.routing.requests import Call
 
 HELD_MESSAGES = 10_000
 """At most so many messages wait for the answer that names their thread's owner; beyond it the oldest thread's go."""
-LOST_THREADS = 10_000
+REMEMBERED_THREADS = 10_000
+"""Of threads that are lost, or ephemeral, so many are remembered as such."""
 
 
 class Thread(Struct, eq=False):
@@ -23,7 +24,8 @@ class Thread(Struct, eq=False):
 
     `started`: what Codex said of it when it was begun here, by `thread/start` or as an ephemeral fork; `joined`: those of
     its subscribers whom codexd has attached by that. `tools_of`: who declared dynamic tools for it. `turn` is the id of
-    the running turn, `ended_turn` that of the last one. `durable`: it has had a turn and is not ephemeral, so a later
+    the running turn, `ended_turn` that of the last one; `turn_seq` the number of the event with which the running one began,
+    where that was seen, and `open_items` what has been started in it and not completed. `durable`: it has had a turn and is not ephemeral, so a later
     process can resume it. `usage_to`: who asked for the replay that a resume is followed by; the usage that comes before
     the goal snapshot is that client's alone (`NOBODY`: codexd's own resume, the replay is dropped). `resuming`: after a
     death; its requests are parked. `at_rest`: by its status nothing goes on in it.
@@ -39,6 +41,8 @@ class Thread(Struct, eq=False):
     parent: str | None = None
     usage_to: ClientId | None = None
     tools_of: ClientId | None = None
+    turn_seq: int | None = None
+    open_items: dict[str, None] = field(default_factory=dict)
     resuming: bool = False
     releasing: bool = False
     at_rest: bool = False
@@ -64,6 +68,9 @@ class Threads:
         self._in_turn: set[str] = set()
         self._parked: dict[str, list[Call]] = {}
         self._lost: dict[str, None] = {}
+        self._ephemeral: dict[str, None] = {}
+        self._with_parent: dict[str, None] = {}
+        self.changed: dict[ClientId, None] = {}
 
     def get(self, thread: str | None) -> Thread | None:
         """The thread, if it is known."""
@@ -82,14 +89,37 @@ class Threads:
         opened = self._threads.setdefault(thread, Thread(thread))
         if parent is not None:
             opened.parent = parent
+            self._with_parent[thread] = None
             self._recipients.clear()
+            self._note_change(self.recipients(thread))
         return opened
+
+    def mark_ephemeral(self, thread: str) -> None:
+        """Codex has nothing of this thread on disk, and codexd keeps nothing of it there."""
+        self._ephemeral[thread] = None
+        if len(self._ephemeral) > REMEMBERED_THREADS:
+            del self._ephemeral[next(iter(self._ephemeral))]
+
+    def is_ephemeral(self, thread: str) -> bool:
+        """Whether the thread is known as ephemeral, be it loaded or not."""
+        return thread in self._ephemeral
+
+    def take_changed(self) -> list[ClientId]:
+        """The clients that do not follow the same threads any more as when this was asked last."""
+        changed, self.changed = list(self.changed), {}
+        return changed
+
+    def followed_by(self, client: ClientId) -> frozenset[str]:
+        """The threads that the client follows, sub-agents' threads included."""
+        below = (child for child in self._with_parent if client in self.recipients(child))
+        return frozenset((*self._of_client.get(client, ()), *below))
 
     def subscribe(self, thread: Thread, client: ClientId) -> None:
         """The client follows the thread from now on."""
         thread.subscribers[client] = None
         self._of_client.setdefault(client, {})[thread.id] = None
         self._recipients.clear()
+        self._note_change((client,))
 
     def unsubscribe(self, thread: Thread, client: ClientId) -> None:
         """The client follows it no more."""
@@ -97,15 +127,20 @@ class Threads:
         thread.joined.discard(client)
         self._leave(client, thread.id)
         self._recipients.clear()
+        self._note_change((client,))
 
-    def begin_turn(self, thread: Thread, turn: str) -> None:
-        """This turn runs in the thread."""
+    def begin_turn(self, thread: Thread, turn: str, seq: int | None = None) -> None:
+        """This turn runs in the thread. `seq`: the number of the event that says so, if that is how it is known."""
+        if seq is not None or thread.turn != turn:
+            thread.turn_seq = seq
+            thread.open_items.clear()
         thread.turn = turn
         self._in_turn.add(thread.id)
 
     def end_turn(self, thread: Thread) -> None:
         """None runs there any more."""
-        thread.turn = None
+        thread.turn = thread.turn_seq = None
+        thread.open_items.clear()
         self._in_turn.discard(thread.id)
 
     def a_turn_runs(self) -> bool:
@@ -143,8 +178,10 @@ class Threads:
 
     def forget(self, thread: Thread) -> None:
         """The thread is closed, or codexd has let go of it."""
+        self._note_change(self.recipients(thread.id))
         for client in thread.subscribers:
             self._leave(client, thread.id)
+        self._with_parent.pop(thread.id, None)
         del self._threads[thread.id]
         self._in_turn.discard(thread.id)
         self._recipients.clear()
@@ -193,7 +230,7 @@ class Threads:
         """No process will ever have this thread again: it had no first turn, or was ephemeral."""
         self.forget(thread)
         self._lost[thread.id] = None
-        if len(self._lost) > LOST_THREADS:
+        if len(self._lost) > REMEMBERED_THREADS:
             del self._lost[next(iter(self._lost))]
 
     def is_lost(self, thread: str) -> bool:
@@ -256,6 +293,9 @@ class Threads:
     def parked_count(self, client: ClientId | None = None) -> int:
         """How many requests are parked, of one client or of all."""
         return sum(client in (None, call.owner) for calls in self._parked.values() for call in calls)
+
+    def _note_change(self, clients: tuple[ClientId, ...]) -> None:
+        self.changed.update(dict.fromkeys(clients))
 
     def _leave(self, client: ClientId, thread: str) -> None:
         of_client = self._of_client[client]

@@ -10,7 +10,20 @@ from typing import Any
 from codexd.protocol import messages
 from codexd.protocol.gates import Gate, Gates
 from codexd.protocol.messages import Notification, Request, Response
-from codexd.routing.effects import ClientId, Effect, Log, StartCodex, ToClients, ToCodex
+from codexd.routing.effects import (
+    ClientId,
+    Effect,
+    ForgetThread,
+    Log,
+    Numbered,
+    ReadEvents,
+    Replay,
+    StartCodex,
+    ToClients,
+    ToCodex,
+    ViewChanged,
+)
+from codexd.routing.events import Event, Gap, TimelineStatus
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.router import Identity, Router
 
@@ -90,8 +103,33 @@ def call(owner: ClientId | None = 1, raw_id: Any = 1, method: str = "x", **more:
 
 
 def unlogged(effects: list[Effect]) -> list[Effect]:
-    """The effects without those for the log."""
-    return [effect for effect in effects if not isinstance(effect, Log)]
+    """The effects without those for the log and for the timeline; an event counts as the lines that it is sent as."""
+    return [told for effect in effects for told in _told(effect)]
+
+
+def _told(effect: Effect) -> list[Effect]:
+    if isinstance(effect, Log | ViewChanged | Replay | ReadEvents | ForgetThread):
+        return []
+    if not isinstance(effect, Numbered):
+        return [effect]
+    sent = ((effect.clients, effect.event.line), (effect.with_number, effect.event.numbered()))
+    return [ToClients(clients, text) for clients, text in sent if clients]
+
+
+class Kept:
+    """A timeline that keeps everything, but for what a test says is missing."""
+
+    def __init__(self) -> None:
+        self.next_seq = 1
+        self.missing: list[Gap] = []
+
+    def gap(self, after: int, upto: int) -> Gap | None:
+        """The first of them that touches these numbers."""
+        return next((gap for gap in self.missing if gap.from_ <= upto and gap.to > after), None)
+
+    def status(self) -> TimelineStatus:
+        """It is well."""
+        return TimelineStatus(last_seq=0, bytes=0, state="on")
 
 
 def user_agent(name: str, version: str = "1") -> dict[str, Any]:
@@ -102,6 +140,8 @@ def user_agent(name: str, version: str = "1") -> dict[str, Any]:
 class Driver:
     """A router and the world around it. Every verb returns what the router wants done, the log left out.
 
+    `events` and `timeline`: all that was numbered, and what else the timeline and its readers were told.
+
     Codex's numbers for requests count from 1; its `initialize` is the first.
     """
 
@@ -109,7 +149,12 @@ class Driver:
         self.now = START
         self.outboxes: dict[ClientId, int] = {}
         self.writers: dict[str, int] = {}
-        self.router = Router(identity, lambda client: self.outboxes.get(client, 0), self.writers.get)
+        self.kept = Kept()
+        self.events: list[Event] = []
+        self.timeline: list[Effect] = []
+        self.router = Router(
+            identity, lambda client: self.outboxes.get(client, 0), self.writers.get, self.kept
+        )
         self.incarnation = 0
         self.logged: list[Log] = []
         self._clients = 0
@@ -122,6 +167,10 @@ class Driver:
                 self.incarnation = effect.incarnation
             elif isinstance(effect, Log):
                 self.logged.append(effect)
+            elif isinstance(effect, Numbered):
+                self.events.append(effect.event)
+            elif isinstance(effect, ViewChanged | Replay | ReadEvents | ForgetThread):
+                self.timeline.append(effect)
         return unlogged(effects)
 
     def start(self) -> list[Effect]:

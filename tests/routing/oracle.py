@@ -11,13 +11,18 @@ import msgspec
 
 from codexd.routing.effects import (
     Effect,
+    ForgetThread,
     Log,
+    Numbered,
     PauseReading,
+    ReadEvents,
+    Replay,
     ResumeReading,
     StartCodex,
     StopCodex,
     ToClients,
     ToCodex,
+    ViewChanged,
 )
 from codexd.routing.router import Router
 from tests.routing.oracle_asking import AskingSide
@@ -51,12 +56,12 @@ class Oracle:
         match effect:
             case ToClients():
                 self._to_clients(effect)
+            case Numbered():
+                self._event(effect)
             case ToCodex():
                 return self._to_codex(effect.line)
-            case PauseReading():
-                self._pause(effect.client, paused=True)
-            case ResumeReading():
-                self._pause(effect.client, paused=False)
+            case PauseReading() | ResumeReading():
+                self._pause(effect.client, paused=isinstance(effect, PauseReading))
             case StartCodex():
                 self._order("start")
                 self._start()
@@ -64,7 +69,7 @@ class Oracle:
                     raise Wrong(f"incarnation {effect.incarnation} is not the next one")
             case StopCodex(at_once=at_once):
                 self._stop(at_once=at_once)
-            case Log():
+            case ViewChanged() | Replay() | ReadEvents() | ForgetThread() | Log():
                 pass
         return None
 
@@ -136,6 +141,14 @@ class Oracle:
                 raise Wrong(f"client {client.id} waits for the answer to its initialize")
             if books.life in (Life.DOWN, Life.STOPPING) and (waiting or client.initialize):
                 raise Wrong(f"client {client.id} waits for a Codex that does not come")
+
+    def _event(self, effect: Numbered) -> None:
+        if effect.event.seq != self.books.last_seq + 1:
+            raise Wrong(f"event {effect.event.seq} comes after event {self.books.last_seq}")
+        self.books.last_seq += 1
+        everybody = effect.clients + effect.with_number
+        if everybody:
+            self._to_clients(ToClients(everybody, effect.event.line))
 
     def _to_clients(self, effect: ToClients) -> None:
         clients = frozenset(effect.clients)

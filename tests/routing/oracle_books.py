@@ -100,6 +100,8 @@ class Books:
         self.token_login: int | None = None
         """Who logged in with tokens of its own, if that was the last login."""
         self.now = 0.0
+        self.last_seq = 0
+        """The number of the newest event."""
         self.expected: deque[Expected] = deque()
         self.ends: dict[str, deque[Expected]] = {}
         self.flows: dict[str, deque[Expected]] = {}

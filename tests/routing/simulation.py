@@ -11,6 +11,7 @@ from random import Random
 
 from codexd.routing.effects import Effect, StartCodex, StopCodex, ToCodex
 from codexd.routing.router import Identity, Router
+from tests.routing.driver import Kept
 from tests.routing.oracle import Oracle
 from tests.routing.oracle_books import Life, Schema
 from tests.routing.sim_client_actions import ClientActions
@@ -57,7 +58,7 @@ class World:
             thread_unload_delay=unload_delay,
             codex_silence=self.silence,
         )
-        self.router = Router(identity, lambda _: 0, lambda _: None)
+        self.router = Router(identity, lambda _: 0, lambda _: None, Kept())
         self.acts = ClientActions(self)
         self._actions: dict[str, Callable[[], None]] = {
             "join": self._join,

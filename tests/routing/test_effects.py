@@ -5,20 +5,33 @@ import pytest
 from codexd.routing import effects
 from codexd.routing.effects import (
     Effect,
+    ForgetThread,
     Log,
+    Numbered,
     PauseReading,
+    ReadEvents,
+    Replay,
     ResumeReading,
     StartCodex,
     StopCodex,
     ToClients,
     ToCodex,
+    ViewChanged,
 )
+from codexd.routing.events import Event, History, View
+
+EVENT = Event(1, 2.5, "T", "x", b"{}")
 
 
 @pytest.mark.parametrize(
     ("one", "same", "other"),
     [
         (ToClients((1, 2), b"x"), ToClients((1, 2), b"x"), ToClients((2, 1), b"x")),
+        (Numbered(EVENT, (1,), ()), Numbered(EVENT, (1,), ()), Numbered(EVENT, (), (1,))),
+        (ViewChanged(1, View()), ViewChanged(1, View()), ViewChanged(1, View(hears_all=True))),
+        (Replay(1, 2, 3, History("T")), Replay(1, 2, 3, History("T")), Replay(1, 2, 3, History(None))),
+        (ReadEvents(1, 2, None, 3, 4, 5), ReadEvents(1, 2, None, 3, 4, 5), ReadEvents(1, 2, "T", 3, 4, 5)),
+        (ForgetThread("T"), ForgetThread("T"), ForgetThread("U")),
         (ToCodex(b"x"), ToCodex(b"x"), ToCodex(b"y")),
         (PauseReading(1), PauseReading(1), PauseReading(2)),
         (ResumeReading(1), ResumeReading(1), PauseReading(1)),
@@ -40,5 +53,8 @@ def test_there_are_no_others() -> None:
     structs = {name for name, value in vars(effects).items() if isinstance(value, type)} - {
         "Struct",
         "ClientId",
+        "Event",
+        "Gap",
+        "View",
     }
     assert structs == {kind.__name__ for kind in Effect.__args__}

@@ -88,6 +88,7 @@ def test_status_says_how_everything_is() -> None:
             "pid": 4001, "version": "0.163.0", "state": "ready", "restarts": 0, "startedAt": START, "reason": None, "schemaProblem": None,
         },
         "clients": 3, "threads": 1, "pendingApprovals": 1, "inFlight": 33, "queued": 8,
+        "timeline": {"lastSeq": 0, "bytes": 0, "state": "on", "problem": None},
     }  # fmt: skip
     driver.dies("Codex was killed by SIGKILL")
     assert driver.status()["codex"] == {
@@ -206,7 +207,10 @@ def test_an_unknown_method_of_codexd_is_not_codexs() -> None:
     """It is not sent on; the answer says which there are."""
     driver = Driver().ready()
     client = driver.client()
-    known = "codexd/status, codexd/clients/list, codexd/approvals/list, codexd/approvals/answer, codexd/codex/start, codexd/threads/release"
+    known = (
+        "codexd/status, codexd/clients/list, codexd/events/read, codexd/events/follow, codexd/approvals/list, "
+        "codexd/approvals/answer, codexd/threads/release, codexd/codex/start"
+    )
     assert driver.sends(client, id=1, method="codexd/nope", params={}) == [
         to(
             client,

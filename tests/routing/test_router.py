@@ -2,12 +2,12 @@
 
 from codexd.routing.effects import StartCodex, ToCodex
 from codexd.routing.router import Router
-from tests.routing.driver import GREETING, IDENTITY, OVERLOADED, START, Driver, codex, line, to
+from tests.routing.driver import GREETING, IDENTITY, OVERLOADED, START, Driver, Kept, codex, line, to
 
 
 def test_every_verb_takes_the_time_and_returns_what_is_to_be_done() -> None:
     """Nothing else goes in or out; the driver of the other tests is no more than this."""
-    router = Router(IDENTITY, lambda client: 0, lambda thread: None)
+    router = Router(IDENTITY, lambda client: 0, lambda thread: None, Kept())
     assert router.start(START) == [StartCodex(1)]
     assert router.connect(1, 4711, START) == []
     assert [type(effect) for effect in router.codex_spawned(1, 4001, START)] == [ToCodex]

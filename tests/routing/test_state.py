@@ -4,12 +4,12 @@ import logging
 
 from codexd.routing.effects import Log, PauseReading
 from codexd.routing.state import State
-from tests.routing.driver import IDENTITY, START, codex, line, request, to
+from tests.routing.driver import IDENTITY, START, Kept, codex, line, request, to
 
 
 def test_effects_come_out_once_in_the_order_in_which_they_were_wanted() -> None:
     """The broker carries them out one after the other."""
-    state = State(IDENTITY)
+    state = State(IDENTITY, Kept())
     state.tell((1, 2), line(method="a"))
     state.tell_codex(line(method="b"))
     state.want(PauseReading(1))
@@ -29,11 +29,11 @@ def test_effects_come_out_once_in_the_order_in_which_they_were_wanted() -> None:
 
 def test_a_message_for_nobody_is_no_effect() -> None:
     """Nobody has to be told nothing."""
-    state = State(IDENTITY)
+    state = State(IDENTITY, Kept())
     state.tell((), line(method="a"))
     assert state.take_effects() == []
 
 
 def test_time_begins_with_the_daemon() -> None:
     """Before the first call of the router it is the time at which codexd started."""
-    assert State(IDENTITY).now == START
+    assert State(IDENTITY, Kept()).now == START

@@ -175,7 +175,7 @@ def test_a_lost_thread_is_known_as_lost_until_it_is_there_again() -> None:
 
 def test_the_memory_of_lost_threads_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is forgotten first."""
-    monkeypatch.setattr(module, "LOST_THREADS", 2)
+    monkeypatch.setattr(module, "REMEMBERED_THREADS", 2)
     threads = Threads()
     for name in "ABC":
         threads.lose(threads.open(name))

@@ -1,0 +1,71 @@
+"""`codexd/events/read` and `codexd/events/follow`: the timeline for clients."""
+
+from collections.abc import Sequence
+
+from msgspec import Raw
+
+from codexd.protocol import messages
+from codexd.protocol.errors import Code
+from codexd.protocol.messages import Request
+from codexd.routing.clients import Client
+from codexd.routing.codex_life import STOPPING
+from codexd.routing.effects import ReadEvents, Replay
+from codexd.routing.events import Event, Gap, History
+from codexd.routing.reads import Read
+from codexd.routing.reports import Events, Following, FollowParams, KeptEvent, ReadParams
+from codexd.routing.state import State
+
+
+class EventMethods:
+    """What has happened, by number. Whatever can't be had any more is said to be missing."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def read(self, client: Client, request: Request, wanted: ReadParams) -> None:
+        """Has events read; `answer` is called with them."""
+        state = self._state
+        last = state.following.last
+        if state.life.stopping:
+            state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *STOPPING)
+            return
+        number = state.reads.add(Read(client.id, request, wanted.after, last))
+        state.want(ReadEvents(client.id, number, wanted.thread_id, wanted.after, last, wanted.limit))
+
+    def answer(self, number: int, events: Sequence[Event]) -> None:
+        """These events were read."""
+        read = self._state.reads.take(number)
+        if read is None:
+            return
+        upto = events[-1].seq if events else read.last
+        found = Events(
+            events=[
+                KeptEvent(event.seq, event.at, event.method, messages.members_of(Raw(event.line))["params"])
+                for event in events
+            ],
+            last=self._state.following.last,
+            gap=self._gap(read.after, upto),
+        )
+        self._state.tell((read.client,), messages.result(read.request.id, found))
+
+    def follow(self, client: Client, request: Request, wanted: FollowParams) -> None:
+        """Everything after a number: what has been is queued as a stretch of the timeline, what comes is sent as it comes."""
+        state = self._state
+        last = state.following.last
+        gap = self._gap(wanted.after, last)
+        state.tell((client.id,), messages.result(request.id, Following(last, gap)))
+        if wanted.after < last:
+            history = History(wanted.thread_id, state.clients.unwanted_by(client.id))
+            state.want(Replay(client.id, wanted.after + 1, last, history, gap))
+        state.following.follow(client.id, wanted.thread_id)
+
+    def refuse_all(self) -> None:
+        """codexd ends."""
+        for read in self._state.reads.take_all():
+            self._state.refuse(read.client, read.request, Code.CODEX_UNAVAILABLE, *STOPPING)
+
+    def _gap(self, after: int, upto: int) -> Gap | None:
+        """What is missing between two numbers; a number that was never given is one of a history that is gone."""
+        if after > self._state.following.last:
+            return Gap(self._state.following.last + 1, after)
+        return self._state.kept.gap(after, upto)

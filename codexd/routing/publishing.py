@@ -1,0 +1,71 @@
+"""Events: each gets its number and goes to those it is meant for, now to who keeps up, later to who does not."""
+
+from codexd.protocol import extension
+from codexd.protocol.catalogue import EVERYONE_ALTHOUGH_OF_A_THREAD, NEVER_KEPT
+from codexd.routing.effects import ClientId, Numbered, Replay, ViewChanged
+from codexd.routing.events import Event, OpenItems, View
+from codexd.routing.state import State
+from codexd.routing.threads import Thread
+
+NOBODY: tuple[ClientId, ...] = ()
+
+
+class Publisher:
+    """Numbers what belongs to a thread, and sends it. The method and the thread alone say to whom."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def publish(self, thread: str, method: str, line: bytes) -> int:
+        """Sends an event to those who are entitled to it; returns its number, or 0 for what is never kept."""
+        state = self._state
+        entitled = state.clients.wanting(method, self._entitled(thread, method))
+        if method in NEVER_KEPT:
+            state.tell(entitled, line)
+            return 0
+        if state.threads.changed or state.following.changed:
+            self._tell_of_views()
+        clients, numbered = state.following.audience(thread, entitled)
+        is_ephemeral = state.threads.is_ephemeral(thread)
+        event = Event(state.following.next(), state.now, thread, method, line, is_ephemeral)
+        state.want(Numbered(event, clients, state.clients.wanting(method, numbered)))
+        return event.seq
+
+    def _tell_of_views(self) -> None:
+        """The broker must know what each client is sent before the next event: one that is behind is sent it later."""
+        state = self._state
+        for client in dict.fromkeys((*state.threads.take_changed(), *state.following.take_changed())):
+            if client in state.clients:
+                state.want(ViewChanged(client, self._view(client)))
+
+    def catch_up(self, thread: Thread, client: ClientId) -> None:
+        """Somebody has joined in the middle of a turn: it is sent what is open, in the thread and its sub-agents'."""
+        if not self._state.following.wants_numbers(client):
+            for joined in self._state.threads.family(thread):
+                self._replay_open(joined, client)
+
+    def _replay_open(self, thread: Thread, client: ClientId) -> None:
+        state = self._state
+        first, last = thread.turn_seq, state.following.last
+        if thread.turn is None or first is None or state.kept.gap(first - 1, last) is not None:
+            return
+        unwanted = state.clients.unwanted_by(client)
+        state.want(Replay(client, first, last, OpenItems(thread.id, frozenset(thread.open_items), unwanted)))
+
+    def _entitled(self, thread: str, method: str) -> tuple[ClientId, ...]:
+        if method in EVERYONE_ALTHOUGH_OF_A_THREAD:
+            return self._state.clients.initialized()
+        if method == extension.SERVER_REQUEST:
+            return NOBODY
+        return self._state.threads.recipients(thread)
+
+    def _view(self, client: ClientId) -> View:
+        state = self._state
+        return View(
+            threads=state.threads.followed_by(client),
+            followed=state.following.followed(client),
+            follows_all=state.following.follows_all(client),
+            hears_all=client in state.clients.initialized(),
+            unwanted=state.clients.unwanted_by(client),
+            with_numbers=state.following.wants_numbers(client),
+        )
