@@ -4,7 +4,7 @@ An event is sent to its recipients when it comes. A client that is behind is sen
 then be sent the same: so what a client gets is a value, its `View`, which holds until the client's rights change.
 """
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -53,16 +53,21 @@ class Kept(Protocol):
     def gap(self, after: int, upto: int) -> Gap | None:
         """What can't be had any more of the events with numbers above `after`, up to `upto`."""
 
-    def status(self) -> "TimelineStatus":
+    def statistics(self) -> "TimelineStatistics":
         """How it is."""
 
 
-class TimelineStatus(Struct, rename="camel"):
-    """`state`: `on`; `off`, by the settings; or `degraded`, and `problem` says why and what to do. `bytes`: on disk."""
+class TimelineStatistics(Struct, frozen=True, rename="camel"):
+    """How the timeline is: `bytes` and `events` are those on disk, `memory_bytes` those of the newest events.
+
+    `state`: `on`; `off`, by the settings; `degraded`, and `problem` is a sentence that says why and what to do.
+    """
 
     last_seq: int
     bytes: int
-    state: str
+    events: int
+    memory_bytes: int
+    state: Literal["on", "off", "degraded"]
     problem: str | None = None
 
 

@@ -114,7 +114,7 @@ class OwnMethods:
             in_flight=len(state.requests),
             queued=sum(state.flow.waiting(owner) for owner in state.flow.owners())
             + state.threads.parked_count(),
-            timeline=state.kept.status(),
+            timeline=state.kept.statistics(),
         )
 
     def in_flight(self, client: ClientId) -> int:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Raw, Struct, UnsetType
 
-from codexd.routing.events import Gap, TimelineStatus
+from codexd.routing.events import Gap, TimelineStatistics
 
 Number = Annotated[int, Meta(ge=0)]
 """Of an event; 0 is in front of all."""
@@ -47,7 +47,7 @@ class Status(Struct, rename="camel"):
     pending_approvals: int
     in_flight: int
     queued: int
-    timeline: TimelineStatus
+    timeline: TimelineStatistics
 
 
 class ClientInfo(Struct, rename="camel"):

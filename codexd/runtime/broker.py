@@ -10,7 +10,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -24,60 +24,78 @@ from codexd.protocol.gates import Gates
 from codexd.routing.effects import (
     ClientId,
     Effect,
+    ForgetThread,
     Log,
+    Numbered,
     PauseReading,
+    ReadEvents,
+    Replay,
     ResumeReading,
     StartCodex,
     StopCodex,
     ToClients,
     ToCodex,
+    ViewChanged,
 )
 from codexd.routing.router import Identity, Router
 from codexd.runtime.accept import accept_clients
 from codexd.runtime.budget import MAX_BUFFERED_BYTES, LineBudget
-from codexd.runtime.frames import FRAMES
+from codexd.runtime.delivery import Delivery
 from codexd.runtime.lines import LINES
 from codexd.runtime.machine import Machine
-from codexd.runtime.outbox import MAX_OUTBOX_BYTES
+from codexd.runtime.outbox import MAX_OUTBOX_BYTES, SPILL_BYTES, Outbox
 from codexd.runtime.peer import admitted
 from codexd.runtime.session import Session
 from codexd.runtime.supervisor import Supervisor
+from codexd.runtime.timeline import Timeline
 
 logger = logging.getLogger(__name__)
 
-NOBODY: tuple[ClientId, ...] = ()
+READ_BYTES = 8 * 1024 * 1024
+"""How much one answer of `codexd/events/read` holds at most, one large event apart."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """What codexd allows, in bytes and seconds.
 
-    `max_buffered_bytes` is for the unfinished lines of all clients together, `max_outbox_bytes` for each client.
+    `max_buffered_bytes` is for the unfinished lines of all clients together. For each client: past `spill_bytes` events are
+    kept in the timeline alone, past `max_outbox_bytes` it is cut off.
     `flush_seconds`: how long clients have at the end to read what is queued for them, after Codex has gone.
     """
 
     max_message_bytes: int = MAX_MESSAGE_BYTES
     max_buffered_bytes: int = MAX_BUFFERED_BYTES
     max_outbox_bytes: int = MAX_OUTBOX_BYTES
+    spill_bytes: int = SPILL_BYTES
     flush_seconds: float = 1.0
 
 
 class Broker:
-    """Serves clients on sockets with one Codex, which lives on this machine.
+    """Serves clients on sockets with one Codex, which lives on this machine, and keeps what happens in the timeline.
 
     `clock` tells the time as seconds since the epoch; it is asked when `run` begins, trio's clock counts from there.
     """
 
     def __init__(
-        self, identity: Identity, machine: Machine, limits: Limits, clock: Callable[[], float] = time.time
+        self,
+        identity: Identity,
+        machine: Machine,
+        timeline: Timeline,
+        limits: Limits,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._limits = limits
         writer_of = partial(writer_lock.holder, identity.codex_home)
-        self._router = Router(identity, self._outbox_bytes, writer_of)
+        self._timeline = timeline
+        self._router = Router(identity, self._outbox_bytes, writer_of, timeline)
         self._machine = machine
         self._supervisor = Supervisor(machine, self)
         self._sessions: dict[ClientId, Session] = {}
+        self._outboxes: dict[ClientId, Outbox] = {}
         self._on_frames: set[ClientId] = set()
+        self._delivery = Delivery(self._outboxes, self._on_frames)
+        timeline.in_use = self._oldest_needed
         self._client_ids = count(1)
         self._budget = LineBudget(limits.max_buffered_bytes)
         self._clock = clock
@@ -98,23 +116,29 @@ class Broker:
         """
         self._machine.prepare()
         self._epoch = self._clock() - trio.current_time()
-        async with trio.open_nursery() as timekeeping:
-            timekeeping.start_soon(self._keep_time)
-            async with trio.open_nursery() as clients:
-                async with trio.open_nursery() as codex:
-                    codex.start_soon(self._supervisor.run)
-                    async with trio.open_nursery() as doors:
-                        for listener in listeners:
-                            doors.start_soon(accept_clients, listener, partial(self._welcome, clients))
-                        self._carry_out(self._router.start(self._now()))
-                        task_status.started()
-                        await self._stopping.wait()
-                        doors.cancel_scope.cancel()
-                    self._carry_out(self._router.stop(self._now()))
-                    self._supervisor.finish()
-                await self._flush()
-                clients.cancel_scope.cancel()
-            timekeeping.cancel_scope.cancel()
+        async with trio.open_nursery() as keeping:
+            keeping.start_soon(self._timeline.run)
+            async with trio.open_nursery() as timekeeping:
+                timekeeping.start_soon(self._keep_time)
+                await self._serve(listeners, task_status)
+                timekeeping.cancel_scope.cancel()
+            self._timeline.close()
+
+    async def _serve(self, listeners: Sequence[socket.socket], task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as clients:
+            async with trio.open_nursery() as codex:
+                codex.start_soon(self._supervisor.run)
+                async with trio.open_nursery() as doors:
+                    for listener in listeners:
+                        doors.start_soon(accept_clients, listener, partial(self._welcome, clients))
+                    self._carry_out(self._router.start(self._now()))
+                    task_status.started()
+                    await self._stopping.wait()
+                    doors.cancel_scope.cancel()
+                self._carry_out(self._router.stop(self._now()))
+                self._supervisor.finish()
+            await self._flush()
+            clients.cancel_scope.cancel()
 
     def stop(self) -> None:
         """Ends `run` in good order: answers what is open, ends Codex, lets the clients read what is queued for them.
@@ -131,6 +155,7 @@ class Broker:
     def join(self, session: Session) -> None:
         """A client is there."""
         self._sessions[session.client] = session
+        self._outboxes[session.client] = session.outbox
         logger.info("client %d connected, pid %s", session.client, session.pid)
         self._carry_out(self._router.connect(session.client, session.pid, self._now()))
 
@@ -156,7 +181,7 @@ class Broker:
 
     def leave(self, client: ClientId) -> None:
         """A client is gone."""
-        del self._sessions[client]
+        del self._sessions[client], self._outboxes[client]
         self._on_frames.discard(client)
         logger.info("client %d left", client)
         self._carry_out(self._router.disconnect(client, self._now()))
@@ -183,44 +208,50 @@ class Broker:
         self._carry_out(self._router.codex_exited(incarnation, reason, self._now()))
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
-        """Does what the core wants, in order for each client and for Codex; what goes to the same clients goes as one."""
-        recipients = NOBODY
-        to_clients: list[bytes] = []
+        """Does what the core wants, in order for each client and for Codex."""
         to_codex: list[bytes] = []
+        delivery = self._delivery
         for effect in effects:
-            if isinstance(effect, ToClients):
-                if effect.clients is not recipients and effect.clients != recipients:
-                    self._deliver(recipients, to_clients)
-                    recipients, to_clients = effect.clients, []
-                to_clients.append(effect.line)
+            if isinstance(effect, Numbered):
+                self._timeline.append(effect.event)
+                delivery.publish(effect)
+            elif isinstance(effect, ToClients):
+                delivery.tell(effect)
             elif isinstance(effect, ToCodex):
                 to_codex.append(effect.line)
+            elif isinstance(effect, ViewChanged | Replay | ReadEvents):
+                delivery.flush()
+                self._arrange(effect)
             else:
                 self._write(to_codex)
                 to_codex = []
                 self._do(effect)
-        self._deliver(recipients, to_clients)
+        delivery.flush()
         self._write(to_codex)
         self._look_ahead()
 
-    def _deliver(self, recipients: tuple[ClientId, ...], lines: list[bytes]) -> None:
-        if lines and recipients:
-            on_frames = self._on_frames.intersection(recipients) if self._on_frames else self._on_frames
-            if on_frames:
-                self._put(on_frames, FRAMES.chunk(lines))
-                recipients = tuple(client for client in recipients if client not in on_frames)
-            self._put(recipients, LINES.chunk(lines))
+    def _arrange(self, effect: ViewChanged | Replay | ReadEvents) -> None:
+        """What concerns one client's queue."""
+        outbox = self._outboxes[effect.client]
+        match effect:
+            case ViewChanged():
+                outbox.view = effect.view
+            case Replay():
+                outbox.replay(effect)
+            case ReadEvents():
+                outbox.do_later(partial(self._read_events, effect))
 
-    def _put(self, recipients: Iterable[ClientId], chunk: bytes) -> None:
-        sessions = self._sessions
-        for client in recipients:
-            sessions[client].outbox.put(chunk)
+    async def _read_events(self, wanted: ReadEvents) -> None:
+        events = await self._timeline.collect(
+            wanted.after + 1, wanted.last, wanted.thread, max_bytes=READ_BYTES, max_events=wanted.limit
+        )
+        self._carry_out(self._router.events_read(wanted.number, events, self._now()))
 
     def _write(self, lines: list[bytes]) -> None:
         if lines:
             self._supervisor.write(LINES.chunk(lines))
 
-    def _do(self, effect: PauseReading | ResumeReading | StartCodex | StopCodex | Log) -> None:
+    def _do(self, effect: PauseReading | ResumeReading | StartCodex | StopCodex | ForgetThread | Log) -> None:
         match effect:
             case PauseReading():
                 self._sessions[effect.client].pause()
@@ -230,6 +261,8 @@ class Broker:
                 self._supervisor.start(effect.incarnation)
             case StopCodex():
                 self._supervisor.stop(effect.incarnation, at_once=effect.at_once)
+            case ForgetThread():
+                self._timeline.forget_thread(effect.thread)
             case Log():
                 logger.log(effect.level, "%s", effect.message)
 
@@ -279,12 +312,19 @@ class Broker:
             peer.pid,
             max_message_bytes=self._limits.max_message_bytes,
             max_outbox_bytes=self._limits.max_outbox_bytes,
+            spill_bytes=self._limits.spill_bytes,
+            past=self._timeline,
             budget=self._budget,
         )
         clients.start_soon(session.run, self, name=f"client {client}")
 
     def _outbox_bytes(self, client: ClientId) -> int:
-        return self._sessions[client].outbox.queued_bytes
+        return self._outboxes[client].queued_bytes
+
+    def _oldest_needed(self) -> int | None:
+        """The oldest number that somebody still has to be sent."""
+        needed = [outbox.oldest_needed for outbox in tuple(self._outboxes.values())]
+        return min((number for number in needed if number is not None), default=None)
 
     def _now(self) -> float:
         """Seconds since the epoch by trio's clock, so that time that is made up in a test is made up here too."""

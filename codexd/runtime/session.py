@@ -10,7 +10,7 @@ from codexd.protocol.framing import TooLong
 from codexd.routing.effects import ClientId
 from codexd.runtime.budget import LineBudget
 from codexd.runtime.lines import Lines
-from codexd.runtime.outbox import Outbox
+from codexd.runtime.outbox import Outbox, Past
 from codexd.runtime.transport import WEBSOCKET_BEGINNING, Transport, is_undecided
 
 LINES_PER_TURN = 256
@@ -56,6 +56,8 @@ class Session:
         *,
         max_message_bytes: int,
         max_outbox_bytes: int,
+        spill_bytes: int,
+        past: Past,
         budget: LineBudget,
     ) -> None:
         self.client = client
@@ -67,7 +69,9 @@ class Session:
         self._budget = budget
         self._resumed: trio.Event | None = None
         self._conversation = trio.CancelScope()
-        self.outbox = Outbox(connection.fileno(), max_outbox_bytes, self._conversation)
+        self.outbox = Outbox(
+            connection.fileno(), past, self._conversation, spill=spill_bytes, limit=max_outbox_bytes
+        )
 
     def pause(self) -> None:
         """Takes nothing more from the client until `resume`."""

@@ -24,10 +24,12 @@ from codexd.protocol.errors import Code, CodexdError
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker, Limits
 from codexd.runtime.machine import ThisMachine
+from codexd.runtime.timeline import Timeline
 from codexd.runtime.transport import WEBSOCKET_BEGINNING
 from codexd.service import control_socket, locks, log_file, settings as settings_module, sockets
 from codexd.service.codex_launch import Launcher, check_directories
 from codexd.service.instance import how_to_talk
+from codexd.service.keeping import archive_of
 from codexd.service.settings import Settings
 from codexd.service.systemd import Starter
 
@@ -171,7 +173,9 @@ class Daemon:
         with ExitStack() as stack:
             listeners = await self._take_what_is_ours(stack)
             identity = self._identity(listeners[0].getsockname())
-            broker = Broker(identity, ThisMachine(self._launcher.launch), self._limits())
+            archive = await trio.to_thread.run_sync(archive_of, self._settings, os.environ)
+            timeline = Timeline(archive)
+            broker = Broker(identity, ThisMachine(self._launcher.launch), timeline, self._limits())
             async with trio.open_nursery() as serving:
                 await serving.start(broker.run, listeners)
                 self._ending.ask = lambda: self._stop(broker)

@@ -8,6 +8,9 @@ def test_the_names_are_those_of_the_design() -> None:
     assert {name: value for name, value in vars(extension).items() if name.isupper()} == {
         "STATUS": "codexd/status",
         "CLIENTS_LIST": "codexd/clients/list",
+        "EVENTS_READ": "codexd/events/read",
+        "EVENTS_FOLLOW": "codexd/events/follow",
+        "SERVER_REQUEST": "codexd/serverRequest",
         "APPROVALS_LIST": "codexd/approvals/list",
         "APPROVALS_ANSWER": "codexd/approvals/answer",
         "THREADS_RELEASE": "codexd/threads/release",

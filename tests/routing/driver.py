@@ -23,7 +23,7 @@ from codexd.routing.effects import (
     ToCodex,
     ViewChanged,
 )
-from codexd.routing.events import Event, Gap, TimelineStatus
+from codexd.routing.events import Event, Gap, TimelineStatistics
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.router import Identity, Router
 
@@ -127,9 +127,9 @@ class Kept:
         """The first of them that touches these numbers."""
         return next((gap for gap in self.missing if gap.from_ <= upto and gap.to > after), None)
 
-    def status(self) -> TimelineStatus:
+    def statistics(self) -> TimelineStatistics:
         """It is well."""
-        return TimelineStatus(last_seq=0, bytes=0, state="on")
+        return TimelineStatistics(0, 0, 0, 0, "on")
 
 
 def user_agent(name: str, version: str = "1") -> dict[str, Any]:

@@ -92,6 +92,21 @@ def test_what_is_resolved() -> None:
     assert params.resolved(raw({"threadId": "T"})) is None
 
 
+def test_the_item_of_an_event() -> None:
+    """Described where it starts and ends, named by what comes in between."""
+    assert params.item(raw({"item": {"id": "i"}})) == "i"
+    assert params.item(raw({"itemId": "i"})) == "i"
+    assert (params.item(raw({"item": 5})), params.item(UNSET)) == (None, None)
+    assert params.item_of(b'{"method":"x","params":{"itemId":"i"}}') == "i"
+    assert (params.item_of(b'{"method":"x"}'), params.item_of(b'{"params":5}')) == (None, None)
+
+
+def test_the_thread_that_started() -> None:
+    """`thread/started` describes it."""
+    assert params.started(raw({"thread": {"id": "T", "ephemeral": True}})) == params.Thread("T", True)
+    assert (params.started(raw({"thread": {}})), params.started(UNSET)) == (None, None)
+
+
 def test_the_body_of_an_error() -> None:
     """Code and message; nothing for what is no error."""
     assert params.error_body(raw({"code": -1, "message": "no", "data": {}})) == (-1, "no")
@@ -103,6 +118,6 @@ def test_nothing_in_params_or_results_trips_the_core(value: Any) -> None:
     """Whatever JSON it is, it is read or passed over."""
     for read in (
         params.thread_and_turn, params.thread_of_result, params.turn_of_result, params.turn_of, params.resolved,
-        params.error_body,
+        params.error_body, params.item, params.started,
     ):  # fmt: skip
         read(raw(value))

@@ -180,6 +180,9 @@ def test_the_memory_of_lost_threads_has_an_end(monkeypatch: pytest.MonkeyPatch) 
     for name in "ABC":
         threads.lose(threads.open(name))
     assert [threads.is_lost(name) for name in "ABC"] == [False, True, True]
+    for name in "ABC":
+        threads.mark_ephemeral(name)
+    assert [threads.is_ephemeral(name) for name in "ABC"] == [False, True, True]
 
 
 def test_parked_requests_come_back_in_order() -> None:

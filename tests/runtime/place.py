@@ -5,8 +5,10 @@ import os
 import socket
 
 from codexd.routing.router import Identity
+from codexd.runtime.archive import NoArchive
 from codexd.runtime.broker import Broker
 from codexd.runtime.machine import ThisMachine
+from codexd.runtime.timeline import Timeline
 from tests.fakes import FarEnd
 
 INTRODUCTION = {"clientInfo": {"name": "test", "version": "1"}}
@@ -24,7 +26,7 @@ class Place:
             started_at=1e9,
             codex_silence=codex_silence,
         )
-        self.broker = Broker(identity, ThisMachine(find), limits)
+        self.broker = Broker(identity, ThisMachine(find), Timeline(NoArchive()), limits)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         self.listener.listen()

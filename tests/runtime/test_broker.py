@@ -14,9 +14,11 @@ from websockets.frames import Close
 
 from codexd.routing.effects import Log, StartCodex, StopCodex, ToClients, ToCodex
 from codexd.routing.router import Identity
+from codexd.runtime.archive import NoArchive
 from codexd.runtime.broker import Broker, Limits
 from codexd.runtime.codex import CodexUnavailable
 from codexd.runtime.machine import ThisMachine
+from codexd.runtime.timeline import Timeline
 from tests.fakes import PATIENCE_SECONDS, FarWebSocket, fake_codex
 from tests.runtime.place import INTRODUCTION, Place, notification, request
 
@@ -111,12 +113,9 @@ class RecordingOutbox:
         """Writes it down."""
         self.chunks.append(chunk)
 
-
-class RecordingSession:
-    """A client that reads nothing."""
-
-    def __init__(self):
-        self.outbox = RecordingOutbox()
+    def put_events(self, chunk, first, last):
+        """Writes it down."""
+        self.chunks.append((chunk, first, last))
 
 
 class RecordingSupervisor:
@@ -161,10 +160,11 @@ class TickingRouter:
 async def test_burst_is_one_chunk_for_each_client_and_one_write_to_codex():
     """Lines with the same recipients are joined once, and all recipients share the very same bytes."""
     identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
-    broker = Broker(identity, ThisMachine(fake_codex), Limits())
+    broker = Broker(identity, ThisMachine(fake_codex), Timeline(NoArchive()), Limits())
     codex = RecordingSupervisor()
-    clients = {1: RecordingSession(), 2: RecordingSession()}
-    vars(broker).update(_supervisor=codex, _sessions=clients)
+    clients = {1: RecordingOutbox(), 2: RecordingOutbox()}
+    vars(broker).update(_supervisor=codex)
+    vars(broker)["_outboxes"].update(clients)
     both, equal = tuple(clients), tuple(clients)
     broker._carry_out(
         [
@@ -177,29 +177,29 @@ async def test_burst_is_one_chunk_for_each_client_and_one_write_to_codex():
             ToClients(both, b"e"),
         ]
     )
-    assert clients[1].outbox.chunks == [b"a\nb\nc\n", b"e\n"]
-    assert clients[2].outbox.chunks == [b"a\nb\nc\n", b"d\n", b"e\n"]
-    assert clients[1].outbox.chunks[0] is clients[2].outbox.chunks[0]
+    assert clients[1].chunks == [b"a\nb\nc\n", b"e\n"]
+    assert clients[2].chunks == [b"a\nb\nc\n", b"d\n", b"e\n"]
+    assert clients[1].chunks[0] is clients[2].chunks[0]
     assert codex.log == [b"x\ny\n"]
 
 
 async def test_burst_is_framed_once_for_all_who_speak_websocket():
     """They share their bytes as the others share theirs, and each has its messages in their order."""
     identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
-    broker = Broker(identity, ThisMachine(fake_codex), Limits())
-    clients = {number: RecordingSession() for number in range(1, 5)}
-    vars(broker).update(_sessions=clients)
+    broker = Broker(identity, ThisMachine(fake_codex), Timeline(NoArchive()), Limits())
+    clients = {number: RecordingOutbox() for number in range(1, 5)}
+    vars(broker)["_outboxes"].update(clients)
     broker.speaks_frames(2)
     broker.speaks_frames(4)
     broker._carry_out([ToClients((1, 2, 3, 4), b"a"), ToClients((1, 2, 3, 4), b"b"), ToClients((1, 3), b"c")])
     broker._carry_out([ToClients((2,), b"d")])
     for number in (1, 3):
-        assert clients[number].outbox.chunks == [b"a\nb\n", b"c\n"]
+        assert clients[number].chunks == [b"a\nb\n", b"c\n"]
     for number in (2, 4):
-        assert clients[number].outbox.chunks[0] == b"\x81\x01a\x81\x01b"
-    assert clients[2].outbox.chunks[1:] == [b"\x81\x01d"]
+        assert clients[number].chunks[0] == b"\x81\x01a\x81\x01b"
+    assert clients[2].chunks[1:] == [b"\x81\x01d"]
     for first, second in ((1, 3), (2, 4)):
-        assert clients[first].outbox.chunks[0] is clients[second].outbox.chunks[0]
+        assert clients[first].chunks[0] is clients[second].chunks[0]
 
 
 async def test_clients_of_both_transports_share_one_codex(serve):
@@ -231,7 +231,7 @@ async def test_clients_of_both_transports_share_one_codex(serve):
 async def test_codex_is_written_to_before_it_is_ended_or_replaced():
     """What the core wrote first reaches the Codex that it was meant for."""
     identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
-    broker = Broker(identity, ThisMachine(fake_codex), Limits())
+    broker = Broker(identity, ThisMachine(fake_codex), Timeline(NoArchive()), Limits())
     codex = RecordingSupervisor()
     vars(broker).update(_supervisor=codex)
     broker._carry_out(
@@ -244,7 +244,7 @@ async def test_codex_is_written_to_before_it_is_ended_or_replaced():
 async def test_core_is_ticked_when_it_wants_and_not_before(autojump_clock, nursery):
     """Once for each time, never too early by a rounding error, and not at all when it wants nothing."""
     identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
-    broker = Broker(identity, ThisMachine(fake_codex), Limits())
+    broker = Broker(identity, ThisMachine(fake_codex), Timeline(NoArchive()), Limits())
     router = TickingRouter(broker._epoch + 0.1 * n for n in range(1, 200))
     vars(broker).update(_router=router)
     nursery.start_soon(broker._keep_time)

@@ -5,8 +5,10 @@ import json
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from codexd.runtime.archive import NoArchive
 from codexd.runtime.frames import FRAMES
 from codexd.runtime.outbox import END_GRACE_SECONDS, Outbox, OutboxStatistics
+from codexd.runtime.timeline import Timeline
 
 LIMIT = 100_000
 LINE = b'{"method":"m","params":{"text":"' + b"x" * 1000 + b'"}}\n'
@@ -24,7 +26,7 @@ def fill(outbox):
 async def test_lines_are_sent_in_order(connect, nursery):
     """A reader that keeps up gets every line, in order, and the outbox stays empty."""
     ours, far = connect()
-    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
     nursery.start_soon(outbox.run)
     for number in range(3):
         outbox.put(b"%d\n" % number)
@@ -41,7 +43,7 @@ async def test_client_that_never_reads_is_cut_with_a_reason(connect, nursery):
     """
     ours, far = connect()
     conversation = trio.CancelScope()
-    outbox = Outbox(ours.fileno(), LIMIT, conversation)
+    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), conversation, limit=LIMIT)
     nursery.start_soon(outbox.run)
     taken = fill(outbox)
     assert not conversation.cancel_called
@@ -67,7 +69,7 @@ async def _close_when_sent(outbox, ours):
 async def test_client_that_is_cut_in_a_long_line_gets_its_end_and_one_reason(connect, nursery):
     """However much of the line is left, however often something is put meanwhile: the line, the reason, the end."""
     ours, far = connect()
-    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
     nursery.start_soon(outbox.run)
     large = b"x" * (20 * LIMIT) + b"\n"
     outbox.put(large)
@@ -82,7 +84,7 @@ async def test_client_that_is_cut_in_a_long_line_gets_its_end_and_one_reason(con
 async def test_message_larger_than_the_limit_passes_when_little_waits(connect, nursery):
     """The limit is for who does not read, not for large answers."""
     ours, far = connect()
-    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
     nursery.start_soon(outbox.run)
     large = b"x" * (20 * LIMIT)
     outbox.put(large + b"\n")
@@ -96,7 +98,7 @@ async def test_cut_client_that_still_does_not_read_is_given_up_after_its_time(
 ):
     """It has 30 seconds to read why, and no more."""
     ours, _far = connect()
-    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
     nursery.start_soon(outbox.run)
     fill(outbox)
     outbox.put(LINE)
@@ -109,7 +111,7 @@ async def test_cut_client_that_still_does_not_read_is_given_up_after_its_time(
 async def test_client_that_was_not_cut_has_no_rest(connect, autojump_clock):
     """What waits for a client that left of its own accord is not waited for."""
     ours, _far = connect()
-    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
     fill(outbox)
     await outbox.wait_rest_sent()
     assert trio.current_time() == 0
@@ -119,7 +121,7 @@ async def test_client_that_is_gone_ends_the_conversation(connect):
     """Who can't be sent anything is not listened to either."""
     ours, far = connect()
     conversation = trio.CancelScope()
-    outbox = Outbox(ours.fileno(), LIMIT, conversation)
+    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), conversation, limit=LIMIT)
     await far.close()
     outbox.put(LINE)
     assert conversation.cancel_called
@@ -130,7 +132,7 @@ async def test_client_that_goes_while_lines_wait_ends_the_conversation(connect, 
     """The same when it leaves with lines queued: the writer notices."""
     ours, far = connect()
     conversation = trio.CancelScope()
-    outbox = Outbox(ours.fileno(), LIMIT, conversation)
+    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), conversation, limit=LIMIT)
     fill(outbox)
     nursery.start_soon(outbox.run)
     await wait_all_tasks_blocked()
@@ -143,7 +145,7 @@ async def test_client_that_goes_while_lines_wait_ends_the_conversation(connect, 
 async def test_what_is_said_last_is_last(connect, autojump_clock, nursery):
     """It stands behind what was queued; later chunks are dropped, a cut too; and there is time to read it."""
     ours, far = connect()
-    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
     nursery.start_soon(outbox.run)
     taken = fill(outbox)
     outbox.finish(b"last\n")
@@ -157,7 +159,7 @@ async def test_what_is_said_last_is_last(connect, autojump_clock, nursery):
 async def test_who_speaks_frames_is_cut_between_two_of_them(connect, nursery):
     """The frame that has begun is completed, and a close with 1013 stands where a line would have."""
     ours, far = connect()
-    outbox = Outbox(ours.fileno(), LIMIT, trio.CancelScope())
+    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
     outbox.framing = FRAMES
     nursery.start_soon(outbox.run)
     large = FRAMES.chunk([b"x" * (20 * LIMIT)])

@@ -8,8 +8,11 @@ from trio.testing import wait_all_tasks_blocked
 from websockets.frames import Close, Frame, Opcode
 
 from codexd.protocol.framing import HEAD_BYTES, TooLong
+from codexd.runtime.archive import NoArchive
 from codexd.runtime.budget import FREE_BYTES, LineBudget
+from codexd.runtime.outbox import SPILL_BYTES
 from codexd.runtime.session import LINES_PER_TURN, LINGER_SECONDS, Session
+from codexd.runtime.timeline import Timeline
 from tests.fakes import PATIENCE_SECONDS, FarWebSocket, RecordingDesk
 
 MEGABYTE = 1024 * 1024
@@ -34,6 +37,8 @@ def join(connect, nursery, desk):
             77,
             max_message_bytes=max_message_bytes,
             max_outbox_bytes=OUTBOX_LIMIT,
+            spill_bytes=SPILL_BYTES,
+            past=Timeline(NoArchive()),
             budget=budget or LineBudget(),
         )
         nursery.start_soon(session.run, desk)
@@ -255,7 +260,14 @@ async def test_end_of_codexd_takes_every_client_off(connect, desk):
     """A session that is cancelled reports its client's leaving all the same, and closes the connection."""
     ours, far = connect()
     session = Session(
-        1, ours, None, max_message_bytes=MEGABYTE, max_outbox_bytes=OUTBOX_LIMIT, budget=LineBudget()
+        1,
+        ours,
+        None,
+        max_message_bytes=MEGABYTE,
+        max_outbox_bytes=OUTBOX_LIMIT,
+        spill_bytes=SPILL_BYTES,
+        past=Timeline(NoArchive()),
+        budget=LineBudget(),
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(session.run, desk)

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 import trio
 
 from codexd.protocol.framing import TooLong
-from codexd.routing.effects import ClientId, Effect, ToClients, ToCodex
+from codexd.routing.effects import ClientId, Effect, Numbered, ToClients, ToCodex
 from codexd.routing.router import Identity
+from codexd.runtime.archive import NoArchive
 from codexd.runtime.broker import Broker, Limits
 from codexd.runtime.session import Session
+from codexd.runtime.timeline import Timeline
 from tests.simulation.books import ClientBook, CodexBook, Wrong
 from tests.simulation.machine import Door, SimulatedMachine
 
@@ -21,7 +23,9 @@ class WatchedBroker(Broker):
     """`codex` is the book of the Codex that the core was told of; `flooded` is called while a client has to catch up."""
 
     def __init__(self, identity: Identity, machine: SimulatedMachine, limits: Limits, door: Door) -> None:
-        super().__init__(identity, machine, limits, lambda: EPOCH + trio.current_time())
+        super().__init__(
+            identity, machine, Timeline(NoArchive()), limits, lambda: EPOCH + trio.current_time()
+        )
         self._watched_machine = machine
         self._door = door
         self._max_outbox_bytes = limits.max_outbox_bytes
@@ -70,6 +74,10 @@ class WatchedBroker(Broker):
                 for client in effect.clients:
                     self.books[client].is_told(effect.line)
                 told += len(effect.line) + FRAME_BYTES
+            elif isinstance(effect, Numbered):
+                for client in effect.clients:
+                    self.books[client].is_told(effect.event.line)
+                told += len(effect.event.line) + FRAME_BYTES
             elif isinstance(effect, ToCodex):
                 if self.codex is None:
                     raise Wrong(f"there is no Codex to be told {effect.line!r:.200}")

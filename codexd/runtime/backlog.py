@@ -1,0 +1,91 @@
+"""What waits for a client behind a stretch of the timeline: bytes, further stretches, and questions, in order."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from codexd.routing.events import Gap, Selection
+
+Errand = Callable[[], Awaitable[None]]
+"""Something that is done when all before it has been sent."""
+
+
+class Stretch:
+    """Events that are read back from the timeline: what `selection` says of those from `next` to `last`.
+
+    `told`: what the client knows to be missing of it; None: nothing may be.
+    """
+
+    def __init__(self, first: int, last: int, selection: Selection, told: Gap | None = None) -> None:
+        self.next = first
+        self.last = last
+        self.selection = selection
+        self.told = told
+
+
+Waiting = bytes | Stretch | Errand
+
+
+class Backlog:
+    """A queue whose bytes are counted. Empty as long as a client keeps up and asks for nothing past."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Waiting] = deque()
+        self._filled = trio.Event()
+        self._empty = trio.Event()
+        self._empty.set()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def first(self) -> Waiting | None:
+        """What is next; `None` when nothing waits."""
+        return self._queue[0] if self._queue else None
+
+    @property
+    def last(self) -> Waiting | None:
+        """What came last."""
+        return self._queue[-1] if self._queue else None
+
+    @property
+    def oldest_needed(self) -> int | None:
+        """The oldest number that is still to be read."""
+        return next((waiting.next for waiting in self._queue if isinstance(waiting, Stretch)), None)
+
+    def add(self, waiting: Waiting) -> None:
+        """Queues something."""
+        self._queue.append(waiting)
+        if isinstance(waiting, bytes):
+            self.bytes += len(waiting)
+        self._empty = trio.Event()
+        self._filled.set()
+
+    def pop(self) -> Waiting:
+        """Takes what is next."""
+        waiting = self._queue.popleft()
+        if isinstance(waiting, bytes):
+            self.bytes -= len(waiting)
+        if not self._queue:
+            self._has_emptied()
+        return waiting
+
+    def clear(self) -> None:
+        """Nothing of it will be sent."""
+        self._queue.clear()
+        self.bytes = 0
+        self._has_emptied()
+
+    async def wait_filled(self) -> None:
+        """Waits until there is something."""
+        await self._filled.wait()
+
+    async def wait_empty(self) -> None:
+        """Waits until there is nothing."""
+        await self._empty.wait()
+
+    def _has_emptied(self) -> None:
+        self._filled = trio.Event()
+        self._empty.set()

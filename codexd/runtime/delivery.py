@@ -1,0 +1,80 @@
+"""Sending: what goes to the same clients in a burst is joined, and queued once for all who speak the same."""
+
+from collections.abc import Iterable, Mapping
+
+from codexd.routing.effects import ClientId, Numbered, ToClients
+from codexd.runtime.frames import FRAMES
+from codexd.runtime.lines import LINES
+from codexd.runtime.outbox import Outbox
+from codexd.runtime.transport import Framing
+
+NOBODY: tuple[ClientId, ...] = ()
+
+
+class Delivery:
+    """Takes effects in their order; `flush` queues what was taken. `on_frames`: the clients that speak WebSocket."""
+
+    def __init__(self, outboxes: Mapping[ClientId, Outbox], on_frames: set[ClientId]) -> None:
+        self._outboxes = outboxes
+        self._on_frames = on_frames
+        self._clients = self._with_number = NOBODY
+        self._lines: list[bytes] = []
+        self._numbered: list[bytes] = []
+        self._first = self._last = 0
+
+    def tell(self, effect: ToClients) -> None:
+        """A line without a number."""
+        clients = effect.clients
+        if self._first or (clients is not self._clients and clients != self._clients):
+            self.flush()
+            self._clients, self._with_number = clients, NOBODY
+        self._lines.append(effect.line)
+
+    def publish(self, effect: Numbered) -> None:
+        """An event. One of an ephemeral thread can't be read back late, so it is queued as if it had no number."""
+        event = effect.event
+        if event.ephemeral:
+            self.tell(ToClients(effect.clients, event.line))
+            self.tell(ToClients(effect.with_number, event.numbered()))
+            return
+        if (
+            not self._first
+            or (effect.clients is not self._clients and effect.clients != self._clients)
+            or effect.with_number != self._with_number
+        ):
+            self.flush()
+            self._clients, self._with_number, self._first = effect.clients, effect.with_number, event.seq
+        self._last = event.seq
+        self._lines.append(event.line)
+        if effect.with_number:
+            self._numbered.append(event.numbered())
+
+    def flush(self) -> None:
+        """Queues what was taken."""
+        if self._lines and self._clients:
+            self._deliver(self._clients, self._lines)
+        if self._numbered:
+            self._deliver(self._with_number, self._numbered)
+            self._numbered = []
+        if self._lines:
+            self._lines = []
+        self._clients = self._with_number = NOBODY
+        self._first = self._last = 0
+
+    def _deliver(self, clients: tuple[ClientId, ...], lines: list[bytes]) -> None:
+        on_frames = self._on_frames.intersection(clients) if self._on_frames else self._on_frames
+        if on_frames:
+            self._put(on_frames, FRAMES, lines)
+            clients = tuple(client for client in clients if client not in on_frames)
+        if clients:
+            self._put(clients, LINES, lines)
+
+    def _put(self, clients: Iterable[ClientId], framing: Framing, lines: list[bytes]) -> None:
+        chunk = framing.chunk(lines)
+        outboxes, first, last = self._outboxes, self._first, self._last
+        if first:
+            for client in clients:
+                outboxes[client].put_events(chunk, first, last)
+        else:
+            for client in clients:
+                outboxes[client].put(chunk)
