@@ -1,14 +1,20 @@
 """A client that does not read is bounded, told so, and nobody else notices."""
 
 import json
+import socket
+from random import Random
 
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from codexd.routing.effects import Replay
+from codexd.routing.events import Event, Gap, History, View
 from codexd.runtime.archive import NoArchive
 from codexd.runtime.frames import FRAMES
 from codexd.runtime.outbox import END_GRACE_SECONDS, Outbox, OutboxStatistics
 from codexd.runtime.timeline import Timeline
+from tests.runtime.archives import ListArchive
 
 LIMIT = 100_000
 LINE = b'{"method":"m","params":{"text":"' + b"x" * 1000 + b'"}}\n'
@@ -172,3 +178,289 @@ async def test_who_speaks_frames_is_cut_between_two_of_them(connect, nursery):
     close = sent.removeprefix(large)
     assert (close[0], len(close) - 2, close[2:4]) == (0x88, close[1], (1013).to_bytes(2, "big"))
     assert str(LIMIT) in close[4:].decode()
+
+
+VIEW = View(threads=frozenset({"T"}), hears_all=True)
+SPILL = 2_000
+"""So small that a client is behind at once."""
+
+
+class Writer:
+    """The broker's side of one outbox: it writes down what the client must get."""
+
+    def __init__(self, ours, archive=None):
+        self.archive = archive or ListArchive()
+        self.timeline = Timeline(self.archive, ring_bytes=3_000)
+        self.conversation = trio.CancelScope()
+        self.outbox = Outbox(ours.fileno(), self.timeline, self.conversation, spill=SPILL, limit=LIMIT)
+        self.view(VIEW)
+        self.sent = []
+        self.all = []
+        self.seq = 0
+
+    def view(self, view):
+        """The client's view is another one."""
+        self.outbox.view = view
+
+    def line(self, text):
+        """Something without a number."""
+        self.outbox.put(text + b"\n")
+        self.sent.append(text)
+
+    def event(self, thread="T", size=100):
+        """An event, which the client gets if its view says so."""
+        self.seq += 1
+        text = b'{"method":"m","params":{"n":%d,"x":"%b"}}' % (self.seq, b"x" * size)
+        event = Event(self.seq, 1.0, thread, "m", text)
+        self.timeline.append(event)
+        self.all.append(event)
+        line = self.outbox.view.line(event)
+        if line is not None:
+            self.outbox.put_events(line + b"\n", self.seq, self.seq)
+            self.sent.append(line)
+
+    def history(self, after):
+        """The client follows everything after this number."""
+        self.outbox.replay(Replay(1, after + 1, self.seq, History(None)))
+        self.sent += [event.dated() for event in self.all if event.seq > after]
+
+
+@pytest.fixture
+def writer(connect, nursery):
+    """A writer whose client takes little at once, and the client."""
+    ours, far = connect()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    made = Writer(ours)
+    nursery.start_soon(made.outbox.run)
+    yield made, far
+    nursery.cancel_scope.cancel()
+
+
+async def received(far, count):
+    """So many lines."""
+    return [await far.line() for _ in range(count)]
+
+
+async def test_client_that_is_behind_loses_nothing_and_weighs_little(writer):
+    """What it has not taken is read back when it does: every event, in order, once."""
+    made, far = writer
+    for _ in range(5_000):
+        made.event()
+        made.archive.commit(made.timeline)
+    assert made.outbox.queued_bytes < 2 * SPILL + 5_000
+    assert not made.conversation.cancel_called
+    assert await received(far, len(made.sent)) == made.sent
+    await made.outbox.wait_sent()
+    made.event()
+    assert await far.line() == made.sent[-1]
+    assert not made.outbox.is_behind
+
+
+async def test_many_short_events_spill_before_they_weigh_much(connect, nursery):
+    """Each has a place in the queue, which weighs more than a short message does."""
+    ours, far = connect()
+    made = Writer(ours)
+    made.outbox = Outbox(ours.fileno(), made.timeline, made.conversation)
+    made.view(VIEW)
+    nursery.start_soon(made.outbox.run)
+    while not made.outbox.is_behind:
+        made.event(size=1)
+    for _ in range(5_000):
+        made.event(size=1)
+        made.archive.commit(made.timeline)
+    assert made.outbox.statistics().queued_chunks <= 1026
+    assert await received(far, len(made.sent)) == made.sent
+    nursery.cancel_scope.cancel()
+
+
+async def test_stretch_ends_where_something_without_number_stands(writer):
+    """An answer keeps its place among the events."""
+    made, far = writer
+    for number in range(200):
+        made.event()
+        if number % 50 == 0:
+            made.line(b"answer %d" % number)
+    assert await received(far, len(made.sent)) == made.sent
+
+
+async def test_stretch_ends_where_the_view_changes(writer):
+    """What was not for the client when it came is not for it later, and the other way round."""
+    made, far = writer
+    for _ in range(60):
+        made.event()
+        made.event("U")
+    made.view(View(threads=frozenset({"T", "U"}), with_numbers=True))
+    for _ in range(60):
+        made.event()
+        made.event("U")
+    made.view(View())
+    for _ in range(60):
+        made.event()
+    made.view(View(follows_all=True, unwanted=frozenset({"other"})))
+    made.event("V")
+    assert await received(far, len(made.sent)) == made.sent
+
+
+async def test_events_before_the_first_limit_go_as_they_are(writer):
+    """Nothing is read back for a client that keeps up."""
+    made, far = writer
+    made.archive.takes = False
+    for _ in range(20):
+        made.event()
+        assert await far.line() == made.sent[-1]
+    assert made.archive.reads == []
+
+
+async def test_history_comes_in_front_of_what_comes_now(writer):
+    """The seam between them has no gap and no double."""
+    made, far = writer
+    for _ in range(100):
+        made.event()
+    assert await received(far, 100) == made.sent
+    made.sent.clear()
+    made.history(10)
+    for _ in range(100):
+        made.event()
+    made.line(b"answer")
+    assert await received(far, len(made.sent)) == made.sent
+
+
+async def test_errand_is_done_when_the_client_has_taken_what_is_before_it(writer):
+    """Who asks for much waits for itself."""
+    made, far = writer
+    for _ in range(100):
+        made.event()
+    done = []
+
+    async def errand():
+        done.append(made.outbox.queued_bytes)
+        made.line(b"done")
+
+    made.outbox.do_later(errand)
+    await wait_all_tasks_blocked()
+    assert done == []
+    assert await received(far, 101) == [*made.sent[:100], b"done"]
+    assert done == [0]
+
+
+async def test_without_a_timeline_a_slow_client_is_cut(connect, nursery):
+    """Nothing can be read back, so its bytes are kept, up to the second limit."""
+    ours, far = connect()
+    made = Writer(ours, NoArchive())
+    nursery.start_soon(made.outbox.run)
+    while not made.outbox.statistics().is_cut:
+        made.event()
+    assert made.conversation.cancel_called
+    nursery.start_soon(_close_when_sent, made.outbox, ours)
+    *lines, last = (await far.rest()).splitlines()
+    assert lines == made.sent[: len(lines)]
+    assert json.loads(last)["error"]["code"] == -32052
+
+
+async def fall_behind(made):
+    """Events that the client does not take, and the archive has."""
+    for _ in range(1_000):
+        made.event()
+        made.archive.commit(made.timeline)
+    await wait_all_tasks_blocked()
+
+
+@pytest.mark.parametrize("what", ["trimmed", "unreadable", "history trimmed"])
+async def test_client_whose_stretch_is_gone_is_cut(connect, nursery, what):
+    """It is told so; never is something left out in silence."""
+    ours, far = connect()
+    made = Writer(ours)
+    nursery.start_soon(made.outbox.run)
+    if what == "history trimmed":
+        made.view(View())
+    await fall_behind(made)
+    if what == "history trimmed":
+        made.line(b"x" * SPILL * 200)
+        made.history(1)
+    if what == "unreadable":
+        made.archive.failure = "the disk is gone"
+    else:
+        made.timeline.trim(900, force=True)
+    lines = [await far.line()]
+    while b"-32052" not in lines[-1]:
+        lines.append(await far.line())
+    assert lines[:-1] == made.sent[: len(lines) - 1]
+    assert "did not read in time" in json.loads(lines[-1])["error"]["message"]
+    assert made.outbox.oldest_needed is None
+    nursery.cancel_scope.cancel()
+
+
+async def test_gap_that_was_told_is_no_reason_to_be_cut(writer):
+    """The follower knows that it is missing."""
+    made, far = writer
+    made.view(View())
+    await fall_behind(made)
+    made.timeline.trim(900, force=True)
+    made.archive.kept = made.archive.kept[899:]
+    gap = made.timeline.gap(1, made.seq)
+    assert gap == Gap(2, 899)
+    made.outbox.replay(Replay(1, 2, made.seq, History(None), gap))
+    assert await received(far, 101) == [event.dated() for event in made.all[899:]]
+
+
+class SlowArchive(ListArchive):
+    """Answers when the gate is opened."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = trio.Event()
+
+    async def read(self, *wanted, **limits):
+        """See `Archive.read`."""
+        await self.gate.wait()
+        return await super().read(*wanted, **limits)
+
+
+async def test_who_is_cut_while_its_stretch_is_read_gets_nothing_of_it(connect, nursery):
+    """The last word is the last."""
+    ours, far = connect()
+    archive = SlowArchive()
+    made = Writer(ours, archive)
+    nursery.start_soon(made.outbox.run)
+    await fall_behind(made)
+    while not made.outbox._backlog.first or made.outbox._queue.queued_bytes:
+        await far.line()
+        await wait_all_tasks_blocked()
+    while not made.outbox.statistics().is_cut:
+        made.outbox.put(LINE)
+    archive.gate.set()
+    await wait_all_tasks_blocked()
+    nursery.start_soon(_close_when_sent, made.outbox, ours)
+    rest = (await far.rest()).splitlines()
+    assert b"-32052" in rest[-1]
+    assert made.timeline.statistics().last_seq == 1_000
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_whatever_happens_the_client_gets_all_of_it_in_order_once(writer, seed, nursery):
+    """Events of two threads, answers, views, history, a client that reads now and then, an archive that is behind."""
+    made, far = writer
+    rng = Random(seed)
+    views = [VIEW, View(threads=frozenset({"T", "U"})), View(follows_all=True), View(), View(hears_all=True)]
+    got: list[bytes] = []
+    for number in range(rng.randrange(400)):
+        match rng.randrange(12):
+            case 0:
+                made.view(rng.choice(views))
+            case 1:
+                made.line(b"answer %d" % number)
+            case 2:
+                made.archive.commit(made.timeline, rng.randrange(1, 60))
+            case 3 if made.seq:
+                made.history(rng.randrange(made.seq))
+            case 4 | 5 if len(made.sent) > len(got):
+                got += await received(far, rng.randrange(1, len(made.sent) - len(got) + 1))
+            case _:
+                made.event(rng.choice("TTU"), rng.choice((1, 100, 1_000)))
+        if rng.random() < 0.2:
+            await trio.lowlevel.checkpoint()
+    got += await received(far, len(made.sent) - len(got))
+    assert got == made.sent
+    await made.outbox.wait_sent()
+    assert not made.outbox.is_behind

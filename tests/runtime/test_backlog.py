@@ -1,0 +1,36 @@
+"""What waits behind a stretch of the timeline keeps its order, and its bytes are counted."""
+
+from codexd.routing.events import View
+from codexd.runtime.backlog import Backlog, Stretch
+
+
+async def errand() -> None:
+    """Something to be done."""
+
+
+async def test_what_waits_comes_out_in_order_and_is_counted():
+    """Only bytes weigh; the oldest number needed is that of the first stretch, as far as it has been read."""
+    backlog = Backlog()
+    first, second = Stretch(5, 9, View()), Stretch(20, 30, View())
+    for waiting in (b"abc", first, errand, b"de", second):
+        backlog.add(waiting)
+    assert (len(backlog), backlog.bytes, backlog.first, backlog.last) == (5, 5, b"abc", second)
+    await backlog.wait_filled()
+    first.next = 7
+    assert backlog.oldest_needed == 7
+    assert [backlog.pop() for _ in range(3)] == [b"abc", first, errand]
+    assert (backlog.bytes, backlog.oldest_needed) == (2, 20)
+    backlog.clear()
+    assert (len(backlog), backlog.bytes, backlog.first, backlog.last) == (0, 0, None, None)
+    assert backlog.oldest_needed is None
+    await backlog.wait_empty()
+
+
+async def test_an_empty_one_is_waited_for_until_there_is_something(autojump_clock, nursery):
+    """And a filled one until there is nothing."""
+    backlog = Backlog()
+    nursery.start_soon(backlog.wait_filled)
+    await backlog.wait_empty()
+    backlog.add(b"x")
+    nursery.start_soon(backlog.wait_empty)
+    backlog.pop()

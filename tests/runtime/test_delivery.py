@@ -1,0 +1,81 @@
+"""What goes to the same clients is joined; events keep their numbers together, and order is kept for each client."""
+
+from typing import Any
+
+from codexd.routing.effects import Numbered, ToClients
+from codexd.routing.events import Event
+from codexd.runtime.delivery import Delivery
+
+
+class Recorder:
+    """An outbox that notes what is put."""
+
+    def __init__(self):
+        self.put_in = []
+
+    def put(self, chunk):
+        """Notes it."""
+        self.put_in.append(chunk)
+
+    def put_events(self, chunk, first, last):
+        """Notes it."""
+        self.put_in.append((chunk, first, last))
+
+
+def event(seq, *, ephemeral=False):
+    """A short one."""
+    return Event(seq, 0.0, "T", "m", b'{"n":%d}' % seq, ephemeral)
+
+
+def delivered(*effects, on_frames=()):
+    """What three clients are given."""
+    outboxes: Any = {client: Recorder() for client in (1, 2, 3)}
+    delivery = Delivery(outboxes, set(on_frames))
+    for effect in effects:
+        (delivery.publish if isinstance(effect, Numbered) else delivery.tell)(effect)
+    delivery.flush()
+    delivery.flush()
+    return [outboxes[client].put_in for client in (1, 2, 3)]
+
+
+def test_events_for_the_same_clients_are_one_chunk_with_first_and_last_number():
+    """Those with numbers in another one, under the same numbers; the chunk is shared."""
+    one, two, three = delivered(Numbered(event(4), (1, 2), (3,)), Numbered(event(6), (1, 2), (3,)))
+    assert one == two == [(b'{"n":4}\n{"n":6}\n', 4, 6)]
+    assert one[0][0] is two[0][0]
+    assert three == [(b'{"n":4,"seq":4}\n{"n":6,"seq":6}\n', 4, 6)]
+
+
+def test_lines_and_events_are_never_joined():
+    """What has no number can't be read back; other clients, or other clients with numbers, begin a new chunk."""
+    one, two, three = delivered(
+        ToClients((1, 2), b"a"),
+        Numbered(event(1), (1, 2), ()),
+        Numbered(event(2), (1,), ()),
+        Numbered(event(3), (1,), (2,)),
+        ToClients((1,), b"b"),
+        ToClients((1,), b"c"),
+        Numbered(event(4), (), ()),
+        Numbered(event(5), (), (3,)),
+        ToClients((3,), b"d"),
+    )
+    assert one == [b"a\n", (b'{"n":1}\n', 1, 1), (b'{"n":2}\n', 2, 2), (b'{"n":3}\n', 3, 3), b"b\nc\n"]
+    assert two == [b"a\n", (b'{"n":1}\n', 1, 1), (b'{"n":3,"seq":3}\n', 3, 3)]
+    assert three == [(b'{"n":5,"seq":5}\n', 5, 5), b"d\n"]
+
+
+def test_events_of_an_ephemeral_thread_are_queued_as_bytes():
+    """They are on no disk, so they can't be read back when the memory has forgotten them."""
+    one, two, three = delivered(
+        Numbered(event(1, ephemeral=True), (1, 2), (3,)), Numbered(event(2, ephemeral=True), (1, 2), ())
+    )
+    assert one == two == [b'{"n":1}\n', b'{"n":2}\n']
+    assert three == [b'{"n":1,"seq":1}\n']
+
+
+def test_who_speaks_websocket_gets_frames_of_the_same():
+    """Framed once for all of them."""
+    one, two, three = delivered(Numbered(event(1), (1, 2), (3,)), on_frames=(2, 3))
+    assert one == [(b'{"n":1}\n', 1, 1)]
+    assert two == [(b'\x81\x07{"n":1}', 1, 1)]
+    assert three == [(b'\x81\x0f{"n":1,"seq":1}', 1, 1)]
