@@ -128,6 +128,25 @@ class Timeline:
         merged = heapq.merge(page.events, self._ephemeral.between(first, upto), key=_SEQ)
         return page_of(merged, upto, thread, max_bytes, max_events)
 
+    async def collect(
+        self, first: int, last: int, thread: str | None, *, max_bytes: int, max_events: int
+    ) -> list[Event]:
+        """As many events as the limits allow, one at least if there is one: of what can be read, without what can't."""
+        events: list[Event] = []
+        while first <= last and len(events) < max_events and max_bytes > 0:
+            page = await self.read(
+                first,
+                last,
+                thread=thread,
+                max_bytes=max_bytes,
+                max_events=max_events - len(events),
+                lenient=True,
+            )
+            events += page.events
+            max_bytes -= sum(len(event.line) for event in page.events)
+            first = page.next
+        return events
+
     def statistics(self) -> TimelineStatistics:
         """How it is."""
         size, status = self._archive.size(), self._status

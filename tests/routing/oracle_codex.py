@@ -426,7 +426,7 @@ class CodexSide:
             books.counts["resumed after a death"] += 1
             self._adopt()
             return
-        clients = books.wanting("warning", frozenset(view.followers))
+        clients = books.wanting("warning", books.threads.followers(view.id))
         if clients:
             books.expected.append(Expected(clients, check=_is_method("warning"), what="not resumed"))
         if b"no rollout found" in said.line:
