@@ -278,8 +278,7 @@ class CodexLife:
 
     def _keep_or_lose(self, thread: Thread) -> None:
         threads = self._state.threads
-        thread.attached = False
-        thread.releasing = False
+        thread.attached = thread.releasing = False
         if thread.subscribers and (thread.durable or thread.resuming):
             thread.resuming = True
             thread.usage_to = NOBODY

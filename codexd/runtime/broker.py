@@ -11,7 +11,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import NoReturn
@@ -19,7 +18,7 @@ from typing import NoReturn
 import trio
 
 from codexd.protocol import writer_lock
-from codexd.protocol.framing import MAX_MESSAGE_BYTES, TooLong
+from codexd.protocol.framing import TooLong
 from codexd.protocol.gates import Gates
 from codexd.routing.effects import (
     ClientId,
@@ -39,36 +38,18 @@ from codexd.routing.effects import (
 )
 from codexd.routing.router import Identity, Router
 from codexd.runtime.accept import accept_clients
-from codexd.runtime.budget import MAX_BUFFERED_BYTES, LineBudget
+from codexd.runtime.budget import LineBudget
 from codexd.runtime.delivery import Delivery
+from codexd.runtime.limits import Limits
 from codexd.runtime.lines import LINES
 from codexd.runtime.machine import Machine
-from codexd.runtime.outbox import MAX_OUTBOX_BYTES, SPILL_BYTES, Outbox
+from codexd.runtime.outbox import Outbox
 from codexd.runtime.peer import admitted
 from codexd.runtime.session import Session
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.timeline import Timeline
 
 logger = logging.getLogger(__name__)
-
-READ_BYTES = 8 * 1024 * 1024
-"""How much one answer of `codexd/events/read` holds at most, one large event apart."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What codexd allows, in bytes and seconds.
-
-    `max_buffered_bytes` is for the unfinished lines of all clients together. For each client: past `spill_bytes` events are
-    kept in the timeline alone, past `max_outbox_bytes` it is cut off.
-    `flush_seconds`: how long clients have at the end to read what is queued for them, after Codex has gone.
-    """
-
-    max_message_bytes: int = MAX_MESSAGE_BYTES
-    max_buffered_bytes: int = MAX_BUFFERED_BYTES
-    max_outbox_bytes: int = MAX_OUTBOX_BYTES
-    spill_bytes: int = SPILL_BYTES
-    flush_seconds: float = 1.0
 
 
 class Broker:
@@ -94,7 +75,7 @@ class Broker:
         self._sessions: dict[ClientId, Session] = {}
         self._outboxes: dict[ClientId, Outbox] = {}
         self._on_frames: set[ClientId] = set()
-        self._delivery = Delivery(self._outboxes, self._on_frames)
+        self._delivery = Delivery(self._outboxes, self._on_frames, self._read_events)
         timeline.in_use = self._oldest_needed
         self._client_ids = count(1)
         self._budget = LineBudget(limits.max_buffered_bytes)
@@ -220,8 +201,7 @@ class Broker:
             elif isinstance(effect, ToCodex):
                 to_codex.append(effect.line)
             elif isinstance(effect, ViewChanged | Replay | ReadEvents):
-                delivery.flush()
-                self._arrange(effect)
+                delivery.arrange(effect)
             else:
                 self._write(to_codex)
                 to_codex = []
@@ -230,21 +210,8 @@ class Broker:
         self._write(to_codex)
         self._look_ahead()
 
-    def _arrange(self, effect: ViewChanged | Replay | ReadEvents) -> None:
-        """What concerns one client's queue."""
-        outbox = self._outboxes[effect.client]
-        match effect:
-            case ViewChanged():
-                outbox.view = effect.view
-            case Replay():
-                outbox.replay(effect)
-            case ReadEvents():
-                outbox.do_later(partial(self._read_events, effect))
-
     async def _read_events(self, wanted: ReadEvents) -> None:
-        events = await self._timeline.collect(
-            wanted.after + 1, wanted.last, wanted.thread, max_bytes=READ_BYTES, max_events=wanted.limit
-        )
+        events = await self._timeline.collect(wanted.after + 1, wanted.last, wanted.thread, wanted.limit)
         self._carry_out(self._router.events_read(wanted.number, events, self._now()))
 
     def _write(self, lines: list[bytes]) -> None:

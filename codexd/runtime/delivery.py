@@ -1,8 +1,9 @@
 """Sending: what goes to the same clients in a burst is joined, and queued once for all who speak the same."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 
-from codexd.routing.effects import ClientId, Numbered, ToClients
+from codexd.routing.effects import ClientId, Numbered, ReadEvents, Replay, ToClients, ViewChanged
 from codexd.runtime.frames import FRAMES
 from codexd.runtime.lines import LINES
 from codexd.runtime.outbox import Outbox
@@ -12,11 +13,20 @@ NOBODY: tuple[ClientId, ...] = ()
 
 
 class Delivery:
-    """Takes effects in their order; `flush` queues what was taken. `on_frames`: the clients that speak WebSocket."""
+    """Takes effects in their order; `flush` queues what was taken.
 
-    def __init__(self, outboxes: Mapping[ClientId, Outbox], on_frames: set[ClientId]) -> None:
+    `on_frames`: the clients that speak WebSocket. `read` carries out a `ReadEvents` when its turn has come.
+    """
+
+    def __init__(
+        self,
+        outboxes: Mapping[ClientId, Outbox],
+        on_frames: set[ClientId],
+        read: Callable[[ReadEvents], Awaitable[None]],
+    ) -> None:
         self._outboxes = outboxes
         self._on_frames = on_frames
+        self._read = read
         self._clients = self._with_number = NOBODY
         self._lines: list[bytes] = []
         self._numbered: list[bytes] = []
@@ -48,6 +58,18 @@ class Delivery:
         self._lines.append(event.line)
         if effect.with_number:
             self._numbered.append(event.numbered())
+
+    def arrange(self, effect: ViewChanged | Replay | ReadEvents) -> None:
+        """What concerns one client's queue, behind all that was taken."""
+        self.flush()
+        outbox = self._outboxes[effect.client]
+        match effect:
+            case ViewChanged():
+                outbox.view = effect.view
+            case Replay():
+                outbox.replay(effect)
+            case ReadEvents():
+                outbox.do_later(partial(self._read, effect))
 
     def flush(self) -> None:
         """Queues what was taken."""

@@ -20,6 +20,8 @@ RING_BYTES = 8 * 1024 * 1024
 """How much of the newest is kept in memory."""
 BACKLOG_BYTES = 32 * 1024 * 1024
 """How much more is kept there until an archive that is behind has committed it."""
+COLLECTED_BYTES = 8 * 1024 * 1024
+"""How much is collected at once at most, one large event apart."""
 _MAX_LOST = 1000
 _SEQ = attrgetter("seq")
 
@@ -128,22 +130,16 @@ class Timeline:
         merged = heapq.merge(page.events, self._ephemeral.between(first, upto), key=_SEQ)
         return page_of(merged, upto, thread, max_bytes, max_events)
 
-    async def collect(
-        self, first: int, last: int, thread: str | None, *, max_bytes: int, max_events: int
-    ) -> list[Event]:
-        """As many events as the limits allow, one at least if there is one: of what can be read, without what can't."""
+    async def collect(self, first: int, last: int, thread: str | None, count: int) -> list[Event]:
+        """The oldest `count` of these events, or fewer when they are large: of what can be read, without what can't."""
         events: list[Event] = []
-        while first <= last and len(events) < max_events and max_bytes > 0:
+        left = COLLECTED_BYTES
+        while first <= last and len(events) < count and left > 0:
             page = await self.read(
-                first,
-                last,
-                thread=thread,
-                max_bytes=max_bytes,
-                max_events=max_events - len(events),
-                lenient=True,
+                first, last, thread=thread, max_bytes=left, max_events=count - len(events), lenient=True
             )
             events += page.events
-            max_bytes -= sum(len(event.line) for event in page.events)
+            left -= sum(len(event.line) for event in page.events)
             first = page.next
         return events
 

@@ -22,7 +22,8 @@ from codexd import __version__
 from codexd.protocol import messages
 from codexd.protocol.errors import Code, CodexdError
 from codexd.routing.router import Identity
-from codexd.runtime.broker import Broker, Limits
+from codexd.runtime.broker import Broker
+from codexd.runtime.limits import Limits
 from codexd.runtime.machine import ThisMachine
 from codexd.runtime.timeline import Timeline
 from codexd.runtime.transport import WEBSOCKET_BEGINNING

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from codexd.runtime import processes
-from codexd.runtime.broker import Limits
+from codexd.runtime.limits import Limits
 from tests.fakes import PATIENCE_SECONDS, FarEnd, fake_codex
 from tests.runtime.place import Place
 

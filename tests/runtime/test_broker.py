@@ -15,8 +15,9 @@ from websockets.frames import Close
 from codexd.routing.effects import Log, StartCodex, StopCodex, ToClients, ToCodex
 from codexd.routing.router import Identity
 from codexd.runtime.archive import NoArchive
-from codexd.runtime.broker import Broker, Limits
+from codexd.runtime.broker import Broker
 from codexd.runtime.codex import CodexUnavailable
+from codexd.runtime.limits import Limits
 from codexd.runtime.machine import ThisMachine
 from codexd.runtime.timeline import Timeline
 from tests.fakes import PATIENCE_SECONDS, FarWebSocket, fake_codex

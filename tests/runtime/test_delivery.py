@@ -27,10 +27,14 @@ def event(seq, *, ephemeral=False):
     return Event(seq, 0.0, "T", "m", b'{"n":%d}' % seq, ephemeral)
 
 
+async def read(wanted):
+    """Nothing is to be read here."""
+
+
 def delivered(*effects, on_frames=()):
     """What three clients are given."""
     outboxes: Any = {client: Recorder() for client in (1, 2, 3)}
-    delivery = Delivery(outboxes, set(on_frames))
+    delivery = Delivery(outboxes, set(on_frames), read)
     for effect in effects:
         (delivery.publish if isinstance(effect, Numbered) else delivery.tell)(effect)
     delivery.flush()

@@ -219,9 +219,10 @@ def test_sighup_opens_the_log_again(place: Place, heard: socket.socket) -> None:
 
 def test_sighup_before_ready_says_nothing_to_the_starter(place: Place, heard: socket.socket) -> None:
     """A reload is not READY: whoever waits for codexd to come up would be told too early."""
-    place.program("codex", f"{SAYS_ITS_VERSION}; exec sleep 1000")
+    place.program("codex", f"{SAYS_ITS_VERSION}; touch $HOME/begun; exec sleep 1000")
     process = place.start("run")
-    place.wait_until_listening(process)
+    while not (place.home / "begun").exists():
+        assert process.poll() is None
     process.send_signal(signal.SIGHUP)
     place.wait_for_line(process.stderr, "the log goes on")
     assert place.end(process) == 0

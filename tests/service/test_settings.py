@@ -6,7 +6,7 @@ import pytest
 
 from codexd.protocol import socket_path
 from codexd.runtime.archive_retention import Keep
-from codexd.runtime.broker import Limits
+from codexd.runtime.limits import Limits
 from codexd.service import settings
 from codexd.service.errors import UsageError
 from codexd.service.settings import Choice, load

@@ -35,8 +35,8 @@ FAULTS = {
     ),
     "a client that is cut off is not told why": (
         "outbox.py",
-        "        self.finish(\n            self.framing.too_slow(",
-        "        str(\n            self.framing.too_slow(",
+        "        self.finish(self.framing.too_slow(",
+        "        str(self.framing.too_slow(",
     ),
     "a client that is cut off has no time to read why": (
         "session.py",
@@ -45,13 +45,13 @@ FAULTS = {
     ),
     "an outbox has no end": (
         "outbox.py",
-        "        if queue.queued_bytes > self._limit:\n",
+        "        if self.queued_bytes > self._limit:\n",
         "        if False:\n",
     ),
     "an outbox is full too early": (
         "outbox.py",
-        "        if queue.queued_bytes > self._limit:\n",
-        "        if queue.queued_bytes > self._limit // 2:\n",
+        "        if self.queued_bytes > self._limit:\n",
+        "        if self.queued_bytes > self._limit // 2:\n",
     ),
     "the beginning of a frame is taken for its end": (
         "frames.py",
@@ -74,9 +74,9 @@ FAULTS = {
         "",
     ),
     "chunks of different recipients are joined": (
-        "broker.py",
-        "                if effect.clients is not recipients and effect.clients != recipients:\n",
-        "                if not recipients:\n",
+        "delivery.py",
+        "        if self._first or (clients is not self._clients and clients != self._clients):\n",
+        "        if not self._clients:\n",
     ),
     "what is for Codex overtakes": (
         "broker.py",
@@ -95,7 +95,7 @@ FAULTS = {
     ),
     "nobody is given time to read at the end": (
         "broker.py",
-        "                await self._flush()\n",
+        "            await self._flush()\n",
         "",
     ),
     "the last words of a Codex are not read": (

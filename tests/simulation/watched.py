@@ -1,14 +1,16 @@
 """The broker as it is, with every seam of the core watched: all that goes in and out is written into the books."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import trio
 
 from codexd.protocol.framing import TooLong
-from codexd.routing.effects import ClientId, Effect, Numbered, ToClients, ToCodex
+from codexd.routing.effects import ClientId, Effect, Numbered, Replay, ToClients, ToCodex
+from codexd.routing.events import Event
 from codexd.routing.router import Identity
 from codexd.runtime.archive import NoArchive
-from codexd.runtime.broker import Broker, Limits
+from codexd.runtime.broker import Broker
+from codexd.runtime.limits import Limits
 from codexd.runtime.session import Session
 from codexd.runtime.timeline import Timeline
 from tests.simulation.books import ClientBook, CodexBook, Wrong
@@ -30,6 +32,7 @@ class WatchedBroker(Broker):
         self._door = door
         self._max_outbox_bytes = limits.max_outbox_bytes
         self._largest = 0
+        self._events: list[Event] = []
         self.books: dict[ClientId, ClientBook] = {}
         self.codex: CodexBook | None = None
         self.flooded: Callable[[], None] | None = None
@@ -70,15 +73,10 @@ class WatchedBroker(Broker):
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         told = 0
         for effect in effects:
-            if isinstance(effect, ToClients):
-                for client in effect.clients:
-                    self.books[client].is_told(effect.line)
-                told += len(effect.line) + FRAME_BYTES
-            elif isinstance(effect, Numbered):
-                for client in effect.clients:
-                    self.books[client].is_told(effect.event.line)
-                told += len(effect.event.line) + FRAME_BYTES
-            elif isinstance(effect, ToCodex):
+            for client, line in self._told(effect):
+                self.books[client].is_told(line)
+                told += len(line) + FRAME_BYTES
+            if isinstance(effect, ToCodex):
                 if self.codex is None:
                     raise Wrong(f"there is no Codex to be told {effect.line!r:.200}")
                 self.codex.is_written(effect.line)
@@ -97,3 +95,20 @@ class WatchedBroker(Broker):
                 book.cut_at = trio.current_time()
                 if book.due_bytes <= self._max_outbox_bytes:
                     raise Wrong(f"{book.name} was cut off with no more than {book.due_bytes} bytes due")
+
+    def _told(self, effect: Effect) -> Iterator[tuple[ClientId, bytes]]:
+        """Who is to be sent what by an effect."""
+        match effect:
+            case ToClients():
+                yield from ((client, effect.line) for client in effect.clients)
+            case Numbered():
+                self._events.append(effect.event)
+                yield from ((client, effect.event.line) for client in effect.clients)
+                yield from ((client, effect.event.numbered()) for client in effect.with_number)
+            case Replay():
+                for event in self._events:
+                    line = effect.selection.line(event)
+                    if line is not None and effect.first <= event.seq <= effect.last:
+                        yield effect.client, line
+            case _:
+                pass

@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from codexd.routing.router import Identity
-from codexd.runtime.broker import Limits
+from codexd.runtime.limits import Limits
 from tests.simulation.books import Wrong
 from tests.simulation.clients import MAX_MESSAGE_BYTES, SimulatedClient
 from tests.simulation.codex import Disk, SimulatedCodex, weather
