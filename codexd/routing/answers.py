@@ -179,7 +179,7 @@ class Answers:
         thread.attached = True
         thread.ephemeral = described.ephemeral
         if described.ephemeral:
-            state.threads.mark_ephemeral(thread.id)
+            state.threads.ephemeral.add(thread.id)
         joins = client not in state.threads.recipients(thread.id)
         if call.method == "thread/start" or described.ephemeral:
             thread.started = Raw(bytes(answer.result))

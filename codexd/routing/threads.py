@@ -11,12 +11,11 @@ from msgspec import Raw, Struct, field
 
 from codexd.protocol.messages import Notification
 from codexd.routing.effects import ClientId
+from codexd.routing.remembered import Remembered
 from codexd.routing.requests import Call
 
 HELD_MESSAGES = 10_000
 """At most so many messages wait for the answer that names their thread's owner; beyond it the oldest thread's go."""
-REMEMBERED_THREADS = 10_000
-"""Of threads that are lost, or ephemeral, so many are remembered as such."""
 
 
 class Thread(Struct, eq=False):
@@ -55,7 +54,11 @@ NOBODY: ClientId = -1
 
 
 class Threads:
-    """The threads by id, and what arrived for threads that nobody is known to follow yet."""
+    """The threads by id, and what arrived for threads that nobody is known to follow yet.
+
+    `ephemeral`: those of which Codex has nothing on disk, loaded or not; codexd keeps nothing of them there. `changed`:
+    the clients that do not follow the same threads any more as when they were taken last.
+    """
 
     def __init__(self) -> None:
         self._threads: dict[str, Thread] = {}
@@ -67,8 +70,8 @@ class Threads:
         self._searched: set[str] = set()
         self._in_turn: set[str] = set()
         self._parked: dict[str, list[Call]] = {}
-        self._lost: dict[str, None] = {}
-        self._ephemeral: dict[str, None] = {}
+        self._lost = Remembered()
+        self.ephemeral = Remembered()
         self._with_parent: dict[str, None] = {}
         self.changed: dict[ClientId, None] = {}
 
@@ -85,7 +88,7 @@ class Threads:
 
     def open(self, thread: str, parent: str | None = None) -> Thread:
         """The thread, known from now on; `parent` as far as it is told."""
-        self._lost.pop(thread, None)
+        self._lost.discard(thread)
         opened = self._threads.setdefault(thread, Thread(thread))
         if parent is not None:
             opened.parent = parent
@@ -94,18 +97,8 @@ class Threads:
             self._note_change(self.recipients(thread))
         return opened
 
-    def mark_ephemeral(self, thread: str) -> None:
-        """Codex has nothing of this thread on disk, and codexd keeps nothing of it there."""
-        self._ephemeral[thread] = None
-        if len(self._ephemeral) > REMEMBERED_THREADS:
-            del self._ephemeral[next(iter(self._ephemeral))]
-
-    def is_ephemeral(self, thread: str) -> bool:
-        """Whether the thread is known as ephemeral, be it loaded or not."""
-        return thread in self._ephemeral
-
     def take_changed(self) -> list[ClientId]:
-        """The clients that do not follow the same threads any more as when this was asked last."""
+        """Takes those whose threads have changed."""
         changed, self.changed = list(self.changed), {}
         return changed
 
@@ -229,9 +222,7 @@ class Threads:
     def lose(self, thread: Thread) -> None:
         """No process will ever have this thread again: it had no first turn, or was ephemeral."""
         self.forget(thread)
-        self._lost[thread.id] = None
-        if len(self._lost) > REMEMBERED_THREADS:
-            del self._lost[next(iter(self._lost))]
+        self._lost.add(thread.id)
 
     def is_lost(self, thread: str) -> bool:
         """Whether the thread died with an earlier Codex."""

@@ -2,7 +2,6 @@
 
 import pytest
 
-from codexd.routing import threads as module
 from codexd.routing.threads import Thread, Threads
 from tests.routing.driver import call, notification
 
@@ -171,18 +170,6 @@ def test_a_lost_thread_is_known_as_lost_until_it_is_there_again() -> None:
     )  # fmt: skip
     threads.open("T")
     assert not threads.is_lost("T")
-
-
-def test_the_memory_of_lost_threads_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest is forgotten first."""
-    monkeypatch.setattr(module, "REMEMBERED_THREADS", 2)
-    threads = Threads()
-    for name in "ABC":
-        threads.lose(threads.open(name))
-    assert [threads.is_lost(name) for name in "ABC"] == [False, True, True]
-    for name in "ABC":
-        threads.mark_ephemeral(name)
-    assert [threads.is_ephemeral(name) for name in "ABC"] == [False, True, True]
 
 
 def test_parked_requests_come_back_in_order() -> None:
