@@ -2,6 +2,7 @@
 
 import pytest
 
+from codexd.routing import threads as module
 from codexd.routing.threads import Thread, Threads
 from tests.routing.driver import call, notification
 
