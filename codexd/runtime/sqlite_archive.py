@@ -68,6 +68,7 @@ class SqliteArchive:
         self._queued_bytes = 0
         self._refused: Span | None = None
         self._deleted: dict[str, int] = {}
+        self._deleted_in_file: dict[str, int] = {}
         self._changed: Callable[[Status], None] | None = None
         self._closed = trio.Event()
         self.first_seq = self._writer.first_seq
@@ -112,9 +113,14 @@ class SqliteArchive:
             except FAILURES as error:
                 self._reader.close()
                 raise self._failed(error) from error
-        if not self._deleted:
-            return page
-        return Page([event for event in page.events if not self._is_deleted(event)], page.next)
+            # Of a thread that was deleted since it looked there; only then may what has been committed be let go of.
+            events = (
+                [event for event in page.events if not self._is_deleted(event)]
+                if self._deleted
+                else page.events
+            )
+            self._let_go_of_deleted()
+        return Page(events, page.next)
 
     def size(self) -> Size:
         """See `Archive.size`."""
@@ -158,14 +164,21 @@ class SqliteArchive:
             self._writer.items.put(self._refused)
             self._refused = None
 
+    def _let_go_of_deleted(self) -> None:
+        """A reader that begins now does not see any more what is deleted in the file."""
+        for thread, upto in self._deleted_in_file.items():
+            if self._deleted[thread] == upto:
+                del self._deleted[thread]
+        self._deleted_in_file.clear()
+
     def _is_deleted(self, event: Event) -> bool:
         return event.seq <= self._deleted.get(event.thread, 0)
 
     def _on_committed(self, reports: ArchiveReports, batch: Batch) -> None:
         self._queued_bytes -= batch.bytes
-        for thread, upto in batch.deleted.items():
-            if self._deleted[thread] == upto:
-                del self._deleted[thread]
+        self._deleted_in_file |= batch.deleted
+        if not self._reading.locked():
+            self._let_go_of_deleted()
         if batch.last:
             reports.committed(batch.last)
 
