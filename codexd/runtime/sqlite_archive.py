@@ -167,7 +167,7 @@ class SqliteArchive:
     def _let_go_of_deleted(self) -> None:
         """A reader that begins now does not see any more what is deleted in the file."""
         for thread, upto in self._deleted_in_file.items():
-            if self._deleted[thread] == upto:
+            if self._deleted.get(thread) == upto:
                 del self._deleted[thread]
         self._deleted_in_file.clear()
 

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from codexd.routing.events import Event, Gap
 from codexd.runtime import archive_file, archive_writer
+from codexd.runtime.archive import Page
 from codexd.runtime.archive_retention import Keep
 from codexd.runtime.archive_store import Store
 from codexd.runtime.ring import cost
@@ -98,6 +100,8 @@ async def test_a_killed_codexd(path: Path) -> None:
 STORM = """
 import sys, trio
 from pathlib import Path
+from typing import Any
+from codexd.runtime.archive import Page
 from codexd.runtime.archive_retention import Keep
 from codexd.runtime.sqlite_archive import SqliteArchive
 from codexd.runtime.timeline import Timeline
@@ -154,6 +158,44 @@ async def test_a_deleted_thread(path: Path) -> None:
 def is_in_a_file(text: bytes, path: Path) -> bool:
     """Whether the text stands anywhere in the files of the timeline."""
     return any(text in file.read_bytes() for file in path.parent.iterdir())
+
+
+async def test_a_thread_is_deleted_while_somebody_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looked before it was deleted and answers after does not give it away; deleted twice is deleted."""
+    async with living(path) as timeline:
+        append(timeline, 100, "gone")
+        kept = append(timeline, 100, "kept")
+        await timeline.until_committed()
+        archive = timeline._archive
+        assert isinstance(archive, SqliteArchive)
+        has_looked, may_answer = trio.Event(), threading.Event()
+        look = archive._reader.read
+
+        def look_and_wait(*wanted: Any) -> Page:
+            page = look(*wanted)
+            trio.from_thread.run_sync(has_looked.set)
+            may_answer.wait()
+            return page
+
+        monkeypatch.setattr(archive._reader, "read", look_and_wait)
+        found: list[Event] = []
+
+        async def read() -> None:
+            found.extend(await everything(timeline, timeline.next_seq, kept[-1].seq))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            await has_looked.wait()
+            for _ in range(2):
+                timeline.forget_thread("gone")
+                append(timeline, 1)
+                await timeline.until_committed()
+                timeline.forget_thread("gone")
+            append(timeline, 1)
+            await timeline.until_committed()
+            may_answer.set()
+        assert found == kept
+        assert archive._deleted == {}
 
 
 async def test_a_thread_of_an_earlier_life_is_deleted(path: Path) -> None:
