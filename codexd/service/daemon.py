@@ -225,6 +225,7 @@ class Daemon:
             max_message_bytes=self._settings.max_message_bytes,
             max_buffered_bytes=self._settings.max_buffered_bytes,
             max_outbox_bytes=self._settings.max_outbox_bytes,
+            spill_bytes=self._settings.outbox_spill_bytes,
         )
 
     async def _announce(self, broker: Broker, identity: Identity) -> None:

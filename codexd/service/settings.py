@@ -45,6 +45,8 @@ class Settings(NamedTuple):
     codex_silence_seconds: float
     """After how long a Codex that says nothing, though it has something to do and is asked, counts as hung; 0: never."""
     max_message_bytes: int
+    outbox_spill_bytes: int
+    """Past it events are queued for a client on disk alone; past `max_outbox_bytes` it is cut off."""
     max_outbox_bytes: int
     max_buffered_bytes: int
     timeline: str
@@ -70,6 +72,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "thread_unload_delay_seconds": setting_kinds.seconds,
     "codex_silence_seconds": setting_kinds.seconds,
     "max_message_bytes": setting_kinds.size,
+    "outbox_spill_bytes": setting_kinds.size,
     "max_outbox_bytes": setting_kinds.size,
     "max_buffered_bytes": setting_kinds.size,
     "timeline": setting_kinds.timeline,
@@ -81,6 +84,7 @@ _VARIABLES = {"socket": "CODEXD_SOCKET", "codex": "CODEX_PATH", "codex_home": "C
 _PATHS = ("socket", "codex_home", "cwd", "log_dir")
 _SIZES = {
     "max_message_bytes": MAX_MESSAGE_BYTES,
+    "outbox_spill_bytes": 4 * 1024 * 1024,
     "max_outbox_bytes": 64 * 1024 * 1024,
     "max_buffered_bytes": 256 * 1024 * 1024,
     "timeline_bytes": 1024 * 1024 * 1024,

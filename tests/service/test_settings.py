@@ -37,6 +37,7 @@ def test_defaults(place: Place) -> None:
         thread_unload_delay_seconds=60.0,
         codex_silence_seconds=30.0,
         max_message_bytes=128 * 1024 * 1024,
+        outbox_spill_bytes=4 * 1024 * 1024,
         max_outbox_bytes=64 * 1024 * 1024,
         max_buffered_bytes=256 * 1024 * 1024,
         timeline="on",
@@ -52,7 +53,8 @@ def test_defaults(place: Place) -> None:
 def test_default_sizes_are_the_runtimes(place: Place) -> None:
     """The sizes that doctor shows are those that hold when nobody sets them."""
     loaded = load({}, place.environ)
-    assert Limits(loaded.max_message_bytes, loaded.max_buffered_bytes, loaded.max_outbox_bytes) == Limits()
+    allowed = (loaded.max_message_bytes, loaded.max_buffered_bytes, loaded.max_outbox_bytes)
+    assert Limits(*allowed, spill_bytes=loaded.outbox_spill_bytes) == Limits()
 
 
 def test_default_retention_is_the_runtimes(place: Place) -> None:
@@ -78,6 +80,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         codex_silence_seconds = 0.5
         control_socket = true
         max_message_bytes = 1000
+        outbox_spill_bytes = 1500
         max_outbox_bytes = 2000
         max_buffered_bytes = 3000
         timeline = "off"
@@ -100,6 +103,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         2.5,
         0.5,
         1000,
+        1500,
         2000,
         3000,
         "off",
