@@ -254,3 +254,12 @@ def test_a_thread_whose_last_request_is_resolved_may_go() -> None:
     assert driver.says(method="serverRequest/resolved", params={"threadId": "T", "requestId": 0}) == [
         codex(id=3, method="thread/unsubscribe", params={"threadId": "T"})
     ]
+
+
+def test_who_leaves_last_decides_for_those_who_would_not() -> None:
+    """Of a request without a thread: the one who stays has answered with an error, and nobody else is there to ask."""
+    driver = asking(subscribers=0, others=2)
+    driver.says(id=0, method="future/request", params={})
+    assert driver.sends(1, id=FIRST, error=UNKNOWN) == []
+    nobody = {"code": -32050, "message": "no client of codexd can answer future/request"}
+    assert driver.leaves(2) == [codex(error=nobody | {"data": {"reason": "noClient"}}, id=0)]
