@@ -35,15 +35,11 @@ class Reader:
         )
         events: list[Event] = []
         size = 0
-        # Closed in any case: an unfinished statement holds its snapshot, and with it the log.
-        try:
-            for row in rows:
-                size += len(row[4])
-                if events and (size > max_bytes or len(events) >= max_events):
-                    return Page(events, row[0])
-                events.append(Event(*row))
-        finally:
-            rows.close()
+        for row in rows:
+            size += len(row[4])
+            if events and (size > max_bytes or len(events) >= max_events):
+                return Page(events, row[0])
+            events.append(Event(*row))
         return Page(events, last + 1)
 
     def close(self) -> None:

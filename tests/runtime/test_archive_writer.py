@@ -12,7 +12,7 @@ from codexd.runtime import archive_file, archive_writer
 from codexd.runtime.archive import Span, Status
 from codexd.runtime.archive_reader import Reader
 from codexd.runtime.archive_retention import Keep
-from codexd.runtime.archive_store import BLOCK
+from codexd.runtime.archive_store import BLOCK, Store
 from codexd.runtime.archive_writer import BATCH_BYTES, BATCH_EVENTS, Batch, Close, Deletion, Used, Writer
 from tests.runtime.events import event, events
 
@@ -98,6 +98,22 @@ def test_everything_else_goes_with_the_events(path: Path) -> None:
     assert writer.status.history.lost == (Span(12, 14),)
     assert writer.size.events == 2
     run(writer)
+
+
+def test_the_log_is_emptied_of_a_deleted_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the begin of a life, when a thread has been erased, and at the end."""
+    emptied: list[bool] = []
+    empty_log = Store.empty_log
+
+    def note(store: Store) -> bool:
+        emptied.append(empty_log(store))
+        return emptied[-1]
+
+    monkeypatch.setattr(Store, "empty_log", note)
+    put = events(10**6, 10**6 + 4 * BATCH_EVENTS)
+    told = run(Writer(path, Keep(), 10**6), Deletion("gone", 5), *put)
+    assert len(told.batches) == 5
+    assert emptied == [True] * 3
 
 
 def test_numbers_are_reserved_before_the_last_block_is_used_up(path: Path) -> None:
