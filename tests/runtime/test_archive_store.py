@@ -89,6 +89,7 @@ def test_numbers_never_repeat(path: Path) -> None:
     store = begun(path, 1000)
     for seq in range(1000, 1000 + 3 * BLOCK, BLOCK // 2):
         write(store, event(seq))
+        assert store._numbers()["reserved"] > seq + BLOCK
         newest = seq
     with pytest.raises(sqlite3.IntegrityError):
         store.write([event(newest)], [], {}, newest + BLOCK)
