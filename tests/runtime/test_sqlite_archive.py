@@ -13,7 +13,7 @@ import trio
 
 from codexd.routing.events import Event, Gap
 from codexd.runtime import archive_file, archive_writer
-from codexd.runtime.archive import Page
+from codexd.runtime.archive import Page, Span
 from codexd.runtime.archive_retention import Keep
 from codexd.runtime.archive_store import Store
 from codexd.runtime.ring import cost
@@ -101,7 +101,7 @@ STORM = """
 import sys, trio
 from pathlib import Path
 from typing import Any
-from codexd.runtime.archive import Page
+from codexd.runtime.archive import Page, Span
 from codexd.runtime.archive_retention import Keep
 from codexd.runtime.sqlite_archive import SqliteArchive
 from codexd.runtime.timeline import Timeline
@@ -321,3 +321,16 @@ async def test_numbers_of_ephemeral_threads_are_reserved(path: Path) -> None:
     store = Store(path, 10**6)
     assert store.begin_life(1) > first + 60_000
     store.close()
+
+
+def test_what_was_refused_stands_where_it_is_missing(path: Path) -> None:
+    """Between what was taken before and after: a codexd that is killed then leaves it known, and no more than it."""
+    archive = SqliteArchive(path, Keep(), max_queued_bytes=cost(event(10**15)))
+    taken = [archive.put(event(seq)) for seq in (10**15, 10**15 + 1, 10**15 + 2)]
+    archive._queued_bytes = 0
+    taken.append(archive.put(event(10**15 + 3)))
+    assert taken == [True, False, False, True]
+    items = [archive._writer.items.get_nowait() for _ in range(3)]
+    assert items == [event(10**15), Span(10**15 + 1, 10**15 + 2), event(10**15 + 3)]
+    assert archive._writer._store is not None
+    archive._writer._store.close()
