@@ -40,7 +40,7 @@ class Decisions:
     def _publish_request(self, thread: str, pending: Pending) -> None:
         asked = pending.request
         said = {"id": pending.id, "threadId": thread, "method": asked.method, "params": asked.params}
-        self._publisher.publish(
+        self._state.received.seq = self._publisher.publish(
             thread, extension.SERVER_REQUEST, messages.notification(extension.SERVER_REQUEST, said)
         )
 
@@ -80,7 +80,7 @@ class Decisions:
             self._state.log("Codex resolved a request that it had not made")
             return
         line = messages.rewritten(notification, {"requestId": pending.id})
-        self._publisher.publish(said.thread_id, notification.method, line)
+        self._state.received.seq = self._publisher.publish(said.thread_id, notification.method, line)
         self._dispatch.unloading.release_if_deserted(said.thread_id)
 
     def find_parent(self, thread: str) -> None:

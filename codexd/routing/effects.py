@@ -68,6 +68,19 @@ class ToCodex(Struct, frozen=True):
     line: bytes
 
 
+class Observed(Struct, frozen=True):
+    """What Codex has sent, for the observability log; `at` in seconds since the epoch.
+
+    `seq`: the number that it was given, `None` when it was not numbered on the spot. `method`: what it answers, where
+    codexd has asked that.
+    """
+
+    line: bytes
+    at: float
+    seq: int | None = None
+    method: str | None = None
+
+
 class PauseReading(Struct, frozen=True):
     """Take nothing more from this client until `ResumeReading`: its own queue is full."""
 
@@ -111,6 +124,7 @@ Effect = (
     | ReadEvents
     | ForgetThread
     | ToCodex
+    | Observed
     | PauseReading
     | ResumeReading
     | StartCodex

@@ -7,9 +7,10 @@ from codexd.protocol.errors import ProtocolError
 from codexd.protocol.messages import Notification, Request
 from codexd.routing.answers import Answers
 from codexd.routing.decisions import Decisions
+from codexd.routing.effects import Observed
 from codexd.routing.lifecycle import State as LifeState
 from codexd.routing.notifications import Notifications
-from codexd.routing.state import State
+from codexd.routing.state import Received, State
 
 
 class FromCodex:
@@ -24,7 +25,16 @@ class FromCodex:
         self._answers = answers
 
     def receive(self, incarnation: int, line: bytes) -> None:
-        """One line of the present Codex. One that is no message is logged and skipped."""
+        """One line of the present Codex. One that is no message is logged and skipped; all can be observed."""
+        state = self._state
+        if not state.identity.is_observed:
+            self._take(incarnation, line)
+            return
+        received = state.received = Received(line)
+        self._take(incarnation, line)
+        state.want(Observed(line, state.now, received.seq, received.answers))
+
+    def _take(self, incarnation: int, line: bytes) -> None:
         life = self._state.life
         if not life.is_current(incarnation) or life.state is LifeState.DRAINING:
             return

@@ -29,6 +29,8 @@ class Publisher:
         is_ephemeral = thread in state.threads.ephemeral
         event = Event(state.following.next(), state.now, thread, method, line, is_ephemeral)
         state.want(Numbered(event, clients, state.clients.wanting(method, numbered)))
+        if line is state.received.line:
+            state.received.seq = event.seq
         return event.seq
 
     def _tell_of_views(self) -> None:

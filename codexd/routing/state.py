@@ -29,7 +29,7 @@ class Identity(Struct, frozen=True):
     """What the daemon says of itself, to Codex and in `codexd/status`. `started_at` in seconds since the epoch.
 
     `thread_unload_delay`: how many seconds a thread stays loaded that nobody follows. `codex_silence`: after how many
-    seconds a Codex that says nothing counts as hung.
+    seconds a Codex that says nothing counts as hung. `is_observed`: whether `Observed` is wanted for all that Codex sends.
     """
 
     pid: int
@@ -41,6 +41,18 @@ class Identity(Struct, frozen=True):
     request_attestation: bool = False
     thread_unload_delay: float = 60.0
     codex_silence: float = 30.0
+    is_observed: bool = False
+
+
+class Received(Struct):
+    """What was made of the message of Codex that is being received, for the observability log.
+
+    `seq`: its number, when it was given one on the spot. `answers`: the method of what it answers.
+    """
+
+    line: bytes = b""
+    seq: int | None = None
+    answers: str | None = None
 
 
 class State:
@@ -75,6 +87,7 @@ class State:
         self.gates: Gates | str | None = None
         self.startup: list[Notification] = []
         self.startup_is_complete = False
+        self.received = Received()
         self.now = identity.started_at
         self._effects: list[Effect] = []
 

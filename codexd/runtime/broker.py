@@ -26,6 +26,7 @@ from codexd.routing.effects import (
     ForgetThread,
     Log,
     Numbered,
+    Observed,
     PauseReading,
     ReadEvents,
     Replay,
@@ -38,6 +39,7 @@ from codexd.routing.effects import (
 )
 from codexd.routing.router import Identity, Router
 from codexd.runtime.accept import accept_clients
+from codexd.runtime.awaited import Awaited
 from codexd.runtime.budget import LineBudget
 from codexd.runtime.delivery import Delivery
 from codexd.runtime.limits import Limits
@@ -56,6 +58,7 @@ class Broker:
     """Serves clients on sockets with one Codex, which lives on this machine, and keeps what happens in the timeline.
 
     `clock` tells the time as seconds since the epoch; it is asked when `run` begins, trio's clock counts from there.
+    `observe` is given all that Codex sends, burst by burst, if the identity says that it is wanted.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class Broker:
         timeline: Timeline,
         limits: Limits,
         clock: Callable[[], float] = time.time,
+        observe: Callable[[Sequence[Observed]], None] = lambda burst: None,
     ) -> None:
         self._limits = limits
+        self._observe = observe
         writer_of = partial(writer_lock.holder, identity.codex_home)
         self._timeline = timeline
         self._router = Router(identity, self._outbox_bytes, writer_of, timeline)
@@ -83,7 +88,7 @@ class Broker:
         self._epoch = clock()
         self._alarm = trio.CancelScope()
         self._stopping = trio.Event()
-        self._awaited: list[tuple[Callable[[], bool], trio.Event]] = []
+        self._awaited = Awaited()
 
     async def run(
         self,
@@ -130,7 +135,7 @@ class Broker:
 
     async def wait_codex_settled(self) -> str | None:
         """Waits until Codex is ready (None), or until it is known why it is not (a sentence)."""
-        await self._wait_until(lambda: self._router.ready() or self._router.down_reason() is not None)
+        await self._awaited.wait_until(lambda: self._router.ready() or self._router.down_reason() is not None)
         return self._router.down_reason()
 
     def join(self, session: Session) -> None:
@@ -158,7 +163,7 @@ class Broker:
 
     async def wait_answered(self, client: ClientId) -> None:
         """Waits until no request of the client is open."""
-        await self._wait_until(lambda: self._router.in_flight(client) == 0)
+        await self._awaited.wait_until(lambda: self._router.in_flight(client) == 0)
 
     def leave(self, client: ClientId) -> None:
         """A client is gone."""
@@ -191,6 +196,7 @@ class Broker:
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         """Does what the core wants, in order for each client and for Codex."""
         to_codex: list[bytes] = []
+        observed: list[Observed] = []
         delivery = self._delivery
         for effect in effects:
             if isinstance(effect, Numbered):
@@ -198,6 +204,8 @@ class Broker:
                 delivery.publish(effect)
             elif isinstance(effect, ToClients):
                 delivery.tell(effect)
+            elif isinstance(effect, Observed):
+                observed.append(effect)
             elif isinstance(effect, ToCodex):
                 to_codex.append(effect.line)
             elif isinstance(effect, ViewChanged | Replay | ReadEvents):
@@ -208,6 +216,8 @@ class Broker:
                 self._do(effect)
         delivery.flush()
         self._write(to_codex)
+        if observed:
+            self._observe(observed)
         self._look_ahead()
 
     async def _read_events(self, wanted: ReadEvents) -> None:
@@ -235,9 +245,7 @@ class Broker:
 
     def _look_ahead(self) -> None:
         """After every change: who waited for it goes on, and the alarm is set anew."""
-        for condition, has_come in self._awaited:
-            if condition():
-                has_come.set()
+        self._awaited.look()
         deadline = self._router.deadline()
         at = math.inf if deadline is None else deadline - self._epoch
         if at != self._alarm.deadline:
@@ -250,15 +258,6 @@ class Broker:
                 self._look_ahead()
                 await trio.sleep_forever()
             self._carry_out(self._router.tick(self._now()))
-
-    async def _wait_until(self, condition: Callable[[], bool]) -> None:
-        waiting = (condition, trio.Event())
-        self._awaited.append(waiting)
-        try:
-            self._look_ahead()
-            await waiting[1].wait()
-        finally:
-            self._awaited.remove(waiting)
 
     async def _flush(self) -> None:
         for session in self._sessions.values():

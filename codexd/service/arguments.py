@@ -16,7 +16,7 @@ _WHICH = (
     ("--codex-home", "DIR", "the CODEX_HOME that it serves (else CODEX_HOME, the config file, ~/.codex)"),
     ("--config", "FILE", "the config file (else CODEXD_CONFIG, or config.toml in the config directory)"),
 )
-_LOG = (("--log-dir", "DIR", "where the log file is"),)
+_LOG = (("--log-dir", "DIR", "where the log files are"),)
 _HOW = (
     ("--codex", "PATH", "the Codex to run (else CODEX_PATH, the config file, PATH, openai-codex-cli-bin)"),
     ("--cwd", "DIR", "the working directory of Codex (default: the home directory)"),

@@ -25,6 +25,7 @@ from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker
 from codexd.runtime.limits import Limits
 from codexd.runtime.machine import ThisMachine
+from codexd.runtime.observability import ObservabilityLog
 from codexd.runtime.timeline import Timeline
 from codexd.runtime.transport import WEBSOCKET_BEGINNING
 from codexd.service import control_socket, locks, log_file, settings as settings_module, sockets
@@ -144,6 +145,9 @@ class Daemon:
         self._arguments = arguments
         self._log = log
         self._demo = demo
+        self._observability = ObservabilityLog(
+            log_file.observability_path_of(settings, os.environ), settings.log_content
+        )
         self._launcher = Launcher(settings, os.environ)
         self._ending = Ending(self._give_up)
         self._on_terminal = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
@@ -176,7 +180,9 @@ class Daemon:
             identity = self._identity(listeners[0].getsockname())
             archive = await trio.to_thread.run_sync(archive_of, self._settings, os.environ)
             timeline = Timeline(archive)
-            broker = Broker(identity, ThisMachine(self._launcher.launch), timeline, self._limits())
+            observe = stack.enter_context(self._observability).put
+            machine = ThisMachine(self._launcher.launch)
+            broker = Broker(identity, machine, timeline, self._limits(), observe=observe)
             async with trio.open_nursery() as serving:
                 await serving.start(broker.run, listeners)
                 self._ending.ask = lambda: self._stop(broker)
@@ -217,6 +223,7 @@ class Daemon:
             client_name=settings.client_name,
             request_attestation=settings.request_attestation,
             thread_unload_delay=settings.thread_unload_delay_seconds,
+            is_observed=True,
             codex_silence=settings.codex_silence_seconds,
         )
 
@@ -270,6 +277,7 @@ class Daemon:
             self._starter.tell_reloading()
         if self._log is not None:
             self._log.reopen()
+        self._observability.reopen()
         logger.info("the log goes on")
         if self._announced:
             self._starter.tell(READY="1")

@@ -276,3 +276,6 @@ def _log(instance: Instance) -> Iterator[Finding]:
     path = log_file.path_of(instance.settings, instance.environ)
     there = "" if path.exists() else " (not there yet: it is written when codexd runs detached)"
     yield Finding("log", OK, f"{path}{there}")
+    path = log_file.observability_path_of(instance.settings, instance.environ)
+    there = "" if path.exists() else " (not there yet: it is written when Codex says something)"
+    yield Finding("observability", OK, f"{path}{there}")

@@ -14,6 +14,8 @@ from codexd.service.settings import DEFAULT, Settings
 
 MAX_FILE_BYTES = 5 * 1024 * 1024
 OLD_FILES = 3
+CENTRALIZED = "~/centralized-logs/codex"
+"""Where some users collect what their programs say of Codex."""
 _WITH_TIME = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _SYSLOG = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
@@ -39,9 +41,26 @@ class JournalFormatter(logging.Formatter):
 
 def path_of(settings: Settings, environ: Mapping[str, str]) -> Path:
     """The log file of the codexd of these settings: `codexd.log`, for a CODEX_HOME of its own `codexd-HASH.log`."""
+    return settings.log_dir / f"codexd{_of_home(settings, environ)}.log"
+
+
+def observability_path_of(settings: Settings, environ: Mapping[str, str]) -> Path:
+    """The observability log, `sse_lines.jsonl` or `sse_lines-HASH.jsonl`: among the user's centralized logs, if there are any.
+
+    A directory that was asked for comes first.
+    """
+    directory = settings.log_dir
+    if settings.sources["log_dir"] == DEFAULT and os.path.isdir(
+        centralized := os.path.expanduser(CENTRALIZED)
+    ):
+        directory = Path(centralized)
+    return directory / f"sse_lines{_of_home(settings, environ)}.jsonl"
+
+
+def _of_home(settings: Settings, environ: Mapping[str, str]) -> str:
+    """What the names have for a CODEX_HOME of its own: two codexds do not write to one file."""
     home = settings.codex_home
-    own = "" if home == Path(socket_path.default_codex_home(environ)) else f"-{socket_path.home_hash(home)}"
-    return settings.log_dir / f"codexd{own}.log"
+    return "" if home == Path(socket_path.default_codex_home(environ)) else f"-{socket_path.home_hash(home)}"
 
 
 def configure(settings: Settings, environ: Mapping[str, str], detached: bool) -> LogFile | None:

@@ -54,6 +54,8 @@ class Settings(NamedTuple):
     timeline_days: float
     timeline_bytes: int
     log_level: str
+    log_content: bool
+    """Whether what Codex says stands in the observability log, too."""
     config_file: Path
     sources: Mapping[str, str]
     """For each setting: a flag, an environment variable, a file's path, or `default`."""
@@ -79,6 +81,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "timeline_days": setting_kinds.days,
     "timeline_bytes": setting_kinds.size,
     "log_level": setting_kinds.level,
+    "log_content": setting_kinds.truth,
 }
 _VARIABLES = {"socket": "CODEXD_SOCKET", "codex": "CODEX_PATH", "codex_home": "CODEX_HOME"}
 _PATHS = ("socket", "codex_home", "cwd", "log_dir")
@@ -157,6 +160,7 @@ def _defaults() -> dict[str, Any]:
         "timeline": "on",
         "timeline_days": 14.0,
         "log_level": "info",
+        "log_content": False,
     } | _SIZES
 
 

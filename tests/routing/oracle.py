@@ -14,6 +14,7 @@ from codexd.routing.effects import (
     ForgetThread,
     Log,
     Numbered,
+    Observed,
     PauseReading,
     ReadEvents,
     Replay,
@@ -32,6 +33,7 @@ from tests.routing.oracle_clients import ClientSide
 from tests.routing.oracle_codex import CodexSide
 from tests.routing.oracle_death import DeathSide
 from tests.routing.oracle_ends import EndsSide
+from tests.routing.oracle_observed import ObservedSide
 from tests.routing.oracle_requests import FULL, LOW, SLACK
 from tests.routing.oracle_silence import SilenceSide
 from tests.routing.oracle_written import WrittenSide
@@ -49,6 +51,7 @@ class Oracle:
         self.codex = CodexSide(self.books, self.asking, self.ends)
         self.death = DeathSide(self.books, self.asking)
         self.silence = SilenceSide(self.books, silence)
+        self.observed = ObservedSide()
         self._written = WrittenSide(self.books, self.ends)
 
     def judge(self, effect: Effect) -> Written | None:
@@ -57,7 +60,10 @@ class Oracle:
             case ToClients():
                 self._to_clients(effect)
             case Numbered():
+                self.observed.is_numbered(effect.event)
                 self._event(effect)
+            case Observed():
+                self.observed.judge(effect, self.books.now)
             case ToCodex():
                 return self._to_codex(effect.line)
             case PauseReading() | ResumeReading():
@@ -91,6 +97,7 @@ class Oracle:
         books.threads.mark_use(books.now)
         self._nobody_is_kept_waiting()
         self.silence.look()
+        self.observed.finished()
 
     def time_is(self, now: float) -> None:
         """Time has passed; what is in use was so until now."""

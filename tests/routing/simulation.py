@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
 
-from codexd.routing.effects import Effect, StartCodex, StopCodex, ToCodex
+from codexd.routing.effects import Effect, Observed, StartCodex, StopCodex, ToCodex
 from codexd.routing.router import Identity, Router
 from tests.routing.driver import Kept
 from tests.routing.oracle import Oracle
@@ -28,6 +28,11 @@ SILENCES = (0.0, 20.0, 30.0)
 SIGN = b'"thread/loaded/list"'
 LONGEST_CLOCK = 120.0
 """Of all that comes about by itself in time, nothing takes longer."""
+
+
+def _is_sign_of_life(effect: Effect) -> bool:
+    """Whether this comes about although nothing happens: Codex is asked whether it lives, and says so."""
+    return isinstance(effect, Observed) or (isinstance(effect, ToCodex) and SIGN in effect.line)
 
 
 class World:
@@ -57,6 +62,7 @@ class World:
             started_at=now,
             thread_unload_delay=unload_delay,
             codex_silence=self.silence,
+            is_observed=True,
         )
         self.router = Router(identity, lambda _: 0, lambda _: None, Kept())
         self.acts = ClientActions(self)
@@ -98,7 +104,7 @@ class World:
         self.oracle.time_is(self.now)
         effects = call()
         self.trace.append((what, about, effects))
-        if not all(isinstance(effect, ToCodex) and SIGN in effect.line for effect in effects):
+        if not all(map(_is_sign_of_life, effects)):
             self._busy_at = self.now
         for effect in effects:
             written = self.oracle.judge(effect)
@@ -207,6 +213,7 @@ class World:
         if not self.stopped and not self.oracle.books.condemned:
             self.oracle.silence.hears()
             self.oracle.codex.says(said)
+        self.oracle.observed.hears(said.line)
         self.input("codex", said, lambda: self.router.codex_receive(codex.incarnation, said.line, self.now))
 
     def _spawn(self, codex: SimulatedCodex) -> None:
@@ -287,6 +294,7 @@ class World:
         if self._late:
             old = self.rng.choice(self._late)
             line = b'{"method":"skills/changed","params":{}}'
+            self.oracle.observed.hears(line)
             self.input("late line", old, lambda: self.router.codex_receive(old, line, self.now))
             self.input("late exit", old, lambda: self.router.codex_exited(old, "late", self.now))
             self.input("late spawn", old, lambda: self.router.codex_spawned(old, 1, self.now))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from msgspec import structs
 
 from codexd.protocol.catalogue import (
     CAUSED_BY,
@@ -13,9 +14,9 @@ from codexd.protocol.catalogue import (
     HANDLE_OF_NOTIFICATION,
     USAGE,
 )
-from codexd.routing.effects import Log
+from codexd.routing.effects import Log, Numbered, Observed, ToClients
 from tests.protocol.strategies import ids, values
-from tests.routing.driver import Driver, to
+from tests.routing.driver import IDENTITY, Driver, line, to
 
 SPECIAL = sorted(
     {"turn/started", "turn/completed", "serverRequest/resolved", "remoteControl/status/changed", USAGE}
@@ -93,6 +94,60 @@ def test_a_notification_before_its_first_answer_is_served() -> None:
     assert driver.says(id=9, result={}) == []
     assert len(driver.greets(2)) == 0
     assert driver.router.ready()
+
+
+OBSERVED = structs.replace(IDENTITY, is_observed=True)
+
+
+def test_everything_is_observed_when_that_is_wanted() -> None:
+    """As the last that is done about it; of an answer it is known what was asked."""
+    driver = Driver(OBSERVED).ready()
+    client = driver.client()
+    driver.sends(client, id=1, method="x", params={})
+    skills, answer = line(method="skills/changed"), line(id=2, result={})
+    assert driver.says_bytes(skills) == [ToClients((client,), skills), Observed(skills, driver.now)]
+    assert driver.says_bytes(answer)[-1] == Observed(answer, driver.now, None, "x")
+    assert driver.says_bytes(skills)[-1] == Observed(skills, driver.now)
+
+
+def test_what_is_observed_has_the_number_that_it_was_given() -> None:
+    """A notification of a thread, a request, its resolution; not what is kept out of the timeline, or held back."""
+    driver = Driver(OBSERVED).ready()
+    driver.thread(driver.client())
+
+    def numbers(text: bytes) -> tuple[list[int], int | None]:
+        effects = driver.router.codex_receive(1, text, driver.now)
+        (seen,) = [effect for effect in effects if isinstance(effect, Observed)]
+        assert seen.line == text
+        return [effect.event.seq for effect in effects if isinstance(effect, Numbered)], seen.seq
+
+    of_thread = {"threadId": "T", "turnId": "u", "itemId": "i"}
+    (first,), seq = numbers(line(method="item/agentMessage/delta", params=of_thread))
+    assert seq == first
+    assert numbers(line(id=0, method="item/tool/requestUserInput", params=of_thread)) == (
+        [first + 1],
+        first + 1,
+    )
+    resolved = line(method="serverRequest/resolved", params={"threadId": "T", "requestId": 0})
+    assert numbers(resolved) == ([first + 2], first + 2)
+    assert numbers(line(method="rawResponseItem/completed", params=of_thread)) == ([], None)
+    assert numbers(line(method="skills/changed")) == ([], None)
+    assert numbers(line(method="item/agentMessage/delta", params={"threadId": "new"})) == ([], None)
+    assert numbers(line(method="item/agentMessage/delta", params=of_thread))[1] == first + 3
+
+
+def test_what_is_nobodys_is_observed_too() -> None:
+    """What is no message, what nobody asked for, what an earlier Codex says, or one that is to end."""
+    driver = Driver(OBSERVED).ready()
+    assert driver.says_bytes(b"panicked") == [Observed(b"panicked", driver.now)]
+    answer = line(id=99, result={})
+    assert driver.says_bytes(answer) == [Observed(answer, driver.now)]
+    driver.died_and_back()
+    driver.incarnation -= 1
+    assert driver.says_bytes(answer) == [Observed(answer, driver.now)]
+    driver.incarnation += 1
+    driver.stops()
+    assert driver.says_bytes(answer) == [Observed(answer, driver.now)]
 
 
 @given(st.lists(st.tuples(st.sampled_from(SPECIAL), values), max_size=4), st.lists(ids, max_size=3), values)

@@ -3,7 +3,9 @@
 import json
 import os
 import socket
+from collections.abc import Sequence
 
+from codexd.routing.effects import Observed
 from codexd.routing.router import Identity
 from codexd.runtime.archive import NoArchive
 from codexd.runtime.broker import Broker
@@ -25,8 +27,12 @@ class Place:
             codex_home="/home",
             started_at=1e9,
             codex_silence=codex_silence,
+            is_observed=True,
         )
-        self.broker = Broker(identity, ThisMachine(find), Timeline(NoArchive()), limits)
+        self.observed: list[Sequence[Observed]] = []
+        self.broker = Broker(
+            identity, ThisMachine(find), Timeline(NoArchive()), limits, observe=self.observed.append
+        )
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         self.listener.listen()

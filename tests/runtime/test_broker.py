@@ -44,6 +44,20 @@ async def test_two_clients_share_one_codex(serve):
     assert (status["clients"], status["codex"]["state"], status["codex"]["restarts"]) == (3, "ready", 0)
 
 
+async def test_what_codex_sends_is_observed(serve):
+    """Burst by burst, in order, and nobody else's lines."""
+    place = await serve()
+    client = await place.client()
+    pieces = [notification("a") + notification("b"), notification("c")]
+    await client.send(request(1, "fake/write", {"pieces": pieces}))
+    await client.request(2, "echo", {})
+    seen = [observed for burst in place.observed for observed in burst]
+    lines = [json.loads(observed.line) for observed in seen]
+    assert [line.get("method") for line in lines] == [None, "a", "b", "c", None]
+    assert [observed.method for observed in seen] == ["initialize", None, None, None, "echo"]
+    assert len(place.observed) < len(seen)
+
+
 async def test_client_that_leaves_is_forgotten(serve):
     """Its place is free, and the others go on."""
     place = await serve()

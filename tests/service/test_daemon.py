@@ -7,7 +7,10 @@ import pty
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -34,6 +37,32 @@ def heard(place: Place) -> Iterator[socket.socket]:
 def next_said(heard: socket.socket) -> dict[str, str]:
     """The next message to the starter."""
     return dict(line.split("=", 1) for line in heard.recv(65536).decode().split("\n"))
+
+
+def lines_in(path: Path) -> list[dict[str, Any]]:
+    """What an observability log says; nothing when it is not there yet."""
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Asks until it holds."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def ask_codex(place: Place, method: str, params: object, until: str | None = None) -> None:
+    """A client asks Codex, and waits for the answer, or for a message of this method."""
+    hello = {"id": 0, "method": "initialize", "params": {"clientInfo": {"name": "t", "version": "1"}}}
+    with place.connect() as connection, connection.makefile("rb") as said:
+        for message in (hello, {"id": 1, "method": method, "params": params}):
+            connection.sendall(json.dumps(message).encode() + b"\n")
+        for line in said:
+            message = json.loads(line)
+            if message.get("id") == 1 or (until is not None and message.get("method") == until):
+                return
+    raise AssertionError("codexd hung up")
 
 
 def nothing_is_left(place: Place) -> bool:
@@ -209,12 +238,42 @@ def test_sighup_opens_the_log_again(place: Place, heard: socket.socket) -> None:
     logs = place.root / "logs"
     process = place.start("run", "--log-dir", str(logs))
     next_said(heard)
+    wait_until(lambda: lines_in(logs / "sse_lines.jsonl") != [])
     (logs / "codexd.log").rename(logs / "moved")
+    (logs / "sse_lines.jsonl").rename(logs / "moved_lines")
     process.send_signal(signal.SIGHUP)
     assert next_said(heard)["RELOADING"] == "1"
     assert next_said(heard) == {"READY": "1"}
     assert "the log goes on" in (logs / "codexd.log").read_text()
+    ask_codex(place, "echo", {})
     assert place.end(process) == 0
+    assert [line["method"] for line in lines_in(logs / "moved_lines")] == ["initialize"]
+    assert [line["method"] for line in lines_in(logs / "sse_lines.jsonl")] == ["echo"]
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_what_codex_says_is_in_the_observability_log(
+    place: Place, heard: socket.socket, wanted: bool
+) -> None:
+    """Its content only when that is wanted, and then without secrets."""
+    place.codex()
+    config = place.root / "c.toml"
+    config.write_text(f"log_content = {json.dumps(wanted)}\n")
+    process = place.start("run", "--config", str(config))
+    next_said(heard)
+    asked = {"method": "x/ask", "params": {"why": "because", "password": "PLANTED"}}
+    ask_codex(place, "fake/ask", asked, until="x/ask")
+    assert place.end(process) == 0
+    path = place.log.with_name("sse_lines.jsonl")
+    assert [(line["kind"], line["method"]) for line in lines_in(path)] == [
+        ("response", "initialize"),
+        ("request", "x/ask"),
+    ]
+    assert lines_in(path)[1].get("params") == (
+        {"why": "because", "password": "[redacted]"} if wanted else None
+    )
+    assert b"PLANTED" not in path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_sighup_before_ready_says_nothing_to_the_starter(place: Place, heard: socket.socket) -> None:

@@ -38,6 +38,7 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
         "timeline_days": {"value": 14.0, "source": "default"},
         "timeline_bytes": {"value": 1073741824, "source": "default"},
         "log_level": {"value": "debug", "source": str(config)},
+        "log_content": {"value": False, "source": "default"},
     }
     assert report["version"] == "0.1.0"
     words = place.run("doctor", env=environ).stdout

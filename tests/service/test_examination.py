@@ -39,6 +39,7 @@ def test_a_machine_where_nothing_runs_yet(place: Place) -> None:
         "systemd": NOTE,
         "timeline": OK,
         "log": OK,
+        "observability": OK,
     }
     (codexd,) = findings(place, "codexd")
     assert codexd.remedy == "codexd start"
@@ -340,3 +341,12 @@ def test_a_timeline_that_is_off(place: Place) -> None:
     path.touch()
     (off,) = findings(place, "timeline", config=str(config))
     assert off.text == f"off: events are kept in memory only; {path} is left of a time when it was on"
+
+
+def test_the_observability_log(place: Place) -> None:
+    """The same for what Codex says."""
+    path = place.log.with_name("sse_lines.jsonl")
+    assert findings(place, "observability")[0].text.startswith(f"{path} (not there yet")
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert findings(place, "observability") == [Finding("observability", OK, str(path))]

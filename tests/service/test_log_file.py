@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
 from typing import TextIO
 
 import pytest
@@ -76,6 +77,21 @@ def test_another_codex_home_has_another_file(place: Place) -> None:
     settings = place.instance(codex_home=str(home)).settings
     hashed = socket_path.home_hash(home)
     assert log_file.path_of(settings, place.environ) == place.log.with_name(f"codexd-{hashed}.log")
+
+
+def test_the_observability_log_is_among_the_users_centralized_logs(place: Place) -> None:
+    """If there are any; --log-dir comes first, else it is beside the log, whose place never changes."""
+    settings = place.instance().settings
+    asked = place.instance(log_dir="/l").settings
+    own = place.instance(codex_home=str(place.home / "other")).settings
+    hashed = socket_path.home_hash(place.home / "other")
+    centralized = place.home / "centralized-logs" / "codex"
+    assert log_file.observability_path_of(settings, place.environ) == place.log.with_name("sse_lines.jsonl")
+    centralized.mkdir(parents=True)
+    assert log_file.observability_path_of(settings, place.environ) == centralized / "sse_lines.jsonl"
+    assert log_file.observability_path_of(own, place.environ) == centralized / f"sse_lines-{hashed}.jsonl"
+    assert log_file.observability_path_of(asked, place.environ) == Path("/l/sse_lines.jsonl")
+    assert log_file.path_of(settings, place.environ) == place.log
 
 
 def test_the_level_is_the_settings(place: Place) -> None:

@@ -44,6 +44,7 @@ def test_defaults(place: Place) -> None:
         timeline_days=14.0,
         timeline_bytes=1024 * 1024 * 1024,
         log_level="info",
+        log_content=False,
         config_file=place.root / "config" / "codexd" / "config.toml",
         sources=loaded.sources,
     )
@@ -87,6 +88,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         timeline_days = 1.5
         timeline_bytes = 4000
         log_level = "debug"
+        log_content = true
         """,
     )
     loaded = load({}, place.environ)
@@ -110,6 +112,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         1.5,
         4000,
         "debug",
+        True,
     )
     assert set(loaded.sources.values()) == {str(file)}
 
@@ -199,6 +202,7 @@ def test_another_codex_home_has_another_socket(place: Place) -> None:
         ("timeline_bytes = 0", "timeline_bytes is 0; it has to be a number of bytes above 0"),
         ("max_outbox_bytes = true", "max_outbox_bytes is True; it has to be a number of bytes above 0"),
         ('log_level = "loud"', "log_level is 'loud'; it has to be one of debug, info, warning, error"),
+        ("log_content = 1", "log_content is 1; it has to be true or false"),
         ('client_name = "ü"', "client_name is 'ü'; it has to be a name of printable ASCII characters"),
         ('client_name = " "', "client_name is ' '; it has to be a name of printable ASCII characters"),
         ("client_name = 7", "client_name is 7; it has to be a name of printable ASCII characters"),
