@@ -77,7 +77,9 @@ class WriteQueue:
 
         `end_of_begun` says where in a chunk the message ends that has begun before a place in it.
         """
-        begun = self._queue[0] if self._queue else b""
+        if not self._queue:
+            return
+        begun = self._queue[0]
         self._queue.clear()
         self.queued_bytes = 0
         if isinstance(begun, memoryview):

@@ -144,6 +144,19 @@ async def test_keeping_nothing_when_no_line_has_begun(connect):
     await queue.wait_empty()
 
 
+async def test_writer_that_waits_for_work_is_woken_after_there_was_nothing_to_keep(connect, nursery):
+    """Nothing was queued, so nothing is dropped; what is put then, and does not fit, is sent as soon as it does."""
+    ours, far = connect()
+    queue = WriteQueue(ours.fileno())
+    nursery.start_soon(queue.run)
+    await wait_all_tasks_blocked()
+    queue.keep_only_begun(LINES.end_of_begun)
+    queue.put(MEGABYTE + b"\n")
+    assert queue.queued_bytes > 0
+    assert await far.line() == MEGABYTE
+    nursery.cancel_scope.cancel()
+
+
 async def test_writer_that_woke_for_nothing_sends_nothing(connect, nursery):
     """When the queue is emptied while the writer waits for room, it goes back to sleep, and later chunks pass."""
     ours, far = connect()
