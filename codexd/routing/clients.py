@@ -71,19 +71,28 @@ class Clients:
     def remove(self, client: ClientId) -> Client:
         """The connection is gone."""
         gone = self._clients.pop(client)
-        for method in _unwanted_by(gone):
-            clients = self._unwanted.get(method, set())
-            clients.discard(client)
-            if not clients:
-                self._unwanted.pop(method, None)
+        self._forget_unwanted(gone)
         self._everyone = None
         return gone
 
     def ask_initialize(self, client: Client, request: Request, introduction: Introduction) -> None:
-        """Takes down what the client says of itself; it is answered when Codex's own answer is there."""
+        """Takes down what the client says of itself; it is answered when Codex's own answer is there.
+
+        What it does not want it does not want from now on: it may follow events, which needs no answer of Codex.
+        """
+        self._forget_unwanted(client)
         client.handshake = Handshake.ASKED
         client.initialize = request
         client.introduction = introduction
+        for method in _unwanted_by(client):
+            self._unwanted.setdefault(method, set()).add(client.id)
+
+    def _forget_unwanted(self, client: Client) -> None:
+        for method in _unwanted_by(client):
+            clients = self._unwanted.get(method, set())
+            clients.discard(client.id)
+            if not clients:
+                self._unwanted.pop(method, None)
 
     def finish_initialize(self, client: Client, codex_answer: Raw, incarnation: int) -> bytes:
         """The client's answer to `initialize`, made from Codex's own: its name and version stand in `userAgent`."""
@@ -92,8 +101,6 @@ class Clients:
         client.handshake = Handshake.DONE
         client.greeted_by = incarnation
         said = client.introduction
-        for method in _unwanted_by(client):
-            self._unwanted.setdefault(method, set()).add(client.id)
         self._everyone = None
         answer = _user_agent.decode(codex_answer)
         agent = answer.get("userAgent")
@@ -129,9 +136,9 @@ class Clients:
         return tuple(client for client in clients if client not in unwilling)
 
     def unwanted_by(self, client: ClientId) -> frozenset[str]:
-        """The notifications that this client is not sent, as things are."""
+        """The notifications that this client is not sent, as things are. Who has said nothing of itself may have all."""
         found = self._clients[client]
-        return _unwanted_by(found) if found.handshake is Handshake.DONE else frozenset()
+        return frozenset() if found.introduction.name is None else _unwanted_by(found)
 
     def knowing_codexd(self) -> tuple[ClientId, ...]:
         """The initialized clients that asked for codexd's own notifications."""

@@ -120,6 +120,7 @@ class FromClients:
             raise InvalidMessage(sentence, request.id)
         else:
             self._state.clients.ask_initialize(client, request, said)
+            self._state.following.change((client.id,))
             self._life.greet(client)
 
     def _hand_over(self, client: Client, request: Request) -> None:

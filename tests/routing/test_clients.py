@@ -146,11 +146,14 @@ def test_who_opted_out_of_a_notification_does_not_get_it() -> None:
     assert clients.wanting("b", others := (2, 3)) is others
 
 
-def test_opting_out_counts_from_the_answer_on() -> None:
-    """One that was refused has opted out of nothing."""
+def test_opting_out_counts_from_the_asking_on() -> None:
+    """A client may follow events before Codex has answered it. Of two introductions the last one counts."""
     clients = Clients()
     clients.add(client := Client(1, None, 0.0))
+    assert clients.unwanted_by(1) == frozenset()
     ask(clients, client, clientInfo=INFO, capabilities={"optOutNotificationMethods": ["a"]})
+    assert clients.wanting("a", (1,)) == ()
+    assert "a" in clients.unwanted_by(1)
     clients.refuse_initialize(client)
     ask(clients, client, clientInfo=INFO, capabilities={"optOutNotificationMethods": None})
     clients.finish_initialize(client, Raw(b"{}"), 1)
