@@ -27,7 +27,8 @@ EVENTS_READ = "codexd/events/read"
 `after`, of one thread or of all, oldest first, at most `limit` of them (default 1000), or fewer when they are large; `last`
 is the newest number that there is. There is more when `events` is not empty: ask again after its last number. `gap`: of these
 numbers some can't be had, because they are older than what is kept or were lost; what is kept of them is in `events`.
-`at`: seconds since the epoch."""
+`at`: seconds since the epoch. When the disk can't be read just now the answer is an error -32050, `data.reason`
+`historyUnreadable`: that is no gap, ask again."""
 EVENTS_FOLLOW = "codexd/events/follow"
 """`{threadId?, after}` → `{last, gap?}`; then every event after `after`, past and future, in order, each as the notification it
 was, with its number as the top-level member `seq` and, as far as it is history (up to `last`), its time as `at`. What the

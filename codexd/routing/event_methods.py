@@ -32,10 +32,15 @@ class EventMethods:
         number = state.reads.add(Read(client.id, request, wanted.after, last))
         state.want(ReadEvents(client.id, number, wanted.thread_id, wanted.after, last, wanted.limit))
 
-    def answer(self, number: int, events: Sequence[Event]) -> None:
-        """These events were read."""
+    def answer(self, number: int, events: Sequence[Event] | str) -> None:
+        """These events were read. A sentence: what is there can't be read just now; no gap, the client may ask again."""
         read = self._state.reads.take(number)
         if read is None:
+            return
+        if isinstance(events, str):
+            data = {"reason": "historyUnreadable", "safeToRetry": True}
+            message = f"the history can't be read: {events}"
+            self._state.refuse(read.client, read.request, Code.CODEX_UNAVAILABLE, message, data)
             return
         upto = events[-1].seq if events else read.last
         found = Events(

@@ -156,8 +156,11 @@ class Router:
         self._life.exited(incarnation, reason)
         return self._pumped()
 
-    def events_read(self, number: int, events: Sequence[Event], now: float) -> list[Effect]:
-        """What `ReadEvents` asked for under this number, oldest first; called once for each, if its client is there."""
+    def events_read(self, number: int, events: Sequence[Event] | str, now: float) -> list[Effect]:
+        """What `ReadEvents` asked for under this number, oldest first, or a sentence that says why it can't be read.
+
+        Called once for each, if its client is there.
+        """
         self._state.now = now
         self._events.answer(number, events)
         return self._state.take_effects()

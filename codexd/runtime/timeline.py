@@ -112,7 +112,8 @@ class Timeline:
         From memory where that has it all: then it does not wait.
 
         Raises:
-            HistoryLost: a part can't be read any more; with `lenient` what can be read is returned instead. Events of
+            HistoryLost: a part can't be read any more; with `lenient` what can be read is returned instead, and this is
+                raised only for what should be there (`gap` says nothing of it) and can't be read just now. Events of
                 ephemeral threads that have gone are no reason: what a client needs of them is sent as it comes.
         """
         memory = self._ring.floor
@@ -130,14 +131,20 @@ class Timeline:
         merged = heapq.merge(page.events, self._ephemeral.between(first, upto), key=_SEQ)
         return page_of(merged, upto, thread, max_bytes, max_events)
 
-    async def collect(self, first: int, last: int, thread: str | None, count: int) -> list[Event]:
-        """The oldest `count` of these events, or fewer when they are large: of what can be read, without what can't."""
+    async def collect(self, first: int, last: int, thread: str | None, count: int) -> list[Event] | str:
+        """The oldest `count` of these events, or fewer when they are large: of what is there, without what is in a gap.
+
+        A sentence when what is there can't be read just now.
+        """
         events: list[Event] = []
         left = COLLECTED_BYTES
         while first <= last and len(events) < count and left > 0:
-            page = await self.read(
-                first, last, thread=thread, max_bytes=left, max_events=count - len(events), lenient=True
-            )
+            try:
+                page = await self.read(
+                    first, last, thread=thread, max_bytes=left, max_events=count - len(events), lenient=True
+                )
+            except HistoryLost as why:
+                return str(why)
             events += page.events
             left -= sum(len(event.line) for event in page.events)
             first = page.next
@@ -212,14 +219,19 @@ class Timeline:
     async def _from_archive(
         self, first: int, last: int, thread: str | None, max_bytes: int, max_events: int, lenient: bool
     ) -> Page:
-        if self._history is None:
-            return Page([], last + 1)
-        try:
-            return await self._archive.read(first, last, thread, max_bytes, max_events)
-        except ArchiveFailed as failed:
-            if lenient:
-                return Page([], last + 1)
-            raise HistoryLost(str(failed)) from failed
+        """Everything that it has and is asked for, but for what is missing (`_missing`) when it is there."""
+        while self._history is not None:
+            committed = self._committed
+            try:
+                page = await self._archive.read(first, last, thread, max_bytes, max_events)
+            except ArchiveFailed as failed:
+                if lenient and self._history is None:
+                    break
+                raise HistoryLost(str(failed)) from failed
+            if committed >= last or committed == self._committed:
+                return page
+            # What was committed meanwhile is missing in the page, and nowhere else any more: it is read again.
+        return Page([], last + 1)
 
     def _note_lost(self, seq: int) -> None:
         """The archive did not take it: it will be gone when it leaves the memory."""

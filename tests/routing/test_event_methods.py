@@ -92,6 +92,32 @@ def test_who_has_left_is_not_answered() -> None:
     assert driver.router.events_read(1, driver.events, START) == []
 
 
+def test_history_that_can_not_be_read_just_now_is_no_gap() -> None:
+    """The asker is told why, and may ask again; somebody who has left is told nothing."""
+    driver = house()
+    for _ in range(2):
+        driver.sends(2, id=5, method="codexd/events/read", params={"after": 0})
+    data = {"reason": "historyUnreadable", "safeToRetry": True}
+    error = {"code": -32050, "message": "the history can't be read: a bad sector", "data": data}
+    assert driver.router.events_read(1, "a bad sector", START) == [to(2, error=error, id=5)]
+    assert driver.router.in_flight(2) == 1
+    driver.leaves(2)
+    assert driver.router.events_read(2, "a bad sector", START) == []
+
+
+def test_who_follows_before_codex_has_answered_it_does_not_get_what_it_does_not_want() -> None:
+    """What is sent behind an `initialize` counts as sent by an initialized client."""
+    driver = house()
+    driver.dies()
+    capabilities = {"experimentalApi": True, "optOutNotificationMethods": ["warning"]}
+    introduction = {"clientInfo": {"name": "test", "version": "1"}, "capabilities": capabilities}
+    driver.timeline.clear()
+    assert driver.sends(2, id=1, method="initialize", params=introduction) == []
+    driver.sends(2, id=2, method="codexd/events/follow", params={"after": 1})
+    last = driver.events[-1].seq
+    assert driver.timeline == [Replay(2, 2, last, History(None, frozenset({"warning"})))]
+
+
 def test_when_codexd_ends_who_waits_is_told() -> None:
     """And who asks afterwards, too."""
     driver = house()

@@ -1,5 +1,7 @@
 """An archive in memory that does what a test tells it, in place of one with a thread and a file."""
 
+from collections.abc import Callable
+
 import trio
 
 from codexd.routing.events import Event
@@ -7,8 +9,15 @@ from codexd.runtime.archive import ON, ArchiveFailed, ArchiveReports, History, P
 from codexd.runtime.timeline import page_of
 
 
+def _nothing() -> None:
+    return
+
+
 class ListArchive:
-    """Commits and fails when it is told to. `first_seq`: where the life begins."""
+    """Commits and fails when it is told to. `first_seq`: where the life begins.
+
+    `on_read` is called when it is read, `after_read` when what is read is known.
+    """
 
     def __init__(self, first_seq: int = 1, status: Status | None = None) -> None:
         self.first_seq = first_seq
@@ -19,6 +28,8 @@ class ListArchive:
         self.takes = True
         self.failure: str | None = None
         self.reads: list[tuple[int, int]] = []
+        self.on_read: Callable[[], None] = _nothing
+        self.after_read: Callable[[], None] = _nothing
         self._closed = trio.Event()
 
     def put(self, event: Event) -> bool:
@@ -43,11 +54,14 @@ class ListArchive:
 
     async def read(self, first: int, last: int, thread: str | None, max_bytes: int, max_events: int) -> Page:
         await trio.lowlevel.checkpoint()
+        self.on_read()
         if self.failure is not None:
             raise ArchiveFailed(self.failure)
         self.reads.append((first, last))
         found = (event for event in self.kept if first <= event.seq <= last)
-        return page_of(found, last, thread, max_bytes, max_events)
+        page = page_of(found, last, thread, max_bytes, max_events)
+        self.after_read()
+        return page
 
     def size(self) -> Size:
         return Size(7, len(self.kept))

@@ -295,15 +295,32 @@ async def test_an_archive_that_is_gone() -> None:
 
 
 async def test_an_archive_that_fails_to_read() -> None:
-    """Who was told of every gap gets what there is; a span is lost, with the archive's reason."""
+    """What should be there is never left out without a word; when nothing is read any more, that is a gap."""
     archive = ListArchive()
     timeline = make(archive, ring=2)
     append(timeline, *events(1, 5))
     archive.commit(timeline)
     archive.failure = "a bad sector"
-    with pytest.raises(HistoryLost, match=r"^a bad sector$"):
-        await everything(timeline, 1, 5)
+    for lenient in (False, True):
+        with pytest.raises(HistoryLost, match=r"^a bad sector$"):
+            await everything(timeline, 1, 5, lenient=lenient)
+    assert await timeline.collect(1, 5, None, 1000) == "a bad sector"
+    assert timeline.gap(0, 5) is None
+    archive.on_read = lambda: timeline.changed(BROKEN)
     assert await everything(timeline, 1, 5, lenient=True) == events(4, 5)
+    assert timeline.gap(0, 5) == Gap(1, 3)
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+async def test_what_is_committed_while_it_is_read(lenient: bool) -> None:
+    """It was missing when the reading began and is not when it ends: it is not left out without a word."""
+    archive = ListArchive()
+    timeline = make(archive, ring=2, backlog=0)
+    append(timeline, *events(1, 5))
+    assert timeline.gap(0, 5) == Gap(1, 3)
+    archive.after_read = lambda: archive.commit(timeline)
+    assert await everything(timeline, 1, 5, lenient=lenient) == events(1, 5)
+    assert timeline.gap(0, 5) is None
 
 
 async def test_without_an_archive() -> None:
