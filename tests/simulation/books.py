@@ -5,13 +5,19 @@ Codex to core. What the core makes of them is judged elsewhere (`tests/walk.py`)
 check by itself are checked here once more, from what is on the wire alone.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from codexd.protocol.framing import TooLong
+from codexd.routing.events import Event
+
+_SEQ = attrgetter("seq")
 
 
 class Wrong(AssertionError):
@@ -26,6 +32,7 @@ class Envelope(Struct):
     params: Raw | UnsetType = UNSET
     result: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET
+    seq: int | UnsetType = UNSET
 
 
 _envelope = msgspec.json.Decoder(Envelope)
@@ -39,23 +46,69 @@ def read(line: bytes) -> Envelope | None:
         return None
 
 
+class Due(NamedTuple):
+    """A line that a client is to hear; `event`: the one that it is of. `is_optional`: it may be lost, and it was told so."""
+
+    line: bytes
+    event: Event | None = None
+    is_optional: bool = False
+
+
+class EventBook:
+    """All events of all lives, and what may have become of them. `faults`: why some may be lost."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        self.last = 0
+        self.deleted: set[str] = set()
+        self._events: list[Event] = []
+
+    def happens(self, event: Event) -> None:
+        """The core has numbered it."""
+        if event.seq <= self.last:
+            raise Wrong(f"number {event.seq} comes after {self.last}")
+        self.last = event.seq
+        self._events.append(event)
+
+    def fault(self, what: str) -> None:
+        """From now on some may be lost, for this reason."""
+        if what not in self.faults:
+            self.faults.append(what)
+
+    def between(self, first: int, last: int) -> list[Event]:
+        """Those with these numbers, in order."""
+        at = bisect_left(self._events, first, key=_SEQ)
+        return self._events[at : bisect_right(self._events, last, key=_SEQ)]
+
+    def must_be_there(self, event: Event) -> bool:
+        """Whether it can't be lost without a word."""
+        return event.thread not in self.deleted and not event.ephemeral
+
+
+def _for_no_reason(book: "ClientBook") -> None:
+    raise Wrong(f"{book.name} is cut off, and nobody knows it")
+
+
 class ClientBook:
     """One connection: what it has said, and what it is to hear.
 
-    `cut_at`: when codexd cut it off. `is_parted`: codexd has closed its WebSocket; what crosses the close is nobody's.
+    `cut_at`: when codexd cut it off; `judge_cut` notes that, and whether it had a reason. `is_parted`: codexd has closed its WebSocket; what crosses the close is nobody's.
+    `waits_for_disk`: at the end something has still to be read from the archive.
     `owed`: the ids of requests that reached the core and have no answer yet.
     """
 
-    def __init__(self, name: str, *, reads_at_once: bool) -> None:
+    def __init__(self, name: str, events: EventBook, *, reads_at_once: bool) -> None:
         self.name = name
+        self._events = events
         self.reads_at_once = reads_at_once
         self.said: deque[bytes] = deque()
-        self.due: deque[bytes] = deque()
-        self.due_bytes = 0
+        self.due: deque[Due] = deque()
+        self.due_bytes = self.plain_bytes = 0
         self.owed: set[bytes] = set()
         self.cut_at: float | None = None
         self.heard_last = False
-        self.is_parted = False
+        self.is_parted = self.waits_for_disk = False
+        self.judge_cut: Callable[[ClientBook], None] = _for_no_reason
 
     @property
     def was_cut(self) -> bool:
@@ -83,15 +136,42 @@ class ClientBook:
             ):
                 self._owes(bytes(envelope.id))
 
+    def is_cut_off(self) -> None:
+        """The client is told so."""
+        if not self.was_cut:
+            self.judge_cut(self)
+
     def _owes(self, raw_id: bytes) -> None:
         if not self.is_parted:
             self.owed.add(raw_id)
 
-    def is_told(self, line: bytes) -> None:
-        """The core wants the client to get this line."""
+    def is_told(self, *lines: Due) -> None:
+        """The core wants the client to get these lines."""
         if not (self.was_cut or self.is_parted):
-            self.due.append(line)
-            self.due_bytes += len(line) + 1
+            self.due += lines
+            for due in lines:
+                self._weigh(due, len(due.line) + 1)
+
+    def _weigh(self, due: Due, weight: int) -> None:
+        self.due_bytes += weight
+        if due.event is None or due.event.ephemeral:
+            self.plain_bytes += weight
+
+    def _take_due(self, line: bytes) -> bool:
+        """Whether this line is due now; what may be missing before it is missing."""
+        while self.due and self.due[0].line != line and self._may_be_missing(self.due[0]):
+            self._drop()
+        if not self.due or self.due[0].line != line:
+            return False
+        self._drop()
+        return True
+
+    def _drop(self) -> None:
+        due = self.due.popleft()
+        self._weigh(due, -len(due.line) - 1)
+
+    def _may_be_missing(self, due: Due) -> bool:
+        return due.is_optional or (due.event is not None and due.event.thread in self._events.deleted)
 
     def hears(self, line: bytes) -> Envelope:
         """The client has got this line; returns what it says."""
@@ -100,13 +180,12 @@ class ClientBook:
             raise Wrong(f"{self.name} got no message: {line!r:.200}")
         if self.heard_last:
             raise Wrong(f"{self.name} got something behind the last line: {line!r:.200}")
-        if self.due and self.due[0] == line:
-            self.due.popleft()
-            self.due_bytes -= len(line) + 1
-        elif self.was_cut and bytes(envelope.id or b"") == b"null" and b'"code":-32052' in line:
-            self.heard_last = True
-        else:
-            due = self.due[0] if self.due else None
+        is_last = bytes(envelope.id or b"") == b"null" and b'"code":-32052' in line
+        if is_last:
+            self.is_cut_off()
+        self.heard_last = is_last
+        if not is_last and not self._take_due(line):
+            due = self.due[0].line if self.due else None
             raise Wrong(f"{self.name} got {line!r:.200}, due was {due!r:.200}")
         if not isinstance(envelope.id, UnsetType) and isinstance(envelope.method, UnsetType):
             self._is_answered(bytes(envelope.id), line)
@@ -121,7 +200,12 @@ class ClientBook:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is under way in either direction."""
-        return not (self.said or self.due or self.owed)
+        return not (self.said or self.lacks_something)
+
+    @property
+    def lacks_something(self) -> bool:
+        """Whether something must still come."""
+        return bool(self.owed) or any(not self._may_be_missing(due) for due in self.due)
 
     def __str__(self) -> str:
         return (

@@ -6,18 +6,19 @@ from random import Random
 from typing import Protocol
 
 import trio
-from msgspec import UnsetType
+from msgspec import Raw, UnsetType
 from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
 from codexd.protocol.framing import LineSplitter
+from codexd.runtime.frames import TRY_AGAIN_LATER
 from codexd.runtime.outbox import END_GRACE_SECONDS
 from codexd.runtime.session import LINGER_SECONDS
-from tests.simulation.books import ClientBook, Envelope, Wrong
+from tests.simulation.books import ClientBook, Envelope, EventBook, Wrong
 from tests.simulation.frames import REQUEST, Frames, frame
 
 MAX_MESSAGE_BYTES = 20_000
-UNWANTED = "skills/changed"
-_MESSAGE_TOO_BIG = 1009
+UNWANTED = ("skills/changed", "item/started")
+FOR_ALL = ("thread/closed", "thread/deleted", "thread/status/changed")
 _GARBAGE = (
     b"not json",
     b"[]",
@@ -33,6 +34,7 @@ class Surroundings(Protocol):
     """What a client knows of the world."""
 
     rng: Random
+    events: EventBook
     codexd_is_to_end: bool
 
     def threads(self) -> list[str]:
@@ -69,7 +71,7 @@ class SimulatedClient:
         rng = world.rng
         self.number = number
         self.reads = rng.choice(("eager", "eager", "eager", "slow", "stalls", "never"))
-        self.book = ClientBook(f"client {number}", reads_at_once=self.reads == "eager")
+        self.book = ClientBook(f"client {number}", world.events, reads_at_once=self.reads == "eager")
         self.leaves = rng.choice(("stays", "stays", "stays", "closes", "half-closes", "in the middle"))
         self.on_frames = rng.random() < 0.3
         self.has_knocked = self.has_left = self.has_ended = False
@@ -89,6 +91,7 @@ class SimulatedClient:
         self._resumed: set[str] = set()
         self._counts: dict[str, int] = {}
         self._asked: list[bytes] = []
+        self._follows = False
         self._opts_out = rng.random() < 0.3
         self._scope = trio.CancelScope()
 
@@ -137,11 +140,12 @@ class SimulatedClient:
             await self._send(REQUEST)
         if self._rng.random() < 0.95:
             await self._say(*self._initialize())
+        else:
+            self._opts_out = False
         for _ in range(self._rng.choice((1, 4, 10, 25))):
             if self.has_ended:
                 return
-            burst = [self._something() for _ in range(self._rng.choice((1, 1, 1, 3, 12)))]
-            await self._say(*burst)
+            await self._say(*self._burst())
             await trio.sleep(self._rng.random() * self._pause)
         await self._leave()
 
@@ -161,12 +165,16 @@ class SimulatedClient:
         self._scope.cancel()
 
     def _initialize(self) -> tuple[bytes, ...]:
-        opted = b'["%b"]' % UNWANTED.encode() if self._opts_out else b"null"
+        opted = b'["%b","%b"]' % tuple(map(str.encode, UNWANTED)) if self._opts_out else b"null"
         codexd = self._rng.choice((b"", b',"codexd":{}', b',"codexd":{"seq":true}'))
         capabilities = b'{"experimentalApi":true,"optOutNotificationMethods":%b%b}' % (opted, codexd)
         info = b'{"name":"c%d","version":"1"}' % self.number
         line = self._request("initialize", b'{"clientInfo":%b,"capabilities":%b}' % (info, capabilities))
         return (line, b'{"method":"initialized"}') if self._rng.random() < 0.8 else (line,)
+
+    def _burst(self) -> list[bytes]:
+        """What it says at once."""
+        return [self._something() for _ in range(self._rng.choice((1, 1, 1, 3, 12)))]
 
     def _something(self) -> bytes:
         makers: tuple[tuple[float, Callable[[], bytes]], ...] = (
@@ -175,6 +183,9 @@ class SimulatedClient:
             (4, self._resume),
             (6, self._turn),
             (1, self._unsubscribe),
+            (0.3, self._delete),
+            (0.7, self._follow),
+            (0.7, self._read_events),
             (1, lambda: self._request("codexd/status", b"{}")),
             (1, lambda: self._request("never", b"{}") if self._rng.random() < 0.1 else self._echo()),
             (1, lambda: self._rng.choice(_GARBAGE)),
@@ -201,7 +212,8 @@ class SimulatedClient:
         return self._request(method, b'{"sender":%d,"s":%d,"x":"%b"}' % (self.number, self._next(), text))
 
     def _start(self) -> bytes:
-        return self._request("thread/start", b'{"sender":%d}' % self.number)
+        ephemeral = b"true" if self._rng.random() < 0.2 else b"false"
+        return self._request("thread/start", b'{"sender":%d,"ephemeral":%b}' % (self.number, ephemeral))
 
     def _thread(self) -> str:
         return self._rng.choice(self._world.threads())
@@ -220,7 +232,26 @@ class SimulatedClient:
     def _unsubscribe(self) -> bytes:
         return self._request("thread/unsubscribe", b'{"threadId":"%b"}' % self._thread().encode())
 
+    def _delete(self) -> bytes:
+        return self._request("thread/delete", b'{"threadId":"%b"}' % self._thread().encode())
+
+    def _follow(self) -> bytes:
+        self._follows = True
+        return self._request("codexd/events/follow", b"{%b}" % self._since())
+
+    def _read_events(self) -> bytes:
+        limit = self._rng.choice((1, 5, 1000))
+        return self._request("codexd/events/read", b'{%b,"limit":%d}' % (self._since(), limit))
+
+    def _since(self) -> bytes:
+        """Some number of the past, and a thread or none."""
+        after = self._rng.choice((0, max(0, self._world.events.last - self._rng.randrange(100))))
+        thread = b"" if self._rng.random() < 0.5 else b'"threadId":"%b",' % self._thread().encode()
+        return b'%b"after":%d' % (thread, after)
+
     def _too_long(self) -> bytes:
+        """On frames this ends the connection."""
+        self.has_left |= self.on_frames
         return self._request("echo", b'{"x":"%b"}' % (b"l" * MAX_MESSAGE_BYTES))
 
     def _decision(self) -> bytes:
@@ -272,7 +303,8 @@ class SimulatedClient:
         """The connection is over: for good reason only."""
         self._world.note(f"at the end: {self.book}")
         self.has_ended = True
-        self.has_left |= self._incoming.closed == _MESSAGE_TOO_BIG
+        if self._incoming.closed == TRY_AGAIN_LATER:
+            self.book.is_cut_off()
         if not self._world.codexd_is_to_end:
             self._is_for_good_reason(trio.current_time())
         self._scope.cancel()
@@ -312,12 +344,14 @@ class SimulatedClient:
         elif not isinstance(said.id, UnsetType):
             self._asked.append(bytes(said.id))
         else:
-            self._hear_notification(said.method, bytes(said.params or b"{}"))
+            self._hear_notification(said)
 
     def _hear_answer(self, raw_id: bytes, said: Envelope) -> None:
         if raw_id == b"null":
             return
         method, params = self._sent.pop(raw_id)
+        if method in ("thread/resume", "codexd/events/follow"):
+            self._counts.clear()  # what is still open, or was asked for, comes once more
         if (
             method in ("echo", "slow")
             and not isinstance(said.result, UnsetType)
@@ -327,16 +361,20 @@ class SimulatedClient:
                 f"{self.book.name} asked {params!r:.100} and was answered {bytes(said.result)!r:.100}"
             )
 
-    def _hear_notification(self, method: str, params: bytes) -> None:
-        if method == UNWANTED and self._opts_out:
+    def _is_given(self, method: str, result: Raw) -> None:
+        """A request was answered well."""
+
+    def _hear_notification(self, said: Envelope) -> None:
+        method, params = str(said.method), bytes(said.params or b"{}")
+        if method in UNWANTED and self._opts_out:
             raise Wrong(f"{self.book.name} has opted out of {method}")
         head = b'{"threadId":"'
         if not params.startswith(head) or b'","n":' not in params:
             return
         thread, _, rest = params[len(head) :].partition(b'","n":')
         name, number = thread.decode(), int(rest[: len(rest) - len(rest.lstrip(b"0123456789"))])
-        is_for_all = method in ("thread/started", "thread/closed")
-        if not is_for_all and name not in self._resumed and self._world.starter(name) != self.number:
+        is_meant = method in FOR_ALL or name in self._resumed or self._world.starter(name) == self.number
+        if not is_meant and not self._follows:
             raise Wrong(f"{self.book.name} has nothing to do with {name}, and hears {method}")
         if number <= self._counts.get(name, 0):
             raise Wrong(f"{self.book.name} hears number {number} of {name} after {self._counts[name]}")

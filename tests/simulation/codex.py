@@ -55,6 +55,7 @@ class Thread(Struct, eq=False):
 
     id: str
     starter: int
+    is_ephemeral: bool = False
     is_durable: bool = False
     events: int = 0
     turns: int = 0
@@ -75,6 +76,7 @@ class _Params(Struct, rename="camel"):
     deltas: int = 0
     size: int = 0
     asks: bool = False
+    ephemeral: bool = False
 
 
 _params = msgspec.json.Decoder(_Params)
@@ -235,10 +237,10 @@ class SimulatedCodex:
         if method == "initialize":
             self._say(ANSWERED % (raw_id, INTRODUCED))
         elif method == "thread/start":
-            thread = Thread(f"t{len(self._disk.threads)}", params.sender)
+            thread = Thread(f"t{len(self._disk.threads)}", params.sender, params.ephemeral)
             self._disk.threads[thread.id] = thread
             self._say(ANSWERED % (raw_id, self._described(thread)))
-            self._of_thread(thread, "thread/started")
+            self._say(b'{"method":"thread/started","params":%b}' % self._described(thread))
         elif thread is not None:
             self._of_known(raw_id, method, thread, params)
         elif method == "never" and self._weather is not CALM:
@@ -253,6 +255,10 @@ class SimulatedCodex:
             thread.is_loaded = False
             self._say(ANSWERED % (raw_id, b'{"status":"unsubscribed"}'))
             self._of_thread(thread, "thread/closed")
+        elif method == "thread/delete" and thread.turn is None:
+            thread.is_loaded = thread.is_durable = False
+            self._say(ANSWERED % (raw_id, b"{}"))
+            self._of_thread(thread, "thread/deleted")
         elif method == "thread/resume" and not thread.is_durable:
             self._say(REFUSED % (raw_id, b"no rollout found for thread id " + thread.id.encode()))
         elif method in ("thread/resume", "thread/read"):
@@ -267,7 +273,7 @@ class SimulatedCodex:
         else:
             thread.turns += 1
             thread.turn = f"{thread.id}.{thread.turns}"
-            thread.is_durable = True
+            thread.is_durable = not thread.is_ephemeral
             self._say(
                 ANSWERED % (raw_id, b'{"turn":{"id":"%b","status":"inProgress"}}' % thread.turn.encode())
             )
@@ -276,22 +282,31 @@ class SimulatedCodex:
 
     def _described(self, thread: Thread) -> bytes:
         turns = b'{"id":"%b","status":"inProgress"}' % thread.turn.encode() if thread.turn else b""
-        return b'{"thread":{"id":"%b","turns":[%b]}}' % (thread.id.encode(), turns)
+        ephemeral = b"true" if thread.is_ephemeral else b"false"
+        return b'{"thread":{"id":"%b","ephemeral":%b,"turns":[%b]}}' % (thread.id.encode(), ephemeral, turns)
 
     async def _turn(self, thread: Thread, turn: str, params: _Params) -> None:
         raw = turn.encode()
+        self._of_thread(thread, "thread/status/changed", b',"status":{"type":"active"}')
         self._of_thread(thread, "turn/started", b',"turn":{"id":"%b","status":"inProgress"}' % raw)
-        self._of_thread(thread, "item/started", b',"turnId":"%b"' % raw)
-        for number in range(params.deltas):
-            text = b"x" * self._rng.randrange(params.size + 1)
-            self._of_thread(thread, "item/agentMessage/delta", b',"turnId":"%b","delta":"%b"' % (raw, text))
-            if number % 4 == 3:
-                await trio.sleep(self._rng.random() * self._weather.pause)
+        for item in range(self._rng.choice((1, 1, 3))):
+            await self._item(thread, raw, b"%b.%d" % (raw, item), params)
         if params.asks:
             await self._ask(thread, raw)
-        self._of_thread(thread, "item/completed", b',"turnId":"%b"' % raw)
         thread.turn = None
+        self._of_thread(thread, "thread/status/changed", b',"status":{"type":"idle"}')
         self._of_thread(thread, "turn/completed", b',"turn":{"id":"%b","status":"completed"}' % raw)
+
+    async def _item(self, thread: Thread, turn: bytes, item: bytes, params: _Params) -> None:
+        described = b',"turnId":"%b","item":{"id":"%b"}' % (turn, item)
+        self._of_thread(thread, "item/started", described)
+        for number in range(params.deltas):
+            text = b"x" * self._rng.randrange(params.size + 1)
+            said = b',"turnId":"%b","itemId":"%b","delta":"%b"' % (turn, item, text)
+            self._of_thread(thread, "item/agentMessage/delta", said)
+            if number % 4 == 3:
+                await trio.sleep(self._rng.random() * self._weather.pause)
+        self._of_thread(thread, "item/completed", described)
 
     async def _ask(self, thread: Thread, turn: bytes) -> None:
         number, self._asked = self._asked, self._asked + 1
@@ -340,7 +355,7 @@ class SimulatedCodex:
             try:
                 sent = os.write(self._stdout, data[at : at + size])
             except BlockingIOError:
-                await wait_writable(self._stdout)
+                await self._wait_for_room()
                 continue
             except OSError:  # codexd is gone, or it has closed this itself
                 await trio.sleep_forever()
@@ -351,3 +366,9 @@ class SimulatedCodex:
                 whole += 1
             if self._weather.pause and self._rng.random() < 0.3:
                 await trio.sleep(self._rng.random() * self._weather.pause / 10)
+
+    async def _wait_for_room(self) -> None:
+        try:
+            await wait_writable(self._stdout)
+        except trio.ClosedResourceError:  # by itself
+            await trio.sleep_forever()

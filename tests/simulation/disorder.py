@@ -5,15 +5,18 @@ import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import trio
 import trio._core._run as scheduler
 import trio.lowlevel
 
-from codexd.runtime import session
+from codexd.runtime import outbox, session
 from tests.simulation.books import Wrong
 
+PAGE_BYTES = 4000
+"""The largest page that is read back at once for a client, one large event apart."""
 _WAITS = ("wait_readable", "wait_writable", "checkpoint")
 
 
@@ -53,14 +56,22 @@ def _late(wait: Callable[..., Awaitable[Any]], rng: Random, chance: float) -> Ca
 
 
 @contextmanager
-def short_turns(rng: Random) -> Iterator[None]:
-    """Within it what takes hundreds of lines at once else may take a few only."""
-    before = session.LINES_PER_TURN
-    setattr(session, "LINES_PER_TURN", rng.choice((2, 5, before)))  # noqa: B010  # it is no variable elsewhere
+def small_measures(rng: Random) -> Iterator[None]:
+    """Within it what is done by the hundred and by the megabyte else is done in small: what is rare is common."""
+    wanted: tuple[tuple[ModuleType, str, tuple[int, ...]], ...] = (
+        (session, "LINES_PER_TURN", (2, 5, 256)),
+        (outbox, "PAGE_BYTES", (1, 1000, PAGE_BYTES)),
+        (outbox, "PAGE_EVENTS", (1, 3, 512)),
+        (outbox, "SPILL_CHUNKS", (2, 1024)),
+    )
+    before = [(module, name, getattr(module, name)) for module, name, _ in wanted]
+    for module, name, values in wanted:
+        setattr(module, name, rng.choice(values))
     try:
         yield
     finally:
-        setattr(session, "LINES_PER_TURN", before)  # noqa: B010
+        for module, name, value in before:
+            setattr(module, name, value)
 
 
 @contextmanager

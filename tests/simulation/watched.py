@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 import trio
 
 from codexd.protocol.framing import TooLong
-from codexd.routing.effects import ClientId, Effect, Numbered, Replay, ToClients, ToCodex
-from codexd.routing.events import Event
+from codexd.routing.effects import ClientId, Effect, ForgetThread, Numbered, Replay, ToClients, ToCodex
 from codexd.routing.router import Identity
-from codexd.runtime.archive import NoArchive
 from codexd.runtime.broker import Broker
 from codexd.runtime.limits import Limits
 from codexd.runtime.session import Session
 from codexd.runtime.timeline import Timeline
-from tests.simulation.books import ClientBook, CodexBook, Wrong
+from tests.simulation.archive import GONE
+from tests.simulation.books import ClientBook, CodexBook, Due, EventBook, Wrong
+from tests.simulation.disorder import PAGE_BYTES
 from tests.simulation.machine import Door, SimulatedMachine
 
 EPOCH = 1_800_000_000.0
@@ -24,15 +24,20 @@ FRAME_BYTES = 14
 class WatchedBroker(Broker):
     """`codex` is the book of the Codex that the core was told of; `flooded` is called while a client has to catch up."""
 
-    def __init__(self, identity: Identity, machine: SimulatedMachine, limits: Limits, door: Door) -> None:
-        super().__init__(
-            identity, machine, Timeline(NoArchive()), limits, lambda: EPOCH + trio.current_time()
-        )
+    def __init__(
+        self,
+        identity: Identity,
+        machine: SimulatedMachine,
+        timeline: Timeline,
+        limits: Limits,
+        door: Door,
+        events: EventBook,
+    ) -> None:
+        super().__init__(identity, machine, timeline, limits, lambda: EPOCH + trio.current_time())
+        self._events = events
         self._watched_machine = machine
         self._door = door
-        self._max_outbox_bytes = limits.max_outbox_bytes
-        self._largest = 0
-        self._events: list[Event] = []
+        self._largest = self._told = 0
         self.books: dict[ClientId, ClientBook] = {}
         self.codex: CodexBook | None = None
         self.flooded: Callable[[], None] | None = None
@@ -40,12 +45,19 @@ class WatchedBroker(Broker):
     def join(self, session: Session) -> None:
         """A client is there."""
         self.books[session.client] = self._door.behind[session._connection.fileno()].book
+        self.books[session.client].judge_cut = self._look_at_the_cut
         super().join(session)
 
     def receive(self, client: ClientId, lines: Sequence[bytes | TooLong]) -> None:
         """A burst from a client."""
         self.books[client].reaches_core(lines)
         super().receive(client, lines)
+
+    def leave(self, client: ClientId) -> None:
+        """A client is gone."""
+        if self._outboxes[client].statistics().is_cut:
+            self.books[client].is_cut_off()
+        super().leave(client)
 
     def codex_spawned(self, incarnation: int, pid: int) -> None:
         """Codex runs."""
@@ -68,47 +80,70 @@ class WatchedBroker(Broker):
     async def _flush(self) -> None:
         for client in self._on_frames:
             self.books[client].is_parted = True
+        self._look_who_waits_for_the_disk()
         await super()._flush()
+        self._look_who_waits_for_the_disk()
+
+    def _look_who_waits_for_the_disk(self) -> None:
+        for client, outbox in self._outboxes.items():
+            self.books[client].waits_for_disk |= bool(outbox._backlog)
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
-        told = 0
+        self._told = 0
         for effect in effects:
-            for client, line in self._told(effect):
-                self.books[client].is_told(line)
-                told += len(line) + FRAME_BYTES
-            if isinstance(effect, ToCodex):
+            if isinstance(effect, ToClients):
+                self._tell(effect.clients, Due(effect.line))
+            elif isinstance(effect, Numbered):
+                self._events.happens(effect.event)
+                self._tell(effect.clients, Due(effect.event.line, effect.event))
+                self._tell(effect.with_number, Due(effect.event.numbered(), effect.event))
+            elif isinstance(effect, Replay):
+                self.books[effect.client].is_told(*self._past(effect))
+            elif isinstance(effect, ForgetThread):
+                self._events.deleted.add(effect.thread)
+            elif isinstance(effect, ToCodex):
                 if self.codex is None:
                     raise Wrong(f"there is no Codex to be told {effect.line!r:.200}")
                 self.codex.is_written(effect.line)
-        self._largest = max(self._largest, told)
+        self._largest = max(self._largest, self._told)
         super()._carry_out(effects)
         self._look_at_outboxes()
 
-    def _look_at_outboxes(self) -> None:
-        for client, session in self._sessions.items():
-            book, outbox = self.books[client], session.outbox.statistics()
-            if outbox.queued_bytes and book.reads_at_once and self.flooded is not None:
-                self.flooded()
-            if outbox.queued_bytes > self._max_outbox_bytes + self._largest:
-                raise Wrong(f"{outbox.queued_bytes} bytes are queued for {book.name}")
-            if outbox.is_cut and not book.was_cut:
-                book.cut_at = trio.current_time()
-                if book.due_bytes <= self._max_outbox_bytes:
-                    raise Wrong(f"{book.name} was cut off with no more than {book.due_bytes} bytes due")
+    def _tell(self, clients: tuple[ClientId, ...], due: Due) -> None:
+        for client in clients:
+            self.books[client].is_told(due)
+        self._told += len(due.line) + FRAME_BYTES
 
-    def _told(self, effect: Effect) -> Iterator[tuple[ClientId, bytes]]:
-        """Who is to be sent what by an effect."""
-        match effect:
-            case ToClients():
-                yield from ((client, effect.line) for client in effect.clients)
-            case Numbered():
-                self._events.append(effect.event)
-                yield from ((client, effect.event.line) for client in effect.clients)
-                yield from ((client, effect.event.numbered()) for client in effect.with_number)
-            case Replay():
-                for event in self._events:
-                    line = effect.selection.line(event)
-                    if line is not None and effect.first <= event.seq <= effect.last:
-                        yield effect.client, line
-            case _:
-                pass
+    def _past(self, wanted: Replay) -> Iterator[Due]:
+        """What a stretch of the timeline holds; what is lost of it was told, or went with its thread."""
+        gap = wanted.gap
+        for event in self._events.between(wanted.first, wanted.last):
+            line = wanted.selection.line(event)
+            if line is not None:
+                is_told = gap is not None and gap.from_ <= event.seq <= gap.to
+                is_before_all = wanted.first == 1 and GONE in self._events.faults
+                yield Due(line, event, is_told or is_before_all or event.ephemeral)
+
+    def _look_at_outboxes(self) -> None:
+        self._look_at_the_memory()
+        for client, outbox in self._outboxes.items():
+            book, full = self.books[client], outbox.statistics()
+            if full.queued_bytes and book.reads_at_once and self.flooded is not None:
+                self.flooded()
+            if full.queued_bytes > self._limits.max_outbox_bytes + self._largest + PAGE_BYTES:
+                raise Wrong(f"{full.queued_bytes} bytes are queued for {book.name}")
+            if full.is_cut and not book.was_cut:
+                self._look_at_the_cut(book)
+
+    def _look_at_the_memory(self) -> None:
+        """What leaves it too early is lost, which is no mistake where there is so little of it."""
+        timeline = self._timeline
+        if timeline._ring.floor > timeline._committed + 1:
+            self._events.fault("the archive is too slow for so little memory")
+        if next(timeline._ephemeral.gone(None), None) is not None:
+            self._events.fault("there is too little memory for ephemeral threads")
+
+    def _look_at_the_cut(self, book: ClientBook) -> None:
+        book.cut_at = trio.current_time()
+        if book.due_bytes <= self._limits.max_outbox_bytes and not self._events.faults:
+            raise Wrong(f"{book.name} was cut off with no more than {book.due_bytes} bytes due")

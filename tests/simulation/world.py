@@ -14,10 +14,13 @@ from trio.testing import MockClock
 
 from codexd.routing.router import Identity
 from codexd.runtime.limits import Limits
-from tests.simulation.books import Wrong
+from codexd.runtime.timeline import Timeline
+from tests.simulation.archive import BLOCK, File, SimulatedArchive
+from tests.simulation.books import EventBook, Wrong
 from tests.simulation.clients import MAX_MESSAGE_BYTES, SimulatedClient
 from tests.simulation.codex import Disk, SimulatedCodex, weather
-from tests.simulation.disorder import late, log_is_judged, no_longer_than, same_every_time, short_turns
+from tests.simulation.disorder import late, log_is_judged, no_longer_than, same_every_time, small_measures
+from tests.simulation.followers import Diary, Follower
 from tests.simulation.machine import Door, SimulatedMachine
 from tests.simulation.watched import EPOCH, WatchedBroker
 
@@ -39,7 +42,12 @@ class World:
         self.codexd_is_to_end = False
         self._directory = directory
         self._disk = Disk()
+        self._file = File()
+        self.events = EventBook(self._file.faults)
+        threads = self.rng.choice(((), (), (None,), ("t0",), (None, "t1")))
+        self._diaries = [Diary(f"follower of {thread}", thread, self.events) for thread in threads]
         self._pause = self.rng.choice((0.001, 0.05, 2.0))
+        self._path = ""
         self._clients = 0
         self._lives = 0
 
@@ -67,7 +75,7 @@ class World:
         """One life of codexd, to its end."""
         self._lives += 1
         self.codexd_is_to_end = False
-        path = f"{self._directory}/{self._lives}"
+        self._path = path = f"{self._directory}/{self._lives}"
 
         def start(codex: SimulatedCodex) -> None:
             self.note(f"{codex.book.name} is spawned: {codex.life}")
@@ -75,29 +83,44 @@ class World:
 
         machine = SimulatedMachine(self.rng, self._disk, weather(self.rng), start, self.note)
         with Door(path, self.rng) as door:
-            broker = self._broker(machine, door)
-            codexd = Codexd(broker, door)
+            archive = SimulatedArchive(self._file, self.rng, self._first_number(), self.note)
+            broker = self._broker(machine, archive, door)
+            codexd = Codexd(broker, archive, door)
             await outside.start(codexd.run)
             visitors = [self._visitor(path) for _ in range(self.rng.choice((1, 2, 3, 5)))]
-            for visitor in visitors:
+            for visitor in tuple(visitors):
                 outside.start_soon(self._visit, visitor, door)
+            for diary in self._diaries:
+                outside.start_soon(self._follow, diary, visitors, door)
             ending = self.rng.choice(("settled", "settled", "in the middle", "in a flood", "killed"))
             with trio.CancelScope() as until_flood:
                 if ending == "in a flood":
                     broker.flooded = until_flood.cancel
                 await self._until_finished(visitors, self.rng.random() if ending == "in the middle" else 1.0)
             if ending == "settled":
-                await self._settle(machine, visitors)
+                await self._settle(machine, archive, visitors)
             self.note(f"codexd is to end: {ending}")
             self.codexd_is_to_end = True
             await codexd.end(killed=ending == "killed")
             door.close()
             if ending != "killed":
-                await self._look_at_the_last(visitors)
+                await self._look_at_the_last(archive, visitors)
 
-    def _broker(self, machine: SimulatedMachine, door: Door) -> WatchedBroker:
+    def _first_number(self) -> int:
+        """The clock, in microseconds; it may have been set back a little since the last life."""
+        back = self.rng.choice((0, 0, BLOCK // 2)) if self._file.reserved else 0
+        return int((EPOCH + trio.current_time()) * 1_000_000) - back
+
+    def _broker(self, machine: SimulatedMachine, archive: SimulatedArchive, door: Door) -> WatchedBroker:
         limits = Limits(
-            max_message_bytes=MAX_MESSAGE_BYTES, max_outbox_bytes=self.rng.choice((8_000, 40_000, 1 << 20))
+            max_message_bytes=MAX_MESSAGE_BYTES,
+            max_outbox_bytes=self.rng.choice((8_000, 40_000, 1 << 20)),
+            spill_bytes=self.rng.choice((500, 4_000, 1 << 20)),
+        )
+        timeline = Timeline(
+            archive,
+            ring_bytes=self.rng.choice((1, 3_000, 1 << 20)),
+            backlog_bytes=self.rng.choice((3_000, 1 << 20, 1 << 20)),
         )
         identity = Identity(
             pid=1,
@@ -107,7 +130,7 @@ class World:
             started_at=EPOCH + trio.current_time(),
             thread_unload_delay=self.rng.choice((0.0, 0.5, 60.0)),
         )
-        return WatchedBroker(identity, machine, limits, door)
+        return WatchedBroker(identity, machine, timeline, limits, door, self.events)
 
     def _visitor(self, path: str) -> SimulatedClient:
         self._clients += 1
@@ -123,6 +146,16 @@ class World:
         finally:
             visitor.close()
 
+    async def _follow(self, diary: Diary, visitors: list[SimulatedClient], door: Door) -> None:
+        """Comes again and again, each time from where it was."""
+        while not self.codexd_is_to_end:
+            self._clients += 1
+            follower = Follower(self._clients, self._path, self, self._pause, diary)
+            visitors.append(follower)
+            await self._visit(follower, door)
+            if self.rng.random() < 0.3:
+                return
+
     async def _until_finished(self, visitors: Sequence[SimulatedClient], part: float) -> None:
         """Until so much of them have done what they wanted, or it takes too long."""
         wanted = int(part * len(visitors))
@@ -131,18 +164,24 @@ class World:
                 lambda: sum(visitor.has_finished for visitor in visitors) >= wanted, self._pause / 10
             )
 
-    async def _settle(self, machine: SimulatedMachine, visitors: Sequence[SimulatedClient]) -> None:
+    async def _settle(
+        self, machine: SimulatedMachine, archive: SimulatedArchive, visitors: Sequence[SimulatedClient]
+    ) -> None:
         """The faults stop. Everything that is due must come, and nobody is thrown out."""
         self.note("the world calms down")
         machine.calm_down()
+        archive.calm_down()
         for visitor in visitors:
             visitor.hurry()
         with trio.move_on_after(PATIENCE_SECONDS):
             await _until(lambda: all(visitor.is_settled for visitor in visitors))
+            for visitor in visitors:
+                if isinstance(visitor, Follower):
+                    visitor.has_all(self.events.last)
             return
         raise Wrong("; ".join(str(v.book) for v in visitors if not v.is_settled))
 
-    async def _look_at_the_last(self, visitors: Sequence[SimulatedClient]) -> None:
+    async def _look_at_the_last(self, archive: SimulatedArchive, visitors: Sequence[SimulatedClient]) -> None:
         """codexd has ended in good order: who reads has been answered everything, and sees the end."""
         reading = [visitor for visitor in visitors if visitor.reads == "eager" and visitor.has_knocked]
         with trio.move_on_after(PATIENCE_SECONDS):
@@ -151,7 +190,8 @@ class World:
             book = visitor.book
             if not visitor.has_ended:
                 raise Wrong(f"{book.name} does not see the end")
-            if not (visitor.has_left or book.was_cut) and (book.due or book.owed):
+            is_late = book.waits_for_disk and not archive.reads_at_once
+            if not (visitor.has_left or book.was_cut or is_late) and book.lacks_something:
                 raise Wrong(f"codexd has ended, and has not answered all: {book}")
 
 
@@ -165,8 +205,8 @@ async def _until(condition: Callable[[], bool], pause: float = 0.01) -> None:
 class Codexd:
     """The one that is tried out."""
 
-    def __init__(self, broker: WatchedBroker, door: Door) -> None:
-        self._broker, self._door = broker, door
+    def __init__(self, broker: WatchedBroker, archive: SimulatedArchive, door: Door) -> None:
+        self._broker, self._archive, self._door = broker, archive, door
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
 
@@ -179,6 +219,7 @@ class Codexd:
     async def end(self, *, killed: bool) -> None:
         """Stops it, or just ends it."""
         if killed:
+            self._archive.kill()
             self._scope.cancel()
         else:
             self._broker.stop()
@@ -196,7 +237,7 @@ def simulate(seed: int) -> World:
         stack.enter_context(no_longer_than(REAL_SECONDS))
         stack.enter_context(log_is_judged())
         stack.enter_context(same_every_time(seed))
-        stack.enter_context(short_turns(world.rng))
+        stack.enter_context(small_measures(world.rng))
         stack.enter_context(late(world.rng, world.rng.choice((0.0, 0.0, 0.05, 0.5))))
         try:
             trio.run(world.run, clock=MockClock(autojump_threshold=0.0))
