@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from typing import Any
 
 from codexctl import session
 from codexctl.exits import Exit
@@ -37,7 +38,26 @@ def status(arguments: argparse.Namespace) -> Exit:
         f"{_counted(report['pendingApprovals'], 'approval')} waiting",
     ]
     print(", ".join(counts))
+    print(_timeline(report["timeline"], paint))
     return Exit.DONE
+
+
+def _timeline(timeline: dict[str, Any], paint: Paint) -> str:
+    """How the history of events is."""
+    on_disk = f"{_counted(timeline['events'], 'event')} on disk ({_size(timeline['bytes'])})"
+    parts = [on_disk] if timeline["state"] == "on" else []
+    parts += [f"{_size(timeline['memoryBytes'])} in memory", f"the last is {timeline['lastSeq']}"]
+    state = paint(timeline["state"], "green" if timeline["state"] == "on" else "yellow")
+    problem = f"\n{paint('  ' + exact(timeline['problem']), 'red')}" if timeline["problem"] else ""
+    return f"timeline {state}: {', '.join(parts)}{problem}"
+
+
+def _size(count: int) -> str:
+    """Bytes in the largest unit of which there is one."""
+    for unit, bytes_ in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= bytes_:
+            return f"{count / bytes_:.1f} {unit}"
+    return f"{count} B"
 
 
 def _counted(number: int, what: str) -> str:

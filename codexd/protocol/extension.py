@@ -6,9 +6,10 @@ state of Codex. Clients that do not ask for them never see them.
 
 STATUS = "codexd/status"
 """`{}` → `{codexd: {pid, version, startedAt, socket, codexHome}, codex: {pid, version, state, restarts, startedAt,
-reason, schemaProblem}, clients, threads, pendingApprovals, inFlight, queued}`; times in seconds since the epoch; what there is none of
-is null. `reason` says why there is no Codex, and the way out when it was left down; `schemaProblem`, why Codex's schema
-can't be had: experimental methods are then held back from nobody."""
+reason, schemaProblem}, clients, threads, pendingApprovals, inFlight, queued, timeline: {lastSeq, bytes, events, memoryBytes,
+state, problem}}`; times in seconds since the epoch; what there is none of is null. Of the timeline, `state` is `on`, `off` or
+`degraded`, and `problem` then says why and what to do; `bytes` and `events` are those on disk. Of Codex, `reason` says why there is none, and the way out when it was left down; `schemaProblem`, why
+its schema can't be had: experimental methods are then held back from nobody."""
 CLIENTS_LIST = "codexd/clients/list"
 """`{}` → `{clients: [{id, name, version, pid, connectedAt, threads, inFlight, outboxBytes, lagging}]}`; `name` and
 `version` are null until the client has initialized."""
@@ -30,10 +31,11 @@ numbers some can't be had, because they are older than what is kept or were lost
 `at`: seconds since the epoch. When the disk can't be read just now the answer is an error -32050, `data.reason`
 `historyUnreadable`: that is no gap, ask again."""
 EVENTS_FOLLOW = "codexd/events/follow"
-"""`{threadId?, after}` → `{last, gap?}`; then every event after `after`, past and future, in order, each as the notification it
+"""`{threadId?, after?}` → `{last, gap?}`; then every event after `after`, past and future, in order, each as the notification it
 was, with its number as the top-level member `seq` and, as far as it is history (up to `last`), its time as `at`. What the
 client was sent before this answer counts as not sent. From then on it is sent each event once, whether it follows the
-thread, is subscribed to it, or both. Holds until the connection ends. Of a request of Codex it gets `SERVER_REQUEST`."""
+thread, is subscribed to it, or both. Holds until the connection ends. Of a request of Codex it gets `SERVER_REQUEST`. Without `after`:
+from now on, and of a thread in the middle of a turn from the beginning of that turn."""
 SERVER_REQUEST = "codexd/serverRequest"
 """The event that Codex has asked something: `{id, threadId, method, params}`, with the `id` under which codexd asks clients.
 Its end is the event `serverRequest/resolved`. Only those who follow events are sent it."""

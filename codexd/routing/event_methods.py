@@ -57,17 +57,25 @@ class EventMethods:
         """Everything after a number: what has been is queued as a stretch of the timeline, what comes is sent as it comes."""
         state = self._state
         last = state.following.last
-        gap = self._gap(wanted.after, last)
+        after = self._now(wanted.thread_id) if wanted.after is None else wanted.after
+        gap = self._gap(after, last)
         state.tell((client.id,), messages.result(request.id, Following(last, gap)))
-        if wanted.after < last:
+        if after < last:
             history = History(wanted.thread_id, state.clients.unwanted_by(client.id))
-            state.want(Replay(client.id, wanted.after + 1, last, history, gap))
+            state.want(Replay(client.id, after + 1, last, history, gap))
         state.following.follow(client.id, wanted.thread_id)
 
     def refuse_all(self) -> None:
         """codexd ends."""
         for read in self._state.reads.take_all():
             self._state.refuse(read.client, read.request, Code.CODEX_UNAVAILABLE, *STOPPING)
+
+    def _now(self, thread_id: str | None) -> int:
+        """Where somebody begins who has no number yet: in front of the turn that runs, or behind all that was."""
+        thread = self._state.threads.get(thread_id)
+        if thread is None or thread.turn_seq is None:
+            return self._state.following.last
+        return thread.turn_seq - 1
 
     def _gap(self, after: int, upto: int) -> Gap | None:
         """What is missing between two numbers; a number that was never given is one of a history that is gone."""

@@ -132,7 +132,7 @@ class Events(Struct, omit_defaults=True):
 class FollowParams(Struct, rename="camel"):
     """The params of `codexd/events/follow`."""
 
-    after: Number
+    after: Number | None = None
     thread_id: str | None = None
 
 

@@ -193,6 +193,14 @@ def status(path: Path, codex_home: Path) -> Params:
         "pendingApprovals": 0,
         "inFlight": 0,
         "queued": 0,
+        "timeline": {
+            "lastSeq": 1795229617000123,
+            "bytes": 3_407_872,
+            "events": 123,
+            "memoryBytes": 2_560,
+            "state": "on",
+            "problem": None,
+        },
     }
 
 

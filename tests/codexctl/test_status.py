@@ -18,7 +18,10 @@ def test_status_for_people(codexd, codexctl, capsys):
     assert lines[0].endswith(f", at {codexd.path}")
     assert lines[1].startswith("Codex 0.163.0 ready, pid 12, up ")
     assert lines[1].endswith(", 0 restarts")
-    assert lines[2:] == ["1 client, 2 threads, 0 approvals waiting"]
+    assert lines[2:] == [
+        "1 client, 2 threads, 0 approvals waiting",
+        "timeline on: 123 events on disk (3.2 MiB), 2.5 KiB in memory, the last is 1795229617000123",
+    ]
     codexd.answers["codexd/status"]["codex"] |= {
         "state": "exited",
         "pid": None,
@@ -37,6 +40,24 @@ def test_status_for_people(codexd, codexctl, capsys):
         capsys.readouterr().out.splitlines()[2]
         == "  no\\x1b[2Jschema; experimental methods are not held back"
     )
+
+
+def test_a_timeline_that_is_not_well_is_shown(codexd, codexctl, capsys):
+    """What is on disk does not count then; why, and the way out, are codexd's words."""
+    timeline = codexd.answers["codexd/status"]["timeline"]
+    for changes, shown in (
+        (
+            {"state": "off", "events": 0, "bytes": 0, "memoryBytes": 12},
+            ["timeline off: 12 B in memory, the last is 7"],
+        ),
+        (
+            {"state": "degraded", "problem": "the disk is full\x1b[2J", "memoryBytes": 2 << 30},
+            ["timeline degraded: 2.0 GiB in memory, the last is 7", "  the disk is full\\x1b[2J"],
+        ),
+    ):
+        timeline |= changes | {"lastSeq": 7}
+        assert codexctl("status") == 0
+        assert capsys.readouterr().out.splitlines()[3:] == shown
 
 
 def test_nothing_is_started_to_be_looked_at(place, codexctl, capsys):

@@ -72,7 +72,7 @@ def test_what_is_missing_is_said_as_far_as_the_answer_goes() -> None:
         ("codexd/events/read", {"after": 0, "limit": 0}),
         ("codexd/events/read", {"after": 0, "limit": 10_001}),
         ("codexd/events/read", {"after": "0"}),
-        ("codexd/events/follow", {}),
+        ("codexd/events/follow", {"after": -1}),
         ("codexd/events/follow", {"after": 0, "threadId": 5}),
     ],
 )
@@ -169,6 +169,21 @@ def test_a_cursor_at_the_end_has_no_past() -> None:
     driver = house()
     driver.sends(2, id=5, method="codexd/events/follow", params={"after": 3})
     assert driver.timeline == []
+
+
+def test_who_has_no_number_yet_begins_with_the_turn_that_runs() -> None:
+    """Or now, where none does, and for all threads."""
+    driver = house()
+    for at, params in enumerate(({}, {"threadId": "T"}, {"threadId": "unknown"})):
+        assert driver.sends(2, id=at, method="codexd/events/follow", params=params) == [
+            to(2, id=at, result={"last": 3})
+        ]
+    assert driver.timeline == []
+    driver.says(method="turn/started", params={"threadId": "T", "turn": {"id": "u"}})
+    driver.says(method=DELTA, params={"threadId": "T"})
+    driver.connect()
+    driver.sends(3, id=5, method="codexd/events/follow", params={"threadId": "T"})
+    assert driver.timeline[-1] == Replay(3, 4, 5, History("T"))
 
 
 def test_a_follower_is_told_what_is_missing() -> None:
