@@ -29,7 +29,7 @@ class EventMethods:
         if state.life.stopping:
             state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *STOPPING)
             return
-        number = state.reads.add(Read(client.id, request, wanted.after, last))
+        number = state.reads.add(Read(client.id, request, wanted.thread_id, wanted.after, last))
         state.want(ReadEvents(client.id, number, wanted.thread_id, wanted.after, last, wanted.limit))
 
     def answer(self, number: int, events: Sequence[Event] | str) -> None:
@@ -49,7 +49,7 @@ class EventMethods:
                 for event in events
             ],
             last=self._state.following.last,
-            gap=self._gap(read.after, upto),
+            gap=self._gap(read.after, upto, read.thread),
         )
         self._state.tell((read.client,), messages.result(read.request.id, found))
 
@@ -58,7 +58,7 @@ class EventMethods:
         state = self._state
         last = state.following.last
         after = self._now(wanted.thread_id) if wanted.after is None else wanted.after
-        gap = self._gap(after, last)
+        gap = self._gap(after, last, wanted.thread_id)
         state.tell((client.id,), messages.result(request.id, Following(last, gap)))
         if after < last:
             history = History(wanted.thread_id, state.clients.unwanted_by(client.id))
@@ -77,8 +77,8 @@ class EventMethods:
             return self._state.following.last
         return thread.turn_seq - 1
 
-    def _gap(self, after: int, upto: int) -> Gap | None:
+    def _gap(self, after: int, upto: int, thread: str | None) -> Gap | None:
         """What is missing between two numbers; a number that was never given is one of a history that is gone."""
         if after > self._state.following.last:
             return Gap(self._state.following.last + 1, after)
-        return self._state.kept.gap(after, upto)
+        return self._state.kept.gap(after, upto, thread)

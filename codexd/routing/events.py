@@ -50,8 +50,8 @@ class Kept(Protocol):
     def next_seq(self) -> int:
         """The number from which on events are to be numbered, when codexd starts."""
 
-    def gap(self, after: int, upto: int) -> Gap | None:
-        """What can't be had any more of the events with numbers above `after`, up to `upto`."""
+    def gap(self, after: int, upto: int, thread: str | None) -> Gap | None:
+        """What can't be had any more of the events of a thread, or of all, with numbers above `after`, up to `upto`."""
 
     def statistics(self) -> "TimelineStatistics":
         """How it is."""

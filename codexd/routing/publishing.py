@@ -49,7 +49,7 @@ class Publisher:
     def _replay_open(self, thread: Thread, client: ClientId) -> None:
         state = self._state
         first, last = thread.turn_seq, state.following.last
-        if thread.turn is None or first is None or state.kept.gap(first - 1, last) is not None:
+        if thread.turn is None or first is None or state.kept.gap(first - 1, last, thread.id) is not None:
             return
         unwanted = state.clients.unwanted_by(client)
         state.want(Replay(client, first, last, OpenItems(thread.id, frozenset(thread.open_items), unwanted)))

@@ -13,6 +13,7 @@ class Read(Struct, frozen=True):
 
     client: ClientId
     request: Request
+    thread: str | None
     after: int
     last: int
 

@@ -48,8 +48,8 @@ class Past(Protocol):
     def keeps(self) -> bool:
         """Whether what was appended can be read back however late."""
 
-    def gap(self, after: int, upto: int) -> Gap | None:
-        """What can't be read any more of the events above `after`, up to `upto`."""
+    def gap(self, after: int, upto: int, thread: str | None) -> Gap | None:
+        """What can't be read any more of the events of a thread, or of all, above `after`, up to `upto`."""
 
     async def read(
         self,
@@ -225,7 +225,7 @@ class Outbox:
             return
         if self._backlog.first is not stretch:
             return
-        lost = self._past.gap(begin - 1, page.next - 1) if is_history else None
+        lost = self._past.gap(begin - 1, page.next - 1, selection.thread) if is_history else None
         if lost is not None and not _is_within(lost, stretch.told):
             self._cut(f"this client did not read in time, and the events {lost.from_} to {lost.to} are gone")
             return

@@ -123,7 +123,7 @@ class Kept:
         self.next_seq = 1
         self.missing: list[Gap] = []
 
-    def gap(self, after: int, upto: int) -> Gap | None:
+    def gap(self, after: int, upto: int, thread: str | None) -> Gap | None:
         """The first of them that touches these numbers."""
         return next((gap for gap in self.missing if gap.from_ <= upto and gap.to > after), None)
 

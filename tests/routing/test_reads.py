@@ -3,7 +3,7 @@
 from codexd.routing.reads import Read, Reads
 from tests.routing.driver import request
 
-FIRST, SECOND, THIRD = (Read(client, request(), 0, 9) for client in (1, 2, 1))
+FIRST, SECOND, THIRD = (Read(client, request(), None, 0, 9) for client in (1, 2, 1))
 
 
 def test_a_question_is_answered_once() -> None:
