@@ -118,7 +118,7 @@ def _end_all(find: Callable[[], Collection[_Process]]) -> int:
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue  # the next look tells whether it is still there
         time.sleep(_ROUND_SECONDS)
-        reap_adopted()
+    reap_adopted()  # not before the last look: one that ends between the two would stay a zombie
     if ended:
         logger.info("ended %d processes that Codex had left behind: %s", len(ended), sorted(ended))
     return len(ended)

@@ -251,16 +251,14 @@ class World:
         """The processes of this world that run, zombies not counted, those that outlived their parents too."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
+    def named(self, name: str) -> list[int]:
+        """The PIDs of this world's processes that go by this name."""
+        return [process.pid for process in self.living() if _told(process.name) == name]
+
     def codexes(self) -> list[int]:
         """The PIDs of this world's Codexes; a child that is about to become another program still looks like one."""
-        parents: dict[int, int] = {}
-        for process in self.living():
-            try:
-                if process.exe() == str(self.codex):
-                    parents[process.pid] = process.ppid()
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue  # it has just ended
-        return [pid for pid, parent in parents.items() if parent not in parents]
+        found = {process.pid: process for process in self.living() if _told(process.exe) == str(self.codex)}
+        return [pid for pid, process in found.items() if _told(process.ppid) not in {None, *found}]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
@@ -339,6 +337,14 @@ def a_world(codex: Path) -> Iterator[World]:
     finally:
         left = place.close()
     assert left == [], "processes outlived the end of their world"
+
+
+def _told(question: Callable[[], Any]) -> Any:
+    """What a process says of itself; None when it has just ended."""
+    try:
+        return question()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
 
 
 def _describe(process: psutil.Process) -> str:

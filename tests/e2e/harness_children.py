@@ -10,7 +10,7 @@ _UNCONFINED: dict[str, Any] = {"sandboxPolicy": {"type": "dangerFullAccess"}, "t
 
 def sleepers(world: World) -> list[int]:
     """The pids of the processes of this world that sleep."""
-    return [process.pid for process in world.living() if process.name() == "sleep"]
+    return world.named("sleep")
 
 
 def start_command(client: JsonLinesClient, id: str) -> None:

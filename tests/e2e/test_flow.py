@@ -66,7 +66,7 @@ def test_what_a_client_runs_ends_with_it(world: World) -> None:
     assert b.call("command/exec/terminate", {"processId": "p"}) == {}
     assert "result" in b.wait_response("run")
     a.close()
-    world.until(lambda: len([p for p in world.living() if p.name() == "sleep"]) == 1)
+    world.until(lambda: len(world.named("sleep")) == 1)
 
 
 def test_a_client_that_never_reads_is_cut_off_with_a_reason_and_delays_nobody(world: World) -> None:

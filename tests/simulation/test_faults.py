@@ -110,8 +110,8 @@ FAULTS = {
     ),
     "a Codex that will not end is waited for": (
         "codex.py",
-        "        self._process.kill()\n\n",
-        "\n",
+        '        logger.warning("Codex goes on after SIGTERM: SIGKILL")\n        self._process.kill()\n',
+        "",
     ),
     "a Codex that can't be heard goes on": (
         "codex.py",

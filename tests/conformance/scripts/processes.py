@@ -56,6 +56,7 @@ SCRIPTS = (
         Call("command/exec/resize", {"processId": "p1", "size": _SIZE}),
         Call("command/exec/write", {"processId": "p1", "closeStdin": True}),
         Join("cat"),
+        Call("command/exec", {"command": ["true"]}),  # Codex forgets the one before a moment after its answer
         Call("command/exec/write", {"processId": "p1", "closeStdin": True}),
         Call("command/exec/terminate", {"processId": "p1"}),
         Call("command/exec/resize", {"processId": "never", "size": _SIZE}),
