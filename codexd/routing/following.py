@@ -59,7 +59,8 @@ class Following:
         self._split.clear()
 
     def take_changed(self) -> list[ClientId]:
-        """Whose view the broker does not know."""
+        """Whose view the broker does not know. What was remembered of audiences goes with the old views."""
+        self._split.clear()
         changed, self.changed = list(self.changed), {}
         return changed
 

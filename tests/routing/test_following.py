@@ -26,7 +26,11 @@ def test_who_wants_numbers_gets_them_of_what_it_is_sent_anyhow() -> None:
     assert following.wants_numbers(2)
     assert following.audience("T", (1, 2)) == ((1,), (2,))
     assert following.audience("T", (1,)) == ((1,), ())
-    assert following.audience("T", (1, 2)) is following.audience("T", (1, 2))
+    found = following.audience("T", (1, 2))
+    assert following.audience("T", (1, 2)) is found
+    following.take_changed()
+    assert following.audience("T", (1, 2)) == found
+    assert following.audience("T", (1, 2)) is not found
 
 
 def test_a_follower_gets_each_event_once() -> None:
