@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from random import Random
 
+from tests.routing.sim_timeline import SimulatedTimeline
 from tests.routing.sim_words import Said, Wrong
 from tests.routing.simulation import World
 
@@ -19,11 +20,12 @@ EPOCH = 1_800_000_000.0
 
 
 class Walk:
-    """Many lives of codexd, one after the other. Ids under which clients were asked never repeat over all of them."""
+    """Many lives of codexd, one after the other. Ids under which clients were asked, and numbers of events, never repeat."""
 
     def __init__(self, seed: int) -> None:
         self._rng = Random(seed)
         self._used_ids: set[int] = set()
+        self._timeline = SimulatedTimeline()
         self._now = EPOCH
         self.steps = 0
         self.counts: Counter[str] = Counter()
@@ -33,16 +35,20 @@ class Walk:
         """Takes so many steps, or a few more."""
         while self.steps < steps:
             before = self.steps
-            self.world = world = World(self._rng.getrandbits(32), self._used_ids, self._now)
+            self.world = world = World(self._rng.getrandbits(32), self._used_ids, self._now, self._timeline)
             try:
                 life = LIFE if self._rng.random() < 0.95 else 10 * LIFE
                 world.run(min(self._rng.randrange(life // 2, life * 2), steps - before))
                 if self._rng.random() < 0.5:
                     world.settle()
-                world.stop()
+                if self._rng.random() < 0.5:
+                    world.stop()
+                else:
+                    world.be_killed()
             finally:
                 self.steps = before + world.steps
             self.counts += world.oracle.books.counts
+            self.counts["lines read back"] += world.outboxes.read_back
             self._now = world.now + self._rng.random()
 
     def trace(self) -> str:

@@ -85,6 +85,7 @@ class Answers:
         if code == Code.OVERLOADED and message == OVERLOADED_MESSAGE:
             self._state.flow.refused(number)
             self._state.origins.failed(call)
+            self._state.handles.failed(call)
         elif call.method == "thread/resume" and _CLOSING in message:
             self._state.flow.answered(number)
         elif self._sharing.can_attach(call, message):
@@ -150,6 +151,7 @@ class Answers:
         state = self._state
         assert call.owner is not None, "it has no purpose of codexd's"
         state.origins.failed(call)
+        state.handles.failed(call)
         if call.abandoned:
             return
         if self._is_codexds_own_affair(call, answer):
@@ -176,12 +178,12 @@ class Answers:
             state.log(f"the answer to {call.method} names no thread", logging.WARNING)
             state.tell(() if call.abandoned else (client,), line)
             return
+        heard = self._publisher.heard_by(client)
         thread = state.threads.open(described.id, described.parent_thread_id)
         thread.attached = True
         thread.ephemeral = described.ephemeral
         if described.ephemeral:
             state.threads.ephemeral.add(thread.id)
-        joins = client not in state.threads.recipients(thread.id)
         if call.method == "thread/start" or described.ephemeral:
             thread.started = Raw(bytes(answer.result))
         thread.durable |= call.method != "thread/start" and not described.ephemeral
@@ -196,8 +198,8 @@ class Answers:
         if call.method != "thread/start":
             thread.usage_to = client
         state.tell(() if call.abandoned else (client,), line)
-        if joins and not call.abandoned:
-            self._publisher.catch_up(thread, client)
+        if not call.abandoned:
+            self._publisher.catch_up(thread, client, heard)
         if call.method in RESUMING:
             state.server_requests.resumed(thread.id, client)
         self._asking.offer(thread.id)

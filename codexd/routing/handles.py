@@ -103,6 +103,14 @@ class Handles:
             if self._closing.get(key) is call:
                 del self._closing[key]
 
+    def failed(self, call: Call) -> None:
+        """Codex did not do it: what it was to close is open as it was, unless it was asked for that again."""
+        if call.owner is None or call.handle is None or call.method not in _CLOSES:
+            return
+        key = call.owner, _CLOSES[call.method], call.handle
+        if self._closing.get(key) is call:
+            del self._closing[key]
+
     def address(self, notification: Notification) -> tuple[ClientId, bytes] | None:
         """Whose handle a notification is about, and its line with the client's own word for it.
 

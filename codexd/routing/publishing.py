@@ -1,5 +1,7 @@
 """Events: each gets its number and goes to those it is meant for, now to who keeps up, later to who does not."""
 
+from msgspec import Struct
+
 from codexd.protocol import extension
 from codexd.protocol.catalogue import EVERYONE_ALTHOUGH_OF_A_THREAD, NEVER_KEPT
 from codexd.routing.effects import ClientId, Numbered, Replay, ViewChanged
@@ -8,6 +10,17 @@ from codexd.routing.state import State
 from codexd.routing.threads import Thread
 
 NOBODY: tuple[ClientId, ...] = ()
+
+
+class Heard(Struct, frozen=True):
+    """What a client was sent up to an event, the `last`: the events of some threads.
+
+    `has_all`: it lacks none, because it follows all events, or has its own cursor.
+    """
+
+    threads: frozenset[str]
+    last: int
+    has_all: bool
 
 
 class Publisher:
@@ -40,16 +53,28 @@ class Publisher:
             if client in state.clients:
                 state.want(ViewChanged(client, self._view(client)))
 
-    def catch_up(self, thread: Thread, client: ClientId) -> None:
-        """Somebody has joined in the middle of a turn: it is sent what is open, in the thread and its sub-agents'."""
-        if not self._state.following.wants_numbers(client):
-            for joined in self._state.threads.family(thread):
-                self._replay_open(joined, client)
+    def heard_by(self, client: ClientId) -> Heard:
+        """What the client is sent as things are."""
+        following = self._state.following
+        threads = self._state.threads.followed_by(client) | following.followed(client)
+        has_all = following.wants_numbers(client) or following.follows_all(client)
+        return Heard(threads, following.last, has_all)
 
-    def _replay_open(self, thread: Thread, client: ClientId) -> None:
-        state = self._state
-        first, last = thread.turn_seq, state.following.last
-        if thread.turn is None or first is None or state.kept.gap(first - 1, last, thread.id) is not None:
+    def catch_up(self, thread: Thread, client: ClientId, heard: Heard) -> None:
+        """Somebody has joined in the middle of a turn: it is sent what is open, in the thread and its sub-agents'.
+
+        `heard`: what it was sent before it joined. What has come since it was sent as a subscriber.
+        """
+        if not heard.has_all:
+            for joined in self._state.threads.family(thread):
+                if joined.id not in heard.threads:
+                    self._replay_open(joined, client, heard.last)
+
+    def _replay_open(self, thread: Thread, client: ClientId, last: int) -> None:
+        state, first = self._state, thread.turn_seq
+        if thread.turn is None or first is None or first > last:
+            return
+        if state.kept.gap(first - 1, last, thread.id) is not None:
             return
         unwanted = state.clients.unwanted_by(client)
         state.want(Replay(client, first, last, OpenItems(thread.id, frozenset(thread.open_items), unwanted)))

@@ -93,11 +93,12 @@ class Sharing:
             why = f"no rollout found for thread id {call.thread}"
             state.refuse(client, call.request, Code.INVALID_REQUEST, why)
             return
+        heard = self._publisher.heard_by(client)
         self._dispatch.unloading.follow(thread, client)
         thread.joined.add(client)
         assert call.instead_of is not None, "codexd has asked in its stead"
         state.tell((client,), messages.result(call.request.id, _resumed(thread, now, call.instead_of)))
-        self._publisher.catch_up(thread, client)
+        self._publisher.catch_up(thread, client, heard)
         self._publisher.publish(
             thread.id,
             "thread/goal/cleared",

@@ -33,22 +33,27 @@ from tests.routing.oracle_clients import ClientSide
 from tests.routing.oracle_codex import CodexSide
 from tests.routing.oracle_death import DeathSide
 from tests.routing.oracle_ends import EndsSide
+from tests.routing.oracle_events import EventsSide
 from tests.routing.oracle_observed import ObservedSide
 from tests.routing.oracle_requests import FULL, LOW, SLACK
 from tests.routing.oracle_silence import SilenceSide
 from tests.routing.oracle_written import WrittenSide
+from tests.routing.sim_timeline import SimulatedTimeline
 from tests.routing.sim_words import Envelope, Written, Wrong, read_envelope, read_object, written
 
 
 class Oracle:
     """One for each Router."""
 
-    def __init__(self, used_ids: set[int], unload_delay: float, silence: float) -> None:
-        self.books = Books(used_ids, unload_delay)
+    def __init__(
+        self, used_ids: set[int], unload_delay: float, silence: float, timeline: SimulatedTimeline
+    ) -> None:
+        self.books = Books(used_ids, unload_delay, timeline.next_seq - 1)
+        self.events = EventsSide(self.books, timeline)
         self.asking = AskingSide(self.books)
         self.clients = ClientSide(self.books, self.asking)
         self.ends = EndsSide(self.books)
-        self.codex = CodexSide(self.books, self.asking, self.ends)
+        self.codex = CodexSide(self.books, self.asking, self.ends, self.events)
         self.death = DeathSide(self.books, self.asking)
         self.silence = SilenceSide(self.books, silence)
         self.observed = ObservedSide()
@@ -58,10 +63,11 @@ class Oracle:
         """Raises `Wrong` for an effect that must not be; returns what was written to Codex, if it is that."""
         match effect:
             case ToClients():
-                self._to_clients(effect)
+                self._matches(effect.clients, effect.line, None)
             case Numbered():
                 self.observed.is_numbered(effect.event)
-                self._event(effect)
+                self.events.check_number(effect)
+                self._matches(effect.clients + effect.with_number, effect.event.line, effect.event.thread)
             case Observed():
                 self.observed.judge(effect, self.books.now)
             case ToCodex():
@@ -69,13 +75,12 @@ class Oracle:
             case PauseReading() | ResumeReading():
                 self._pause(effect.client, paused=isinstance(effect, PauseReading))
             case StartCodex():
-                self._order("start")
-                self._start()
-                if effect.incarnation != self.books.incarnation:
-                    raise Wrong(f"incarnation {effect.incarnation} is not the next one")
+                self._start(effect.incarnation)
             case StopCodex(at_once=at_once):
                 self._stop(at_once=at_once)
-            case ViewChanged() | Replay() | ReadEvents() | ForgetThread() | Log():
+            case Replay() | ReadEvents() | ForgetThread():
+                self.events.judge(effect)
+            case ViewChanged() | Log():
                 pass
         return None
 
@@ -89,6 +94,8 @@ class Oracle:
             raise Wrong(f"{len(due)} lines are missing, first for {set(due[0].clients)}: {_describe(due[0])}")
         if books.for_codex or books.orders:
             raise Wrong(f"not written to Codex: {list(books.for_codex)}, not ordered: {list(books.orders)}")
+        if books.following.reads:
+            self.events.all_are_asked()
         books.expected.clear()
         books.ends.clear()
         books.flows.clear()
@@ -117,6 +124,7 @@ class Oracle:
         for client in books.clients.values():
             count = len(books.requests.open[client.id]) + (client.initialize is not None)
             count += sum(asker == client.id for asker, _, _ in books.releases.waiting)
+            count += sum(read.client == client.id for read in books.following.reads)
             if not count <= router.in_flight(client.id) <= count + len(books.notes[client.id]):
                 raise Wrong(f"{router.in_flight(client.id)} requests of {client.id} are open, not {count}")
 
@@ -149,43 +157,40 @@ class Oracle:
             if books.life in (Life.DOWN, Life.STOPPING) and (waiting or client.initialize):
                 raise Wrong(f"client {client.id} waits for a Codex that does not come")
 
-    def _event(self, effect: Numbered) -> None:
-        if effect.event.seq != self.books.last_seq + 1:
-            raise Wrong(f"event {effect.event.seq} comes after event {self.books.last_seq}")
-        self.books.last_seq += 1
-        everybody = effect.clients + effect.with_number
-        if everybody:
-            self._to_clients(ToClients(everybody, effect.event.line))
-
-    def _to_clients(self, effect: ToClients) -> None:
-        clients = frozenset(effect.clients)
-        if not clients or len(clients) < len(effect.clients):
-            raise Wrong(f"nobody, or somebody twice: {effect}")
+    def _matches(self, recipients: tuple[int, ...], line: bytes, thread: str | None) -> None:
+        """A line is queued; `thread`: it is an event of this thread."""
+        clients = frozenset(recipients)
+        if len(clients) < len(recipients) or not (clients or thread):
+            raise Wrong(f"nobody, or somebody twice, gets {line!r}: {recipients}")
         if not self.books.clients.keys() >= clients:
-            raise Wrong(f"somebody is not connected: {effect}")
-        line = effect.line
+            raise Wrong(f"somebody is not connected of {recipients}, who get {line!r}")
         expected = self.books.expected
-        if expected and expected[0].line == line and expected[0].clients == clients:
+        if expected and expected[0].line == line and _is_for(expected[0], clients, thread):
             _done(expected.popleft())
             return
-        self._judge_closely(clients, line, read_envelope(line))
+        self._judge_closely(clients, line, read_envelope(line), thread)
 
-    def _judge_closely(self, clients: frozenset[int], line: bytes, envelope: Envelope) -> None:
+    def _judge_closely(
+        self, clients: frozenset[int], line: bytes, envelope: Envelope, thread: str | None
+    ) -> None:
         books = self.books
-        if books.expected and _fits(books.expected[0], clients, line, envelope):
+        if books.expected and _fits(books.expected[0], clients, line, envelope, thread):
             _done(books.expected.popleft())
             return
         for flow in books.flows.values():
-            if flow and flow[0].line == line and flow[0].clients == clients:
-                flow.popleft()
+            if flow and flow[0].line == line and _is_for(flow[0], clients, thread):
+                _done(flow.popleft())
                 return
         for at, loose in enumerate(books.loose):
-            if _fits(loose, clients, line, envelope):
+            if _fits(loose, clients, line, envelope, thread):
                 _done(books.loose.pop(at))
                 return
-        if isinstance(envelope.method, msgspec.UnsetType):
+        if thread is not None:
+            if not self._end_of_thread(clients, line, envelope, thread):
+                self._unexpected(clients, line, thread)
+        elif isinstance(envelope.method, msgspec.UnsetType):
             self._own_answer(clients, line, envelope)
-        elif not (self._end_of_thread(clients, line, envelope) or self._afterwards(clients, line, envelope)):
+        elif not self._afterwards(clients, line, envelope):
             self._unexpected(clients, line)
 
     def _own_answer(self, clients: frozenset[int], line: bytes, envelope: Envelope) -> None:
@@ -203,29 +208,31 @@ class Oracle:
         self.books.expected.clear()
         self.clients.greeted(self.books.clients[client])
         self.books.expected.extend(kept)
-        if not _fits(self.books.expected[0], clients, line, envelope):
+        if not _fits(self.books.expected[0], clients, line, envelope, None):
             self._unexpected(clients, line)
         self.books.expected.popleft()
 
-    def _end_of_thread(self, clients: frozenset[int], line: bytes, envelope: Envelope) -> bool:
-        if isinstance(envelope.params, msgspec.UnsetType) or self.books.expected or not self.books.dying:
+    def _end_of_thread(self, clients: frozenset[int], line: bytes, envelope: Envelope, thread: str) -> bool:
+        books = self.books
+        if isinstance(envelope.params, msgspec.UnsetType) or books.expected or not books.dying:
             return False
-        params = read_object(envelope.params)
-        ends = self.books.ends.get(params.get("threadId", ""))
-        while ends and ends[0].optional and not _fits(ends[0], clients, line, envelope):
+        ends = books.ends.get(thread)
+        while ends and ends[0].optional and not _fits(ends[0], clients, line, envelope, thread):
             ends.popleft()
-        if ends and _fits(ends[0], clients, line, envelope):
+        if ends and _fits(ends[0], clients, line, envelope, thread):
             _done(ends.popleft())
             return True
-        unfollowed = not ends and params.get("status") == {"type": "systemError"}
-        return unfollowed and clients == self.books.wanting("thread/status/changed", self.books.everybody())
+        status = books.event(thread, "thread/status/changed", books.everybody())
+        params = read_object(envelope.params)
+        is_named = (params.get("threadId"), params.get("status")) == (thread, {"type": "systemError"})
+        return not ends and is_named and clients == status.clients
 
     def _afterwards(self, clients: frozenset[int], line: bytes, envelope: Envelope) -> bool:
         books = self.books
         due = any(not e.optional for ends in books.ends.values() for e in ends)
         if books.expected or due or books.loose or not books.afterwards:
             return False
-        if not _fits(books.afterwards[0], clients, line, envelope):
+        if not _fits(books.afterwards[0], clients, line, envelope, None):
             return False
         _done(books.afterwards.popleft())
         return True
@@ -262,9 +269,12 @@ class Oracle:
         view.paused = paused
         self.books.counts["pauses"] += paused
 
-    def _start(self) -> None:
+    def _start(self, incarnation: int) -> None:
+        self._order("start")
         books = self.books
         books.incarnation += 1
+        if incarnation != books.incarnation:
+            raise Wrong(f"incarnation {incarnation} is not the next one")
         books.life, books.since, books.condemned, books.may_start = Life.STARTING, books.now, False, False
         books.verdict = None
 
@@ -282,12 +292,21 @@ class Oracle:
         if not self.books.orders or self.books.orders.popleft() != order:
             raise Wrong(f"Codex was not to {order} now")
 
-    def _unexpected(self, clients: frozenset[int], line: bytes) -> None:
+    def _unexpected(self, clients: frozenset[int], line: bytes, thread: str | None = None) -> None:
         due = f", expected {_describe(self.books.expected[0])}" if self.books.expected else ""
-        raise Wrong(f"{line!r} for {set(clients)} is not meant for them, or not now{due}")
+        kind = f"as an event of {thread}" if thread is not None else "without a number"
+        raise Wrong(f"{line!r} {kind} for {set(clients)} is not meant for them, or not now{due}")
 
 
-def _fits(expected: Expected, clients: frozenset[int], line: bytes, envelope: Envelope) -> bool:
+def _is_for(expected: Expected, clients: frozenset[int], thread: str | None) -> bool:
+    return expected.clients == clients and expected.thread == thread
+
+
+def _fits(
+    expected: Expected, clients: frozenset[int], line: bytes, envelope: Envelope, thread: str | None
+) -> bool:
+    if expected.thread != thread or expected.replays is not None:
+        return False
     those = (
         clients <= expected.clients and len(clients) == 1 if expected.to_one else clients == expected.clients
     )
@@ -309,4 +328,5 @@ def _done(expected: Expected) -> None:
 
 
 def _describe(expected: Expected) -> str:
-    return f"for {set(expected.clients)}: {expected.line!r} {expected.what}"
+    kind = f"event of {expected.thread}" if expected.thread is not None else "line"
+    return f"{kind} for {set(expected.clients)}: {expected.line!r} {expected.what}"

@@ -1,8 +1,10 @@
 """Who must be asked what Codex asks, as the oracle sees it."""
 
+from collections.abc import Callable
+
 from tests.routing.oracle_asks import AskView
 from tests.routing.oracle_books import Books, Expected
-from tests.routing.sim_words import ADDITIONAL, ID, Envelope, Wrong
+from tests.routing.sim_words import ADDITIONAL, ID, SERVER_REQUEST, Envelope, Wrong
 
 _TO_ONE = frozenset({"currentTime/read", "attestation/generate"})
 _VERIFIES = b'"mode":"openai/userVerification"'
@@ -111,6 +113,26 @@ class AskingSide:
         what = f"{ask.said.method} of {ask.thread}"
         expected = Expected(clients, check=is_it, then=done, what=what, to_one=to_one)
         return expected
+
+    def is_told(self, ask: AskView) -> Callable[[bytes, Envelope], bool]:
+        """A check for the event that Codex asks this."""
+        said, params = ask.said, ask.said.template.partition(b'"params":')[2][:-1]
+        assert said.thread is not None, "it is an event of that thread"
+        before = b'{"method":"%b","params":{"id":' % SERVER_REQUEST.encode()
+        after = b',"threadId":"%b","method":"%b","params":%b}}' % (
+            said.thread.encode(),
+            said.method.encode(),
+            params,
+        )
+
+        def is_it(line: bytes, _: Envelope) -> bool:
+            number = line[len(before) : len(line) - len(after)]
+            if not number.isdigit() or line != before + number + after:
+                return False
+            self.learn(ask, int(number))
+            return True
+
+        return is_it
 
     def is_called(self, ask: AskView, number: int) -> bool:
         """Whether codexd calls it so; one that nobody was asked has a name that nobody knows yet."""

@@ -6,11 +6,13 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
+from codexd.routing.events import Gap
 from tests.routing.oracle_asks import AskBook
+from tests.routing.oracle_following import FollowBook
 from tests.routing.oracle_handles import HandleBook
 from tests.routing.oracle_requests import RequestBook
 from tests.routing.oracle_threads import ThreadBook
-from tests.routing.sim_words import Asked, Claims, Envelope, Wrong
+from tests.routing.sim_words import NEVER_KEPT, NEWCOMER, Asked, Claims, Envelope, Wrong
 
 CRASH_LOOP = 5
 CRASH_LOOP_SECONDS = 60.0
@@ -37,13 +39,17 @@ class Schema(Enum):
 
 
 class ClientView(Struct, eq=False):
-    """One connection. `initialize`: what it asked and has no answer to. `greeted_by`: the incarnation that answered."""
+    """One connection. `initialize`: what it asked and has no answer to. `greeted_by`: the incarnation that answered.
+
+    `claims` count from the answer on; until then they are `announced`.
+    """
 
     id: int
     name: str = ""
     initialize: Asked | None = None
     initialized: bool = False
-    claims: Claims = Claims()
+    claims: Claims = NEWCOMER
+    announced: Claims = NEWCOMER
     greeted_by: int = 0
     paused: bool = False
 
@@ -51,7 +57,8 @@ class ClientView(Struct, eq=False):
 class Expected(Struct, eq=False):
     """One line that must come out: these clients, exactly this line, or one that passes the check.
 
-    `to_one`: one of these clients gets it, whichever; when it has come, it is the only one in `clients`.
+    `thread`: it must have a number, as an event of this thread; `None`: it must have none. `replays`: in place of a line
+    stretches of the timeline must be queued, each of which has these lines; `gap`: what is missing there. `to_one`: one of these clients gets it, whichever; when it has come, it is the only one in `clients`.
     """
 
     clients: frozenset[int]
@@ -61,6 +68,9 @@ class Expected(Struct, eq=False):
     what: str = ""
     optional: bool = False
     to_one: bool = False
+    thread: str | None = None
+    replays: list[list[bytes]] | None = None
+    gap: Gap | None = None
 
 
 class ReleaseBook:
@@ -82,9 +92,10 @@ class ReleaseBook:
 class Books:
     """Everything that the oracle keeps; filled from what was sent and received alone."""
 
-    def __init__(self, used_ids: set[int], unload_delay: float) -> None:
+    def __init__(self, used_ids: set[int], unload_delay: float, last_seq: int) -> None:
         self.unload_delay = unload_delay
         self.requests = RequestBook()
+        self.following = FollowBook(last_seq)
         self.threads = ThreadBook()
         self.asks = AskBook(used_ids)
         self.handles = HandleBook()
@@ -100,8 +111,6 @@ class Books:
         self.token_login: int | None = None
         """Who logged in with tokens of its own, if that was the last login."""
         self.now = 0.0
-        self.last_seq = 0
-        """The number of the newest event."""
         self.expected: deque[Expected] = deque()
         self.ends: dict[str, deque[Expected]] = {}
         self.flows: dict[str, deque[Expected]] = {}
@@ -144,6 +153,32 @@ class Books:
         """Those of them that have not opted out of it, and may hear of it."""
         unwilling = [c for c in clients if not self.clients[c].claims.wants(method)]
         return clients.difference(unwilling) if unwilling else clients
+
+    def wants(self, client: int, method: str) -> bool:
+        """Whether the client has not opted out of it, and may hear of it."""
+        return self.clients[client].claims.wants(method)
+
+    def event(
+        self,
+        thread: str,
+        method: str,
+        entitled: frozenset[int],
+        *,
+        line: bytes | None = None,
+        check: Callable[[bytes, Envelope], bool] | None = None,
+        then: Callable[[], None] | None = None,
+        optional: bool = False,
+    ) -> Expected:
+        """An event, which must be numbered whoever hears of it: those who are entitled, and those who follow events."""
+        clients = self.wanting(method, entitled | self.following.followers(thread))
+        return Expected(clients, line, check, then, method, optional, thread=thread)
+
+    def expect_event(self, thread: str, method: str, entitled: frozenset[int], line: bytes) -> None:
+        """This notification of a thread must come next, with a number unless it is one that is never kept."""
+        if method in NEVER_KEPT:
+            self.expect_note(method, entitled, line)
+        else:
+            self.expected.append(self.event(thread, method, entitled, line=line))
 
     def expect_note(self, method: str, clients: frozenset[int], line: bytes) -> None:
         """This notification must reach those of the clients that want it, next."""

@@ -32,6 +32,7 @@ class ClientSide:
         books = self._books
         del books.clients[client]
         del books.notes[client]
+        books.following.leave(client)
         books.handshakes_changed()
         books.requests.leave(client)
         books.handles.leave(client)
@@ -89,7 +90,7 @@ class ClientSide:
         if books.life in (Life.DOWN, Life.STOPPING):
             self._refused(asked, UNAVAILABLE)
             return
-        view.initialize, view.name, view.claims = asked, name, claims
+        view.initialize, view.name, view.announced = asked, name, claims
         if books.life is Life.READY:
             self.greeted(view)
 
@@ -106,6 +107,9 @@ class ClientSide:
 
         self._books.expect_own(view.id, is_it, f"the answer to initialize of {view.id}")
         view.initialize, view.initialized, view.greeted_by = None, True, books.incarnation
+        view.claims = view.announced
+        if view.claims.numbers:
+            books.following.numbers.add(view.id)
         books.handshakes_changed()
         for method, line in books.startup:
             books.expect_note(method, frozenset({view.id}), line)

@@ -11,10 +11,13 @@ from tests.routing.oracle_asks import AskView
 from tests.routing.oracle_books import Books, Expected, Life
 from tests.routing.oracle_clients import is_error
 from tests.routing.oracle_ends import EndsSide
+from tests.routing.oracle_events import EventsSide
 from tests.routing.oracle_threads import ThreadView
 from tests.routing.sim_words import (
     ALREADY_INITIALIZED,
     ID,
+    NEVER_KEPT,
+    SERVER_REQUEST,
     Asked,
     Envelope,
     Kind,
@@ -32,9 +35,10 @@ ENDS = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 class CodexSide:
     """Fills in what must come out next; called before the Router gets the line."""
 
-    def __init__(self, books: Books, asking: AskingSide, ends: EndsSide) -> None:
+    def __init__(self, books: Books, asking: AskingSide, ends: EndsSide, events: EventsSide) -> None:
         self._books = books
         self._ends = ends
+        self._events = events
         self._asking = asking
         self._kinds: dict[Kind, Callable[[Said], None]] = {
             Kind.ANSWER: self._answer,
@@ -108,7 +112,8 @@ class CodexSide:
         if said.ok and said.method == "turn/start":
             view = self._books.threads.get(said.thread)
             if view is not None and view.known:
-                view.turn = said.turn
+                assert said.turn is not None, "the answer has it"
+                view.runs(said.turn)
         if said.ok and said.method == "account/login/start":
             self._books.token_login = asked.client if asked.kind == "chatgptAuthTokens" else None
         if asked.over:
@@ -170,17 +175,16 @@ class CodexSide:
             books.expected.append(Expected(clients, check=check, then=lambda: books.requests.close(asked)))
         elif not asked.over and view is not None:
             books.requests.check_in_turn(asked)
+            heard, upto = self._events.heard_by(asked.client), books.following.last_seq
             books.threads.follow(view, asked.client)
             view.joined.add(asked.client)
             books.expected.append(
                 Expected(clients, check=_joins(asked), then=lambda: books.requests.close(asked))
             )
+            self._events.joins(asked.client, view, heard, upto)
             books.counts["joined"] += 1
-            everybody = books.wanting("thread/goal/cleared", books.everybody())
-            if everybody:
-                books.expected.append(
-                    Expected(everybody, check=_is_method("thread/goal/cleared"), what="goal")
-                )
+            goal = "thread/goal/cleared"
+            books.expected.append(books.event(view.id, goal, books.everybody(), check=_is_method(goal)))
             for ask in books.asks.undecided(view.id):
                 books.expected.extend(self._asking.offers_again(ask, asked.client))
             self._asking.offer_below(view.id)
@@ -191,14 +195,17 @@ class CodexSide:
         assert said.opens is not None, "it attaches to a thread"
         assert said.cause is not None, "an answer"
         held = books.threads.held.pop(said.cause.number, [])
+        heard, upto = self._events.heard_by(asked.client), books.following.last_seq
         view = books.threads.view(said.opens, said.parent)
         books.threads.learn(view)
         view.ephemeral = said.ephemeral
+        if said.ephemeral:
+            books.following.ephemeral.add(view.id)
         books.releases.closing.pop(view.id, None)
         view.started |= said.method == "thread/start"
         view.durable |= said.method != "thread/start" and not said.ephemeral
         if said.turn is not None:
-            view.turn = said.turn
+            view.runs(said.turn)
         if not asked.over:
             books.threads.follow(view, asked.client)
             if asked.declares_tools:
@@ -208,23 +215,24 @@ class CodexSide:
         self._flush(view)
         self._adopt(offer=False)
         for method, line in held:
-            if not asked.over:
-                books.counts["held"] += 1
-                books.expect_note(method, frozenset({asked.client}), line)
+            books.counts["held"] += 1
+            books.expect_event(view.id, method, frozenset(() if asked.over else (asked.client,)), line)
         if not asked.over:
             books.expect_answer(asked, filled(said.template, asked.id))
+            self._events.joins(asked.client, view, heard, upto)
         if said.method == "thread/resume":
             self._asking.will_be_repeated(view.id, asked.client)
         self._asking.offer_of_family(view.id)
 
     def _flush(self, view: ThreadView) -> None:
         for said in view.backlog:
+            self._books.counts["held of a sub-agent"] += 1
+            flow = self._books.flows.setdefault(view.id, deque())
+            if said.method not in NEVER_KEPT:
+                flow.append(self._event(said, view))
+            elif wanting := self._books.wanting(said.method, self._books.threads.followers(view.id)):
+                flow.append(Expected(wanting, said.line, what="something of a sub-agent"))
             self.turns(said, view)
-            wanting = self._books.wanting(said.method, self._books.threads.followers(view.id))
-            if wanting:
-                self._books.counts["held of a sub-agent"] += 1
-                flow = self._books.flows.setdefault(view.id, deque())
-                flow.append(Expected(wanting, said.line, what="an event of a sub-agent"))
         view.backlog.clear()
 
     def _adopt(self, *, offer: bool = True) -> None:
@@ -248,7 +256,14 @@ class CodexSide:
 
     def _everyone(self, said: Said) -> None:
         books = self._books
-        books.expect_note(said.method, books.everybody(), said.line)
+        if said.ephemeral and said.thread is not None:
+            books.following.ephemeral.add(said.thread)
+        if said.thread is not None:
+            books.expect_event(said.thread, said.method, books.everybody(), said.line)
+        else:
+            books.expect_note(said.method, books.everybody(), said.line)
+        if said.method == "thread/deleted":
+            books.following.to_forget = said.thread
         if said.method == "thread/status/changed":
             self._ends.status(said)
         if said.method in ENDS:
@@ -277,8 +292,22 @@ class CodexSide:
                 view.backlog.append(said)
                 self._search(view)
             return
+        if said.method in NEVER_KEPT:
+            self._books.expect_note(said.method, threads.followers(view.id), said.line)
+        else:
+            self._books.expected.append(self._event(said, view))
         self.turns(said, view)
-        self._books.expect_note(said.method, threads.followers(view.id), said.line)
+
+    def _event(self, said: Said, view: ThreadView) -> Expected:
+        """One of the thread's own; where a turn begins, it is taken down under which number."""
+        following = self._books.following
+
+        def begins() -> None:
+            view.turn_seq = following.last_seq
+
+        followers = self._books.threads.followers(view.id)
+        then = begins if said.method == "turn/started" else None
+        return self._books.event(view.id, said.method, followers, line=said.line, then=then)
 
     def _search(self, view: ThreadView) -> None:
         if not view.named:
@@ -286,14 +315,19 @@ class CodexSide:
 
     def turns(self, said: Said, view: ThreadView) -> None:
         """Takes down what codexd learns from this of the thread's turn."""
-        if said.method == "turn/started":
+        if said.method == "item/started":
+            view.open_items[said.item] = None
+        elif said.method == "item/completed":
+            view.open_items.pop(said.item, None)
+        elif said.method == "turn/started":
+            view.rests()
             view.turn = said.turn
             view.durable = not view.ephemeral
         elif said.method == "turn/completed":
             assert said.turn is not None, "it names it"
             was_missing = view.end_is_found(said.turn)
             if view.turn == said.turn or not was_missing:
-                view.turn = None
+                view.rests()
 
     def _handle(self, said: Said) -> None:
         found = self._books.handles.address(said)
@@ -338,12 +372,11 @@ class CodexSide:
         self._books.asks.end(ask)
         assert said.thread is not None, "it names its thread"
         view = self._books.threads.get(said.thread)
-        if view is None or not view.known:
-            return
-        clients = self._books.wanting(said.method, self._books.threads.followers(said.thread))
-        if clients:
-            self._books.counts["resolved for clients"] += 1
-            self._books.expected.append(Expected(clients, check=self._resolves(said, ask), what="resolved"))
+        is_known = view is not None and view.known
+        followers = self._books.threads.followers(said.thread) if is_known else frozenset()
+        event = self._books.event(said.thread, said.method, followers, check=self._resolves(said, ask))
+        self._books.counts["resolved for clients"] += bool(event.clients)
+        self._books.expected.append(event)
 
     def _resolves(self, said: Said, ask: AskView) -> Callable[[bytes, Envelope], bool]:
         before, after = said.template.split(ID)
@@ -363,8 +396,9 @@ class CodexSide:
 
     def _goal_snapshot(self, said: Said) -> None:
         assert said.cause is not None, "a resume has"
+        assert said.thread is not None, "it names its thread"
         if said.cause.asked is not None:
-            self._books.expect_note(said.method, self._books.everybody(), said.line)
+            self._books.expect_event(said.thread, said.method, self._books.everybody(), said.line)
 
     def _request(self, said: Said) -> None:
         books = self._books
@@ -376,6 +410,8 @@ class CodexSide:
             view = books.threads.view(said.thread, said.parent)
             if not view.known and view.parent is not None:
                 self._search(view)
+            check = self._asking.is_told(ask)
+            books.expected.append(books.event(said.thread, SERVER_REQUEST, frozenset(), check=check))
         offers = self._asking.offers(ask)
         books.expected.extend(offers)
         if said.thread is None and not offers:
@@ -426,9 +462,8 @@ class CodexSide:
             books.counts["resumed after a death"] += 1
             self._adopt()
             return
-        clients = books.wanting("warning", books.threads.followers(view.id))
-        if clients:
-            books.expected.append(Expected(clients, check=_is_method("warning"), what="not resumed"))
+        followers = books.threads.followers(view.id)
+        books.expected.append(books.event(view.id, "warning", followers, check=_is_method("warning")))
         if b"no rollout found" in said.line:
             books.threads.lost[view.id] = None
         books.threads.forget(view.id)

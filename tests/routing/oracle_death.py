@@ -81,6 +81,10 @@ class DeathSide:
         books.life = Life.STOPPING
         self._nothing_is_written()
         self._everything_ends("codexd is stopping", "stopping")
+        for read in books.following.reads:
+            check = is_error(UNAVAILABLE, read.raw_id, "stopping")
+            books.loose.append(Expected(frozenset({read.client}), check=check, what=f"stopping for {read}"))
+        books.following.reads.clear()
 
     def _nothing_is_written(self) -> None:
         for notes in self._books.notes.values():
@@ -142,36 +146,32 @@ class DeathSide:
         if not view.known:
             return
         followers = books.threads.followers(view.id)
-        ends: list[Expected] = []
+        ends: deque[Expected] = deque()
         for ask in [ask for ask in books.asks if ask.thread == view.id]:
             if ask.is_announced or not ask.decided:
-                self._add(ends, followers, "serverRequest/resolved", self._names(ask))
+                ends.append(self._end(view, followers, "serverRequest/resolved", self._names(ask)))
         everybody = books.everybody()
-        self._add(ends, everybody, "thread/status/changed", _has_status, optional=not followers)
+        ends.append(self._end(view, everybody, "thread/status/changed", _has_status))
         running = [] if view.turn is None else [view.turn]
         for turn in dict.fromkeys([*view.missing, *running]):
-            self._add(ends, followers, "error", _of_turn(turn))
-            self._add(ends, followers, "turn/completed", _failed(turn, reason))
-        books.ends[view.id] = deque(ends)
-        view.turn = None
+            ends.append(self._end(view, followers, "error", _of_turn(turn)))
+            ends.append(self._end(view, followers, "turn/completed", _failed(turn, reason)))
+        books.ends[view.id] = ends
+        view.rests()
         view.missing.clear()
         view.overdue.clear()
 
     def _names(self, ask: AskView) -> Callable[[dict[str, Any]], bool]:
         return lambda params: self._asking.is_called(ask, params["requestId"])
 
-    def _add(
+    def _end(
         self,
-        ends: list[Expected],
-        clients: frozenset[int],
+        view: ThreadView,
+        entitled: frozenset[int],
         method: str,
         check: Callable[[dict[str, Any]], bool],
-        *,
-        optional: bool = False,
-    ) -> None:
-        wanting = self._books.wanting(method, clients)
-        if wanting:
-            ends.append(Expected(wanting, check=_is(method, check), what=method, optional=optional))
+    ) -> Expected:
+        return self._books.event(view.id, method, entitled, check=_is(method, check))
 
     def _keep_or_lose(self, view: ThreadView) -> None:
         """A thread that has had a turn comes back if somebody follows it; one that has not is lost for good."""

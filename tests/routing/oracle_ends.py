@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UnsetType
 
-from tests.routing.oracle_books import Books, Expected
+from tests.routing.oracle_books import Books
 from tests.routing.oracle_threads import ThreadView
 from tests.routing.sim_words import Envelope, Params, Said, Wrong, read_object
 
@@ -61,12 +61,12 @@ class EndsSide:
             status = status.replace("inProgress", "failed")
             self._books.counts[f"a missing end: {status}"] += 1
             self._books.asks.end_turn(view.id, turn)
-            clients = self._books.wanting("turn/completed", self._books.threads.followers(view.id))
-            if clients:
-                self._books.expected.append(Expected(clients, check=_ends(view, turn, status), what="an end"))
+            followers = self._books.threads.followers(view.id)
+            end = self._books.event(view.id, "turn/completed", followers, check=_ends(view, turn, status))
+            self._books.expected.append(end)
             self._books.threads.told.add(turn)
             if view.turn == turn:
-                view.turn = None
+                view.rests()
             del view.missing[turn]
         view.overdue.clear()
 

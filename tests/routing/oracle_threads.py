@@ -15,7 +15,8 @@ class ThreadView(Struct, eq=False):
     tools when it started the thread. `in_use_at`: when it last had a
     follower or a turn. `started`: Codex has begun it here; `joined`: the followers whom codexd has attached to it.
     `missing`: the turns that have not ended although the thread is at rest, and since when; `overdue`: those that codexd
-    must ask for. `at_rest`: by its last status.
+    must ask for. `at_rest`: by its last status. `turn_seq`: the number of the running turn's `turn/started`, if there was one;
+    `open_items`: how the ids of its open items stand in lines.
     """
 
     id: str
@@ -37,6 +38,19 @@ class ThreadView(Struct, eq=False):
     missing: dict[str, float] = field(default_factory=dict)
     overdue: dict[str, None] = field(default_factory=dict)
     at_rest: bool = False
+    turn_seq: int | None = None
+    open_items: dict[bytes, None] = field(default_factory=dict)
+
+    def runs(self, turn: str) -> None:
+        """This turn runs."""
+        if self.turn != turn:
+            self.rests()
+        self.turn = turn
+
+    def rests(self) -> None:
+        """No turn runs."""
+        self.turn = self.turn_seq = None
+        self.open_items.clear()
 
     def end_is_found(self, turn: str) -> bool:
         """The turn has ended, or goes on; returns whether its end was missing."""

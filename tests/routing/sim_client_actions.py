@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.routing.oracle_books import Life
+from tests.routing.oracle_clients import UNAVAILABLE
+from tests.routing.oracle_events import UNKNOWN_PARAMS
 from tests.routing.sim_client_errands import Errands
 from tests.routing.sim_clients import GARBAGE, PLAIN, SimulatedClient, Speech
 from tests.routing.sim_codex import NEVER_ANSWERED
@@ -28,6 +30,13 @@ _OPT_OUTS = (
     "thread/queue/changed",
     "warning",
     "codexd/codex/exited",
+    "codexd/serverRequest",
+    "turn/started",
+    "item/started",
+    "thread/started",
+    "thread/deleted",
+    "thread/goal/cleared",
+    "rawResponseItem/completed",
 )
 _ON_THREADS = (b"thread/resume", b"thread/resume", b"thread/fork", b"thread/unsubscribe", b"turn/start", b"turn/start",
                b"turn/interrupt", b"thread/read", b"thread/turns/list", b"thread/archive", b"thread/delete", b"thread/queue/add",
@@ -85,6 +94,8 @@ class ClientActions:
             (0.5, self._too_long),
             (1, self._initialize),
             (5, self._errands.run),
+            (1.5, self._follow_events),
+            (1.5, self._read_events),
         ]
         self._weights = [weight for weight, _ in self._choices]
 
@@ -148,6 +159,7 @@ class ClientActions:
             attests=self._rng.random() < 0.3,
             opted_out=frozenset(self._rng.sample(_OPT_OUTS, self._rng.choice((0, 0, 0, 1, 4)))),
             knows_codexd=knows,
+            numbers=knows and self._rng.random() < 0.6,
             cwd=self._rng.choice(("/w", None)) if stands_for_process else None,
             has_config=stands_for_process and self._rng.random() < 0.5,
         )
@@ -289,6 +301,39 @@ class ClientActions:
             sides.calls_codexd(client.id, raw_id, check)
         self._send(client, "asks codexd", b'{"id":%b,"method":"%b","params":{}}' % (raw_id, method))
 
+    def _cursor(self) -> int:
+        """Where somebody wants to go on: close to the newest event, at the very beginning, or in times to come."""
+        last, chance = self._world.oracle.books.following.last_seq, self._rng.random()
+        if chance < 0.8:
+            return max(0, last - self._rng.choice((0, 1, 5, 40, 200)))
+        return self._rng.randrange(last + 1) if chance < 0.9 else last + self._rng.randrange(10)
+
+    def _thread_or_all(self) -> str | None:
+        return None if self._rng.random() < 0.3 else self._rng.choice(self._world.some_threads())
+
+    def _follow_events(self, client: SimulatedClient) -> None:
+        raw_id, thread, after = self._speech.id_for(client), self._thread_or_all(), self._cursor()
+        self._world.oracle.events.follows(client.id, raw_id, thread, after)
+        named = b'"threadId":"%b",' % thread.encode() if thread is not None else b""
+        line = b'{"id":%b,"method":"codexd/events/follow","params":{%b"after":%d}}' % (raw_id, named, after)
+        self._send(client, "follows events", line)
+
+    def _read_events(self, client: SimulatedClient) -> None:
+        raw_id, thread, after = self._speech.id_for(client), self._thread_or_all(), self._cursor()
+        limit, events = self._rng.choice((0, 1, 3, 20)), self._world.oracle.events
+        sides, books = self._world.oracle.clients, self._world.oracle.books
+        if not limit:
+            sides.calls_codexd_in_vain(client.id, raw_id, UNKNOWN_PARAMS)
+        elif books.life is Life.STOPPING:
+            sides.calls_codexd_in_vain(client.id, raw_id, UNAVAILABLE)
+        else:
+            events.reads(client.id, raw_id, thread, after, limit)
+        named = b'"threadId":"%b",' % thread.encode() if thread is not None else b""
+        body = b'{%b"after":%d,"limit":%d}' % (named, after, limit)
+        self._send(
+            client, "reads events", b'{"id":%b,"method":"codexd/events/read","params":%b}' % (raw_id, body)
+        )
+
     def _notify(self, client: SimulatedClient) -> None:
         method = self._rng.choice(("initialized", "future/notification"))
         line = self._speech.notification(method)
@@ -305,7 +350,7 @@ def _capabilities(claims: Claims) -> bytes:
     }
     written = json.dumps(said).encode()
     if claims.knows_codexd:
-        return written[:-1] + b',"codexd":{"seq":true}}'
+        return written[:-1] + (b',"codexd":{"seq":true}}' if claims.numbers else b',"codexd":{}}')
     cwd = b'"cwd":"%b"' % claims.cwd.encode() if claims.cwd is not None else b'"cwd":null'
     config = b',"config":' + CONFIG if claims.has_config else b""
     has_process = claims.cwd is not None or claims.has_config

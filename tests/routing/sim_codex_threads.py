@@ -32,12 +32,20 @@ _ASKS = (
 )
 _ASKS_OF_ONE = (("item/tool/call", b""), ("item/tool/call", b""), ("currentTime/read", b""))
 _ASKS_WITHOUT_THREAD = ("account/chatgptAuthTokens/refresh", "attestation/generate")
-_EVENTS = (*["item/agentMessage/delta"] * 8, "thread/settings/updated", "thread/queue/changed")
+_EVENTS = (
+    "item/agentMessage/delta",
+    "thread/settings/updated",
+    "thread/queue/changed",
+    "rawResponseItem/completed",
+)
 _ACTIVE = b',"status":{"type":"active"}'
 
 
 class Loaded(Struct, eq=False):
-    """A thread in memory. `closing`: it is being unloaded; a resume is told to come again. `turns`: how each was last."""
+    """A thread in memory. `closing`: it is being unloaded; a resume is told to come again. `turns`: how each was last.
+
+    `items`: those that are open, as they stand in lines.
+    """
 
     id: str
     ephemeral: bool = False
@@ -45,6 +53,7 @@ class Loaded(Struct, eq=False):
     turn: str | None = None
     closing: bool = False
     turns: dict[str, bytes] = field(default_factory=dict)
+    items: list[bytes] = field(default_factory=list)
 
 
 class AskedByCodex(Struct, eq=False):
@@ -125,8 +134,12 @@ class SimulatedThreads:
         choice = self._rng.random()
         if self._rng.random() < self._codex.affairs / 2:
             choice = 0.55 + choice * 0.35
-        if choice < 0.45:
+        if choice < 0.35:
+            self._work_on_item(thread)
+        elif choice < 0.44:
             self._of_thread(thread.id, self._rng.choice(_EVENTS))
+        elif choice < 0.45:
+            self._to_all(thread.id, "mcpServer/oauthLogin/completed")
         elif choice < 0.55:
             self._of_thread(thread.id, "thread/tokenUsage/updated")
         elif choice < 0.79:
@@ -138,6 +151,20 @@ class SimulatedThreads:
             self._spawn_agent(thread)
         else:
             self._end_turn(thread, b"completed")
+
+    def _work_on_item(self, thread: Loaded) -> None:
+        """One begins, goes on, or is done."""
+        choice = self._rng.random()
+        if not thread.items or (choice < 0.2 and len(thread.items) < 4):
+            item = b'"i%d"' % self._disk.number()
+            thread.items.append(item)
+            self._of_item(thread.id, "item/started", b',"item":{"id":%b,"type":"x"}' % item, item)
+        elif choice < 0.8:
+            item = self._rng.choice(thread.items)
+            self._of_item(thread.id, "item/agentMessage/delta", b',"itemId":' + item, item)
+        else:
+            item = thread.items.pop(self._rng.randrange(len(thread.items)))
+            self._of_item(thread.id, "item/completed", b',"item":{"id":%b,"type":"x"}' % item, item)
 
     def decided(self, codex_id: int) -> None:
         """An answer to one of the requests comes in; one that is over already is ignored (measured)."""
@@ -190,11 +217,23 @@ class SimulatedThreads:
             parent = self.loaded[thread].parent
             self._codex.note(Kind.THREAD, method, where, thread=thread, turn=turn, parent=parent)
 
+    def _of_item(self, thread: str, method: str, members: bytes, item: bytes) -> None:
+        if thread in self.subscribed:
+            where = b',"threadId":"%b"%b' % (thread.encode(), members)
+            parent = self.loaded[thread].parent
+            self._codex.note(Kind.THREAD, method, where, thread=thread, parent=parent, item=item)
+
     def _to_all(self, thread: str, method: str, members: bytes = b"") -> None:
         where = b',"threadId":"%b"%b' % (thread.encode(), members)
         self._codex.note(Kind.EVERYONE, method, where, thread=thread)
 
+    def _say_started(self, thread: Loaded) -> None:
+        described = self._describe(thread)
+        said = self._codex.note(Kind.EVERYONE, "thread/started", described, thread=thread.id)
+        said.ephemeral = thread.ephemeral
+
     def _begin_turn(self, thread: Loaded) -> None:
+        thread.items.clear()
         thread.turn = f"u{self._disk.number()}"
         if not thread.ephemeral:
             self._disk.kept.setdefault(thread.id, thread.parent)
@@ -290,7 +329,7 @@ class SimulatedThreads:
         thread = Loaded(f"t{self._disk.number()}", ephemeral=written.params.ephemeral)
         self.loaded[thread.id] = thread
         self._reveal(written, thread)
-        self._to_all(thread.id, "thread/started")
+        self._say_started(thread)
         self._of_thread(thread.id, "mcpServer/startupStatus/updated")
         return True
 
@@ -333,7 +372,7 @@ class SimulatedThreads:
             thread = self.loaded[new]
             self._reveal(written, thread)
             self._replays(written, new, "thread/tokenUsage/updated", Kind.REPLAYED_USAGE)
-            self._to_all(new, "thread/started")
+            self._say_started(thread)
             return True
         if written.params.thread_id not in self._disk.kept or len(self.loaded) >= THREADS:
             self._codex.say_error(written, "no rollout found")

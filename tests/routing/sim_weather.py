@@ -27,6 +27,8 @@ class Weather(Struct, frozen=True):
     time: float = 1.0
     late: float = 1.0
     look: float = 0.5
+    read: float = 2.0
+    drift: float = 3.0
     pause: float = 3.0
     overloaded: bool = False
     failing_starts: float = 0.02
@@ -50,6 +52,8 @@ class Weather(Struct, frozen=True):
             "time",
             "late",
             "look",
+            "read",
+            "drift",
         ]
         return names, [getattr(self, name) for name in names]
 
@@ -70,6 +74,8 @@ WEATHERS = (
     Weather("crash loop", die=3, failing_starts=0.3, pause=0.1, time=3, client=40, burst=0.02),
     Weather("deaths among sub-agents", happen=100, die=0.3, join=1.5, leave=1.0),
     Weather("lost ends", forgetful=0.7, happen=80, time=4, die=0.15),
+    Weather("slow to read", read=0.2, drift=0.3, happen=80, join=2, leave=1.5),
+    Weather("reading in turns", read=4, drift=20, happen=80, join=1, leave=0.8, die=0.1),
     Weather("slow clock", pause=0.01, time=0.2),
     Weather("affairs of one", affairs=0.4, client=50, happen=80, join=2, leave=1.6, time=0.3),
     Weather("affairs of one, coming and going", affairs=0.4, client=50, happen=80, join=5, leave=4, time=0.3),

@@ -42,6 +42,10 @@ class Wrong(AssertionError):
     """The Router did what it must not do, or the oracle has it wrong."""
 
 
+SERVER_REQUEST = "codexd/serverRequest"
+"""The event that Codex asks something, for those who follow events."""
+NEVER_KEPT = frozenset({"mcpServer/oauthLogin/completed", "rawResponseItem/completed"})
+"""The notifications of a thread that must not be numbered."""
 CONFIG = b'{"model":"m","a.b":1.50}'
 """The configuration of a process, as JSON."""
 
@@ -49,8 +53,8 @@ CONFIG = b'{"model":"m","a.b":1.50}'
 class Claims(Struct, frozen=True):
     """What a client says of itself in `initialize`: what it can do, and what it wants to hear.
 
-    `humans`: it says that it has a human who approves; that counts for one with `experimental` alone. `cwd` and
-    `has_config`: it stands for a process with a directory, and with a configuration of its own (`CONFIG`).
+    `humans`: it says that it has a human who approves; that counts for one with `experimental` alone. `numbers`: it wants
+    those of events. `cwd` and `has_config`: it stands for a process with a directory, and with a configuration of its own (`CONFIG`).
     """
 
     experimental: bool = False
@@ -60,10 +64,15 @@ class Claims(Struct, frozen=True):
     knows_codexd: bool = False
     cwd: str | None = None
     has_config: bool = False
+    numbers: bool = False
 
     def wants(self, method: str) -> bool:
         """Whether it is to hear of this."""
         return method not in self.opted_out and (self.experimental or method not in GATED)
+
+
+NEWCOMER = Claims(experimental=True)
+"""What counts for a client that has not initialized: nothing is asked of it, and as a follower it hears everything."""
 
 
 class Params(Struct, rename="camel"):
@@ -163,7 +172,8 @@ class Said(Struct, eq=False):
     """One line of Codex, and what it means; only the oracle reads more than `line`.
 
     `cause`: the request that it answers, or that brought it about. `opens`: the thread to which the answer attaches
-    the asker. `before`: it comes before the answer that reveals its thread. `codex_id`: of a request of Codex.
+    the asker. `before`: it comes before the answer that reveals its thread. `codex_id`: of a request of Codex. `item`: how the id of
+    the item that it is about stands in the line.
     """
 
     line: bytes
@@ -179,6 +189,7 @@ class Said(Struct, eq=False):
     ephemeral: bool = False
     handle: str | None = None
     codex_id: int = -1
+    item: bytes = b""
 
 
 class Envelope(Struct):

@@ -9,15 +9,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
 
-from codexd.routing.effects import Effect, Observed, StartCodex, StopCodex, ToCodex
+from codexd.routing.effects import Effect, Observed, ReadEvents, StartCodex, StopCodex, ToCodex
 from codexd.routing.router import Identity, Router
-from tests.routing.driver import Kept
 from tests.routing.oracle import Oracle
 from tests.routing.oracle_books import Life, Schema
 from tests.routing.sim_client_actions import ClientActions
 from tests.routing.sim_clients import SimulatedClient
 from tests.routing.sim_codex import GATES, Disk, SimulatedCodex
+from tests.routing.sim_outboxes import SimulatedOutboxes
 from tests.routing.sim_settled import check_settled
+from tests.routing.sim_timeline import SimulatedTimeline
 from tests.routing.sim_weather import Weather, weather
 from tests.routing.sim_words import Wrong
 
@@ -36,9 +37,12 @@ def _is_sign_of_life(effect: Effect) -> bool:
 
 
 class World:
-    """One life of a codexd. `used_ids` is shared by all lives: the ids under which clients were ever asked."""
+    """One life of a codexd.
 
-    def __init__(self, seed: int, used_ids: set[int], now: float) -> None:
+    Shared by all lives: `used_ids`, the ids under which clients were ever asked, and the timeline.
+    """
+
+    def __init__(self, seed: int, used_ids: set[int], now: float, timeline: SimulatedTimeline) -> None:
         self.rng = Random(seed)
         self.now = now
         self.steps = 0
@@ -47,7 +51,10 @@ class World:
         self.trace: deque[tuple[str, object, Sequence[Effect]]] = deque(maxlen=REMEMBERED)
         unload_delay = self.rng.choice(UNLOAD_DELAYS)
         self.silence = self.rng.choice(SILENCES)
-        self.oracle = Oracle(used_ids, unload_delay, self.silence)
+        self.oracle = Oracle(used_ids, unload_delay, self.silence, timeline)
+        self.outboxes = SimulatedOutboxes(timeline, self.rng)
+        self._timeline = timeline
+        self._reads: list[ReadEvents] = []
         self.stopped = False
         self._disk = Disk()
         self._late: list[int] = []
@@ -64,7 +71,7 @@ class World:
             codex_silence=self.silence,
             is_observed=True,
         )
-        self.router = Router(identity, lambda _: 0, lambda _: None, Kept())
+        self.router = Router(identity, lambda _: 0, lambda _: None, timeline)
         self.acts = ClientActions(self)
         self._actions: dict[str, Callable[[], None]] = {
             "join": self._join,
@@ -80,6 +87,8 @@ class World:
             "time": self._time,
             "late": self._late_report,
             "look": self.look,
+            "read": self._read,
+            "drift": self.outboxes.drift,
         }
         self.oracle.death.starts()
         self.input("start", None, lambda: self.router.start(self.now))
@@ -123,8 +132,10 @@ class World:
             case StopCodex():
                 assert self.codex is not None, "there is one to stop"
                 self.codex.told_to_stop = True
+            case ReadEvents():
+                self._reads.append(effect)
             case _:
-                pass
+                self.outboxes.carry_out(effect)
 
     def _apply_weather(self, now: Weather) -> None:
         if self.codex is not None:
@@ -164,6 +175,7 @@ class World:
         client = SimulatedClient(self._clients_so_far, chance < 0.93, chance < 0.6, heard=[])
         self.clients[client.id] = client
         self.oracle.clients.connects(client.id)
+        self.outboxes.connect(client.id)
         pid = self.rng.choice((None, 100 + client.id))
         self.input("connect", client.id, lambda: self.router.connect(client.id, pid, self.now))
 
@@ -179,8 +191,21 @@ class World:
     def leave(self, client: int) -> None:
         """This client's connection is gone."""
         del self.clients[client]
+        self.outboxes.leave(client)
         self.oracle.clients.leaves(client)
         self.input("disconnect", client, lambda: self.router.disconnect(client, self.now))
+
+    def _read(self) -> None:
+        """The timeline has read one of the things that it was asked for: at times when nobody wants it any more."""
+        if not self._reads:
+            return
+        read = self._reads.pop(self.rng.randrange(len(self._reads)))
+        if read.client not in self.clients and self.rng.random() < 0.5:
+            return
+        fewer = self.rng.randrange(1, read.limit + 1) if self.rng.random() < 0.2 else read.limit
+        events = self._timeline.collect(read.after + 1, read.last, read.thread, fewer)
+        self.oracle.events.answers(read.number, events)
+        self.input("events", read, lambda: self.router.events_read(read.number, events, self.now))
 
     def _take(self) -> None:
         if self.codex is not None and self.codex.works:
@@ -312,11 +337,14 @@ class World:
                 break
         else:
             raise Wrong("it never settles")
+        self.outboxes.catch_up()
         check_settled(self)
 
     def _run_dry(self) -> bool:
         codex = self.codex
-        if codex is not None and not codex.spawned:
+        if self._reads:
+            self._read()
+        elif codex is not None and not codex.spawned:
             self._spawn(codex)
         elif codex is not None and (codex.dead or codex.told_to_stop) and not codex.saying:
             self._exit(codex)
@@ -340,3 +368,8 @@ class World:
         self.oracle.death.stops()
         self.input("stop", None, lambda: self.router.stop(self.now))
         self.settle()
+        self._timeline.ends(self.rng, killed=False)
+
+    def be_killed(self) -> None:
+        """codexd is gone at once: nobody hears of it, and what was in memory alone is lost."""
+        self._timeline.ends(self.rng, killed=True)

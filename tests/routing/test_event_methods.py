@@ -84,6 +84,19 @@ def test_bad_params_are_refused_with_the_shape(method: str, params: object) -> N
     assert driver.timeline == []
 
 
+def test_a_cursor_from_the_future_is_told_what_is_missing_however_late_it_is_answered() -> None:
+    """What has come meanwhile is not beyond it, and not in the answer either."""
+    driver = house()
+    last = driver.events[-1].seq
+    driver.sends(2, id=5, method="codexd/events/read", params={"after": last + 2})
+    for _ in range(3):
+        driver.says(method="item/agentMessage/delta", params={"threadId": "T"})
+    gap = {"from": last + 1, "to": last + 2}
+    assert driver.keep(driver.router.events_read(1, [], START)) == [
+        to(2, id=5, result={"events": [], "last": last + 3, "gap": gap})
+    ]
+
+
 def test_who_has_left_is_not_answered() -> None:
     """What was read for it is nobody's."""
     driver = house()

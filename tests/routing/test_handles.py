@@ -163,6 +163,21 @@ def test_a_watch_that_is_being_ended_is_not_made_again() -> None:
     assert handles._closing == {}
 
 
+def test_a_watch_whose_end_was_refused_goes_on() -> None:
+    """Until its end is asked for again; an older refusal does not count for a newer wish."""
+    handles = Handles()
+    opened(handles, 1, "fs/watch", "w")
+    sent, handle = handles.rewrite(1, request(1, "fs/unwatch", {"watchId": "w"}))
+    ending, again = Call(1, sent, handle=handle), Call(1, sent, handle=handle)
+    for asked, failed, goes_on in [(ending, ending, True), (again, ending, False), (again, again, True)]:
+        handles.asked(asked)
+        handles.failed(failed)
+        assert bool(handles.watches()) == goes_on
+    for other in (Call(1, request(1, "model/list")), Call(1, request(1, "fs/watch"), handle="w")):
+        handles.failed(other)
+    assert [watch.handle for watch in handles.watches()] == ["w"]
+
+
 def test_a_process_is_closed_when_it_has_ended() -> None:
     """Not when somebody asked for its end: until then there is something to kill."""
     handles = Handles()

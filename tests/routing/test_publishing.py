@@ -201,6 +201,35 @@ def test_who_is_there_already_or_has_a_cursor_is_sent_nothing_again() -> None:
     assert late(driver, 4) == []
 
 
+@pytest.mark.parametrize("thread", ["T", None])
+def test_who_follows_the_events_is_sent_nothing_again(thread: str | None) -> None:
+    """It has had each of them, with its number."""
+    driver = in_the_middle()
+    driver.sends(3, id=5, method="codexd/events/follow", params={"threadId": thread, "after": 0})
+    assert late(driver, 3) == []
+
+
+def test_who_hears_a_sub_agent_is_sent_nothing_of_it_again() -> None:
+    """It joins the parent's thread, of which alone it has heard nothing."""
+    driver = in_the_middle()
+    driver.sends(3, id=5, method="thread/resume", params={"threadId": "C"})
+    driver.says(id=4, result={"thread": {"id": "C", "parentThreadId": "T"}})
+    driver.says(method="turn/started", params={"threadId": "C", "turn": {"id": "v"}})
+    assert late(driver, 3) == [Replay(3, 3, 10, OpenItems("T", frozenset({"a", "c"})))]
+
+
+def test_what_was_held_for_who_joins_is_not_sent_again() -> None:
+    """A turn that has begun before it was known whose it is comes in front of the answer that says so."""
+    driver = house()
+    driver.sends(3, id=5, method="thread/resume", params={"threadId": "C"})
+    driver.says(method="turn/started", params={"threadId": "C", "turn": {"id": "v"}})
+    driver.says(method="item/started", params={"threadId": "C", "item": {"id": "i"}})
+    driver.timeline.clear()
+    driver.says(id=4, result={"thread": {"id": "C"}})
+    assert [e.method for e in driver.events] == ["turn/started", "item/started"]
+    assert [effect for effect in driver.timeline if isinstance(effect, Replay)] == []
+
+
 def test_nothing_is_sent_again_when_no_turn_runs() -> None:
     """A turn that has ended is in Codex's own history; one whose beginning was not seen can't be told from its middle."""
     driver = in_the_middle()
