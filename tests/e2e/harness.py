@@ -256,9 +256,14 @@ class World:
         return [process.pid for process in self.living() if _told(process.name) == name]
 
     def codexes(self) -> list[int]:
-        """The PIDs of this world's Codexes; a child that is about to become another program still looks like one."""
-        found = {process.pid: process for process in self.living() if _told(process.exe) == str(self.codex)}
+        """The PIDs of this world's Codexes. Not those that write down their schema for codexd, nor a child of one that
+        is about to become another program and still looks like its parent."""
+        found = {process.pid: process for process in self.living() if self._is_codex(process)}
         return [pid for pid, process in found.items() if _told(process.ppid) not in {None, *found}]
+
+    def _is_codex(self, process: psutil.Process) -> bool:
+        argv = _told(process.cmdline) or []
+        return _told(process.exe) == str(self.codex) and argv[-1:] == ["app-server"]
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
