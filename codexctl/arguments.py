@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from codexctl import option_values
 from codexctl.exits import EXIT_CODES, Exit, Failure
 from codexctl.render import terminal_width
 from codexd import __version__
@@ -96,6 +97,7 @@ def _parser() -> Parser:
         _approvals,
     )
     _verb(verbs, "interrupt", "interrupt:interrupt", "interrupt the turn that runs on a thread", _interrupt)
+    _verb(verbs, "events", "events:run", "what has happened in the threads, and what happens", _events)
     _verb(verbs, "status", "status:status", "how codexd and Codex are")
     _verb(verbs, "clients", "status:clients", "who is connected to codexd")
     _verb(
@@ -160,7 +162,7 @@ def _send(send: Parser) -> None:
         "--detach", action="store_true", help="print the thread's id and leave the turn running"
     )
     send.add_argument(
-        "--timeout", type=_seconds, metavar="SECONDS", help="interrupt the turn after this long"
+        "--timeout", type=option_values.seconds, metavar="SECONDS", help="interrupt the turn after this long"
     )
 
 
@@ -173,6 +175,27 @@ def _attach(attach: Parser) -> None:
 def _interrupt(interrupt: Parser) -> None:
     interrupt.add_argument(
         "thread", nargs="?", metavar="THREAD", help="default: the latest of this directory"
+    )
+
+
+def _events(events: Parser) -> None:
+    events.add_argument(
+        "thread",
+        nargs="?",
+        metavar="THREAD",
+        help="of this one alone: its id, or a beginning that no other has",
+    )
+    events.add_argument(
+        "-f",
+        "--follow",
+        action="store_true",
+        help="go on with what happens, from now on unless --after is given",
+    )
+    events.add_argument(
+        "--after",
+        type=option_values.number,
+        metavar="SEQ",
+        help="only events with a higher number; default: all that are kept, with -f those that come; 0: all",
     )
 
 
@@ -222,7 +245,9 @@ def _listing(parser: Parser, *, top: bool = False) -> None:
         "-C", "--cd", default=default(None), metavar="DIR", help="only those of this directory"
     )
     parser.add_argument("--archived", action="store_true", default=default(False), help="the archived ones")
-    parser.add_argument("--limit", type=_count, default=default(None), metavar="N", help="at most so many")
+    parser.add_argument(
+        "--limit", type=option_values.count, default=default(None), metavar="N", help="at most so many"
+    )
     parser.add_argument("--cursor", default=default(None), metavar="CURSOR", help="go on where a page ended")
 
 
@@ -237,7 +262,9 @@ def _approvals(approvals: Parser) -> None:
 
 
 def _one_approval(action: Parser) -> None:
-    action.add_argument("id", type=_approval_id, metavar="ID", help="as `codexctl approvals` lists it")
+    action.add_argument(
+        "id", type=option_values.approval_id, metavar="ID", help="as `codexctl approvals` lists it"
+    )
 
 
 def _accepted(accept: Parser) -> None:
@@ -250,30 +277,6 @@ def _accepted(accept: Parser) -> None:
         help="the answer to a question; repeat it for several in their order, or say NAME=TEXT",
     )
     _one_approval(accept)
-
-
-def _approval_id(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text} is no id of an approval; `codexctl approvals` lists them")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    return _positive(float, text, "a number of seconds")
-
-
-def _count(text: str) -> int:
-    return int(_positive(int, text, "a number"))
-
-
-def _positive(number: type[int] | type[float], text: str, what: str) -> float:
-    try:
-        value = number(text)
-    except ValueError:
-        value = 0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not {what} above 0")
-    return value
 
 
 def directory(arguments: argparse.Namespace) -> str:

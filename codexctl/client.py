@@ -9,6 +9,8 @@
 Several requests can be under way at once: `send` queues one and returns its id, `wait` waits for its answer. What is
 queued leaves in one write at the next `flush`, `wait` or `receive`. Whatever arrives meanwhile is kept, in order, for
 `receive`.
+
+What has happened, and everything from a number on, is to be had with `codexctl.timeline`.
 """
 
 import json
@@ -48,13 +50,16 @@ class ConnectionLost(Unavailable):
 class Message(NamedTuple):
     """What codexd sends unasked. `id` is None for a notification; a server request wants a `respond` to its id.
 
-    `line` is the message as it came, without its line feed.
+    `line` is the message as it came, without its line feed. `seq`: the number of an event, where numbers were asked for
+    (`codexctl.timeline`); `at`: its time in seconds since the epoch, while it is history.
     """
 
     method: str
     params: dict[str, Any]
     id: RequestId | None
     line: bytes
+    seq: int | None = None
+    at: float | None = None
 
 
 class Answer(NamedTuple):
@@ -255,7 +260,8 @@ class Client:
         message = json.loads(line)
         request_id = message.get("id")
         if "method" in message:
-            self._inbox.append(Message(message["method"], message.get("params") or {}, request_id, line))
+            params, seq, at = message.get("params") or {}, message.get("seq"), message.get("at")
+            self._inbox.append(Message(message["method"], params, request_id, line, seq, at))
         elif "error" in message:
             error = message["error"]
             if request_id is None:

@@ -1,7 +1,10 @@
-"""stdin, stdout and stderr of a program that was started without one of them, as with `<&-`."""
+"""stdin, stdout and stderr as descriptors: closed at the start, as with `<&-`, or with nobody at the other end any more."""
 
 import os
+import select
 import sys
+
+STDIN, STDOUT = 0, 1
 
 
 def open_missing() -> None:
@@ -19,3 +22,16 @@ def open_missing() -> None:
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
+
+
+def waited(either: select.poll) -> bool:
+    """Waits for one of these or for the end of who reads stdout, which is among them without any event; False for that."""
+    while True:
+        events = dict(either.poll())
+        stdout = events.pop(STDOUT, 0)
+        if stdout & (select.POLLERR | select.POLLHUP):
+            return False
+        if stdout:  # where this file cannot be watched
+            either.unregister(STDOUT)
+        if events:
+            return True

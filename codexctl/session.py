@@ -1,6 +1,7 @@
 """What the verbs share: connecting as `codexctl`, and finding threads."""
 
 import argparse
+import sys
 from typing import Any
 
 from codexctl.client import Client
@@ -22,9 +23,12 @@ def connect(arguments: argparse.Namespace, *, start: bool) -> Client:
     )
 
 
-def connect_to_codexd(arguments: argparse.Namespace) -> tuple[Client, dict[str, Any]]:
-    """A client for the `codexd/*` methods, which are answered in every state of Codex, and codexd's status."""
-    client = Client.open(arguments.socket, start=False)
+def connect_to_codexd(arguments: argparse.Namespace, *, start: bool = False) -> tuple[Client, dict[str, Any]]:
+    """A client for the `codexd/*` methods, which are answered in every state of Codex, and codexd's status.
+
+    `start` is as for `connect`.
+    """
+    client = Client.open(arguments.socket, start=start and not arguments.no_start)
     try:
         status: dict[str, Any] = client.request(extension.STATUS)
         client.check_home(status["codexd"].get("codexHome"))
@@ -51,6 +55,19 @@ def latest_thread(client: Client, directory: str) -> Thread | None:
     return found[0] if found else None
 
 
+def warn_of_timeline(timeline: dict[str, Any], *, also_when_off: bool = False) -> None:
+    """Says on stderr, in one sentence, why events may be missing. `timeline`: as `codexd/status` has it."""
+    if timeline["state"] == "degraded":
+        print(f"codexctl: events may be missing: {timeline['problem']}", file=sys.stderr, flush=True)
+    elif timeline["state"] == "off" and also_when_off:
+        print(
+            'codexctl: events are not kept on disk (timeline = "off" in codexd\'s settings), '
+            "only the newest in memory",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
 def no_thread_here(directory: str) -> Failure:
     return Failure(
         Exit.FAILED,
@@ -58,9 +75,14 @@ def no_thread_here(directory: str) -> Failure:
     )
 
 
+def is_full_id(given: str) -> bool:
+    """Whether it is no mere beginning."""
+    return len(given) == _ID_LENGTH
+
+
 def full_id(client: Client, given: str) -> str:
     """The id of the thread that is meant: a whole id as it is, else the one thread whose id begins so."""
-    if len(given) == _ID_LENGTH:
+    if is_full_id(given):
         return given
     found = {
         thread["id"]

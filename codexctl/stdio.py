@@ -13,6 +13,7 @@ import sys
 import threading
 
 from codexctl.app_server_line import AppServer
+from codexctl.descriptors import STDIN, STDOUT, waited
 from codexctl.exits import Exit, Failure
 from codexctl.introduction import Introduction
 from codexctl.reach import check_home, reach
@@ -22,7 +23,6 @@ from codexd.protocol.errors import Unavailable
 
 CHUNK_BYTES = 64 * 1024
 _MAX_ANSWER_BYTES = 1024 * 1024
-_STDIN, _STDOUT = 0, 1
 
 
 def serve(program: str, line: AppServer, path: str | None, *, start: bool) -> Exit:
@@ -112,7 +112,7 @@ def _home_of(line: bytes, where: str) -> str | None:
 
 def _pass_on(connection: socket.socket, introduction: Introduction, ended: threading.Event) -> None:
     try:
-        while chunk := os.read(_STDIN, CHUNK_BYTES):
+        while chunk := os.read(STDIN, CHUNK_BYTES):
             connection.sendall(introduction.feed(chunk), NO_SIGPIPE)
         ended.set()
         connection.sendall(introduction.rest(), NO_SIGPIPE)
@@ -125,34 +125,21 @@ def _pass_back(connection: socket.socket, first: bytes) -> bool:
     """Passes on what codexd sends; True when codexd closed, False when the client did."""
     either = select.poll()
     either.register(connection, select.POLLIN)
-    either.register(_STDOUT, 0)
+    either.register(STDOUT, 0)
     chunk = first
     while True:
         left = memoryview(chunk)
         try:
             while left:
-                left = left[os.write(_STDOUT, left) :]
+                left = left[os.write(STDOUT, left) :]
         except BrokenPipeError:
             return False
         except OSError as error:
             raise Failure(Exit.FAILED, f"stdout cannot be written to: {error.strerror}") from None
-        if not _waited(either):
+        if not waited(either):
             return False
         chunk = _received(connection)
         if not chunk:
-            return True
-
-
-def _waited(either: select.poll) -> bool:
-    """Waits until codexd has said something or closed; False when nobody reads stdout any more."""
-    while True:
-        events = dict(either.poll())
-        stdout = events.pop(_STDOUT, 0)
-        if stdout & (select.POLLERR | select.POLLHUP):
-            return False
-        if stdout:  # where this file cannot be watched
-            either.unregister(_STDOUT)
-        if events:
             return True
 
 

@@ -230,6 +230,12 @@ def event(method: str, **params: Any) -> Params:
     return {"method": method, "params": {"threadId": THREAD, "turnId": TURN} | params}
 
 
+def numbered(seq: int, method: str, at: float | None = None, **params: Any) -> Params:
+    """A notification of the thread with its number; `at`: its time, where it is history."""
+    message = {"method": method, "params": {"threadId": THREAD} | params, "seq": seq}
+    return message if at is None else message | {"at": at}
+
+
 def started(turn_id: str = TURN) -> Params:
     return {"method": "turn/started", "params": {"threadId": THREAD, "turn": turn("inProgress", turn_id)}}
 
