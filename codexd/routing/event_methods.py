@@ -49,7 +49,7 @@ class EventMethods:
                 for event in events
             ],
             last=self._state.following.last,
-            gap=self._gap(read.after, upto, read.last, read.thread),
+            gap=self._gap(read.after, upto, read.thread, read.last),
         )
         self._state.tell((read.client,), messages.result(read.request.id, found))
 
@@ -58,7 +58,7 @@ class EventMethods:
         state = self._state
         last = state.following.last
         after = self._now(wanted.thread_id) if wanted.after is None else wanted.after
-        gap = self._gap(after, last, last, wanted.thread_id)
+        gap = self._gap(after, last, wanted.thread_id, last)
         state.tell((client.id,), messages.result(request.id, Following(last, gap)))
         if after < last:
             history = History(wanted.thread_id, state.clients.unwanted_by(client.id))
@@ -77,7 +77,7 @@ class EventMethods:
             return self._state.following.last
         return thread.turn_seq - 1
 
-    def _gap(self, after: int, upto: int, last: int, thread: str | None) -> Gap | None:
+    def _gap(self, after: int, upto: int, thread: str | None, last: int) -> Gap | None:
         """What is missing between two numbers.
 
         One beyond `last`, the newest when it was asked for, is of a history that is gone.

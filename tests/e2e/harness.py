@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -37,6 +37,9 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])
 """
+
+
+_Client = TypeVar("_Client", bound=JsonLinesClient)
 
 
 class World:
@@ -178,6 +181,10 @@ class World:
 
     def connect(self) -> JsonLinesClient:
         """A client of codexd that has not said ``initialize`` yet."""
+        return self.connect_as(JsonLinesClient)
+
+    def connect_as(self, kind: type[_Client]) -> _Client:
+        """The same, of a kind of its own. Its owner may close it before the world does."""
         connection = self.connect_raw()
         connection.settimeout(None)
         incoming, outgoing = connection.makefile("rb"), connection.makefile("wb")
@@ -189,7 +196,7 @@ class World:
                 pass
             connection.close()
 
-        return self._client(incoming, outgoing, hang_up)
+        return self._noted(kind(incoming, outgoing, hang_up))
 
     def client(self, name: str = "test", **capabilities: object) -> JsonLinesClient:
         """A client of codexd after its handshake."""
@@ -204,7 +211,7 @@ class World:
             process = self.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, **how)
         assert process.stdin
         assert process.stdout
-        return self._client(process.stdout, process.stdin)
+        return self._noted(JsonLinesClient(process.stdout, process.stdin))
 
     def bare_codex(self, name: str = "test", *options: str, **capabilities: object) -> JsonLinesClient:
         """A client of a private ``codex app-server`` on stdio: what codexd is measured against."""
@@ -219,12 +226,10 @@ class World:
             process = self.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         assert process.stdin
         assert process.stdout
-        return self._client(process.stdout, process.stdin)
+        return self._noted(JsonLinesClient(process.stdout, process.stdin))
 
-    def _client(
-        self, incoming: IO[bytes], outgoing: IO[bytes], hang_up: Callable[[], None] | None = None
-    ) -> JsonLinesClient:
-        client = JsonLinesClient(incoming, outgoing, hang_up)
+    def _noted(self, client: _Client) -> _Client:
+        """Closed with the world."""
         self._clients.append(client)
         return client
 

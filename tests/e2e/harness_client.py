@@ -184,13 +184,17 @@ class JsonLinesClient:
 
     # The reading thread
 
+    def take(self, line: bytes) -> None:
+        """One line that came. Whoever keeps less than everything keeps it here."""
+        message = json.loads(line)
+        with self._changed:
+            self.messages.append(message)
+            self._changed.notify_all()
+
     def _read(self) -> None:
         try:
             for line in self._incoming:
-                message = json.loads(line)
-                with self._changed:
-                    self.messages.append(message)
-                    self._changed.notify_all()
+                self.take(line)
         except (OSError, ValueError) as error:  # reset by the far side, or closed here under the reader
             self._end = error
         with self._changed:

@@ -65,9 +65,7 @@ class Oracle:
             case ToClients():
                 self._matches(effect.clients, effect.line, None)
             case Numbered():
-                self.observed.is_numbered(effect.event)
-                self.events.check_number(effect)
-                self._matches(effect.clients + effect.with_number, effect.event.line, effect.event.thread)
+                self._numbered(effect)
             case Observed():
                 self.observed.judge(effect, self.books.now)
             case ToCodex():
@@ -83,6 +81,11 @@ class Oracle:
             case ViewChanged() | Log():
                 pass
         return None
+
+    def _numbered(self, effect: Numbered) -> None:
+        self.observed.is_numbered(effect.event)
+        self.events.check_number(effect)
+        self._matches(effect.clients + effect.with_number, effect.event.line, effect.event.thread)
 
     def finished(self) -> None:
         """All effects of an input were judged: nothing that had to come may be missing."""

@@ -128,7 +128,7 @@ class EventsSide:
 
     def _open(self, view: ThreadView, client: int, upto: int) -> list[bytes]:
         first = view.turn_seq
-        if view.turn is None or first is None or first > upto or self._timeline.gap(first - 1, upto, None):
+        if view.turn is None or first is None or first > upto or self._timeline.gap(first - 1, upto, view.id):
             return []
         return [
             event.line

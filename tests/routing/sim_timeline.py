@@ -41,7 +41,7 @@ class SimulatedTimeline:
         return [event for event in self.between(first, last) if thread in (None, event.thread)][:count]
 
     def gap(self, after: int, upto: int, thread: str | None) -> Gap | None:
-        """What is missing above `after`, up to `upto`."""
+        """What is missing above `after`, up to `upto`; what is lost is so of all threads."""
         spans = [Gap(1, self._floor - 1), *self._lost]
         missing = [span for span in spans if span.from_ <= span.to and span.to > after and span.from_ <= upto]
         if not missing:
