@@ -20,7 +20,7 @@ SECRET_ENDINGS = (
     "token", "tokens", "secret", "secrets", "password", "passwords", "passwd", "passphrase", "passcode",
     "apikey", "apikeys", "accesskey", "accesskeyid", "privatekey", "secretkey", "signingkey", "encryptionkey",
     "sessionkey", "authkey", "credential", "credentials", "cookie", "cookies", "authorization", "authentication",
-    "bearer", "jwt", "otp", "attestation", "signature", "setcookie",
+    "bearer", "jwt", "otp", "attestation", "signature",
     # Where and how to log in.
     "authurl", "authorizationurl", "verificationurl", "verificationuri", "verificationuricomplete", "loginurl",
     "callbackurl", "redirecturl", "redirecturi", "usercode", "devicecode", "pairingcode", "manualcode", "authcode",
