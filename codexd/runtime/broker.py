@@ -263,8 +263,8 @@ class Broker:
         for session in self._sessions.values():
             session.say_goodbye()
         with trio.move_on_after(self._limits.flush_seconds):
-            for session in tuple(self._sessions.values()):
-                await session.outbox.wait_sent()
+            while behind := [outbox for outbox in self._outboxes.values() if outbox.is_behind]:
+                await behind[0].wait_sent()
 
     def _welcome(self, clients: trio.Nursery, connection: socket.socket) -> None:
         peer = admitted(connection, os.getuid())

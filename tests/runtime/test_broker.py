@@ -10,6 +10,7 @@ import psutil
 import pytest
 import trio
 import trio.lowlevel
+from trio.testing import wait_all_tasks_blocked
 from websockets.frames import Close
 
 from codexd.routing.effects import Log, StartCodex, StopCodex, ToClients, ToCodex
@@ -394,6 +395,26 @@ async def test_client_has_a_moment_to_read_the_rest(serve):
     place.broker._sessions[1].outbox.put(rest)
     place.broker.stop()
     assert await client.rest() == rest
+
+
+async def test_what_is_queued_while_another_client_still_reads_is_sent_too(serve):
+    """Who had nothing to read when codexd began to end may have something by the end."""
+
+    def find():
+        raise CodexUnavailable("no Codex found: install it")
+
+    place = await serve(find, Limits(flush_seconds=PATIENCE_SECONDS))
+    await place.broker.wait_codex_settled()
+    clients = [place.connect(), place.connect()]
+    for client in clients:
+        await client.request(1, "codexd/status")
+    rest = b"x" * (3 * MEGABYTE) + b"\n"
+    place.broker._sessions[2].outbox.put(rest)
+    place.broker.stop()
+    await wait_all_tasks_blocked()
+    place.broker._sessions[1].outbox.put(rest)
+    assert await clients[1].line() + b"\n" == rest
+    assert await clients[0].rest() == rest
 
 
 async def test_stopped_broker_takes_nobody_from_the_socket(serve):
