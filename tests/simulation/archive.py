@@ -29,6 +29,12 @@ BLOCK = 10_000
 GONE = "gone for good"
 """The fault after which the next life begins with an empty file."""
 
+KILLED = "killed"
+LOCKED = "locked"
+"""The one of a file that can't be opened when codexd starts."""
+RETENTION = "retention"
+"""The one that nobody who is being sent events suffers from."""
+
 
 class File(Struct, eq=False):
     """What outlives codexd. `faults`: why something may have been lost, or can't be read for a while."""
@@ -74,7 +80,7 @@ def climate(rng: Random) -> Climate:
         fails=0.0 if works else rng.choice((0.0, 0.02, 0.3)),
         refuses_read=0.0 if works else rng.choice((0.0, 0.05, 1.0)),
         room=1_000_000 if works else rng.choice((10, 1_000_000)),
-        keeps=1_000_000 if works else rng.choice((20, 1_000_000)),
+        keeps=rng.choice((20, 200, 1_000_000, 1_000_000)),
     )
 
 
@@ -96,7 +102,7 @@ class SimulatedArchive:
         self._history = History(file.born, file.floor, tuple(file.lost))
         self.status = Status(ON, None, self._history)
         if rng.random() < self._climate.fails:
-            self._fault("not opened at once")
+            self._fault(LOCKED)
             self.status = Status(DEGRADED, "the file is locked")
 
     def _begin_life(self, now: int) -> int:
@@ -117,7 +123,7 @@ class SimulatedArchive:
     def kill(self) -> None:
         """Nothing is written from now on."""
         self._is_killed = True
-        self._fault("killed")
+        self._fault(KILLED)
 
     def calm_down(self) -> None:
         """From now on it works, and is quick."""
@@ -245,9 +251,10 @@ class SimulatedArchive:
         events = self._file.events
         if len(events) <= self._climate.keeps:
             return
-        self._fault("retention")
+        is_forced = self._rng.random() < 0.2
+        self._fault("retention by force" if is_forced else RETENTION)
         wanted = sorted(events)[-self._climate.keeps]
-        floor = reports.trim(wanted, self._rng.random() < 0.2)
+        floor = reports.trim(wanted, is_forced)
         self._file.floor = max(self._file.floor, floor)
         self._file.lost = [span for span in self._file.lost if span.last >= floor]
         for seq in [seq for seq in events if seq < floor]:

@@ -95,6 +95,7 @@ class Door(socket.socket):
 
     def __init__(self, path: str, rng: Random) -> None:
         super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._path = path
         self.bind(path)
         self.listen()
         self.knocking: deque[SimulatedClient] = deque()
@@ -102,6 +103,12 @@ class Door(socket.socket):
         self._rng = rng
         self._shortage = rng.choice((0.0, 0.0, 0.3))
         self._buffer_bytes = rng.choice((1, 20_000, None))
+
+    def close(self) -> None:
+        """Nobody finds it any more."""
+        if self.fileno() >= 0:
+            os.unlink(self._path)
+        super().close()
 
     def accept(self) -> tuple[socket.socket, object]:
         """Connections come in the order of knocking."""

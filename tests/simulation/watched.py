@@ -6,17 +6,21 @@ import trio
 
 from codexd.protocol.framing import TooLong
 from codexd.routing.effects import ClientId, Effect, ForgetThread, Numbered, Replay, ToClients, ToCodex
+from codexd.routing.events import Event
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker
 from codexd.runtime.limits import Limits
 from codexd.runtime.session import Session
 from codexd.runtime.timeline import Timeline
-from tests.simulation.archive import GONE
+from tests.simulation.archive import GONE, KILLED, LOCKED, RETENTION
 from tests.simulation.books import ClientBook, CodexBook, Due, EventBook, Wrong
 from tests.simulation.disorder import PAGE_BYTES
 from tests.simulation.machine import Door, SimulatedMachine
 
 EPOCH = 1_800_000_000.0
+LITTLE_MEMORY = "there is too little memory for ephemeral threads"
+SCARCE_BYTES = 100_000
+"""With less than this in memory, events may leave it too early."""
 FRAME_BYTES = 14
 """The most that a transport adds to a line."""
 
@@ -35,6 +39,7 @@ class WatchedBroker(Broker):
     ) -> None:
         super().__init__(identity, machine, timeline, limits, lambda: EPOCH + trio.current_time())
         self._events = events
+        self._first_seq = timeline.next_seq
         self._watched_machine = machine
         self._door = door
         self._largest = self._told = 0
@@ -122,7 +127,11 @@ class WatchedBroker(Broker):
             if line is not None:
                 is_told = gap is not None and gap.from_ <= event.seq <= gap.to
                 is_before_all = wanted.first == 1 and GONE in self._events.faults
-                yield Due(line, event, is_told or is_before_all or event.ephemeral)
+                yield Due(line, event, is_told or is_before_all or self._may_have_gone(event))
+
+    def _may_have_gone(self, event: Event) -> bool:
+        """Events of ephemeral threads are in memory alone: of one life, and as long as there is room."""
+        return event.ephemeral and (event.seq < self._first_seq or LITTLE_MEMORY in self._events.faults)
 
     def _look_at_outboxes(self) -> None:
         self._look_at_the_memory()
@@ -132,6 +141,7 @@ class WatchedBroker(Broker):
                 self.flooded()
             if full.queued_bytes > self._limits.max_outbox_bytes + self._largest + PAGE_BYTES:
                 raise Wrong(f"{full.queued_bytes} bytes are queued for {book.name}")
+            self._look_at_the_weight(book, full.queued_bytes)
             if full.is_cut and not book.was_cut:
                 self._look_at_the_cut(book)
 
@@ -139,11 +149,22 @@ class WatchedBroker(Broker):
         """What leaves it too early is lost, which is no mistake where there is so little of it."""
         timeline = self._timeline
         if timeline._ring.floor > timeline._committed + 1:
+            is_unreadable = not {GONE, LOCKED}.isdisjoint(self._events.faults)
+            if timeline._most_bytes > SCARCE_BYTES and not is_unreadable:
+                raise Wrong("an event has left the memory that was not committed yet")
             self._events.fault("the archive is too slow for so little memory")
         if next(timeline._ephemeral.gone(None), None) is not None:
-            self._events.fault("there is too little memory for ephemeral threads")
+            self._events.fault(LITTLE_MEMORY)
+
+    def _look_at_the_weight(self, book: ClientBook, queued_bytes: int) -> None:
+        """Of a client that is behind only a little is kept as bytes: what has no number, and what it was about to read."""
+        allowed = self._limits.spill_bytes + self._largest + PAGE_BYTES + 2 * book.plain_bytes
+        if queued_bytes > allowed and {RETENTION, KILLED}.issuperset(self._events.faults):
+            raise Wrong(f"{queued_bytes} bytes are queued for {book.name}, {allowed} would do")
 
     def _look_at_the_cut(self, book: ClientBook) -> None:
         book.cut_at = trio.current_time()
-        if book.due_bytes <= self._limits.max_outbox_bytes and not self._events.faults:
-            raise Wrong(f"{book.name} was cut off with no more than {book.due_bytes} bytes due")
+        is_explained = any(fault != RETENTION for fault in self._events.faults)
+        due_bytes = book.due_bytes + FRAME_BYTES * len(book.due)
+        if due_bytes <= self._limits.max_outbox_bytes and not is_explained:
+            raise Wrong(f"{book.name} was cut off with no more than {due_bytes} bytes due")
