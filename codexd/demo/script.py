@@ -19,6 +19,7 @@ prompt                                what the model does
 ``agents PROMPT``                     starts a sub-agent with PROMPT, waits for it
 ``call NAME JSON``                    calls any tool; ``SPACE.NAME`` where tools have a name space
 ``together PROMPT // PROMPT …``       the tool calls of several prompts in one response
+``quietly PROMPT``                    does what PROMPT says, and does not repeat what its tool calls gave
 ``fail STATUS [MESSAGE]``             an HTTP error instead of an answer
 ``die``                               cuts the connection in the middle of the answer
 ====================================  =======================================================================
@@ -53,6 +54,7 @@ from typing import Any
 ECHO_LIMIT = 200
 COMMAND_YIELD_MS = 30_000  # Codex's maximum: a slow machine still gets the whole output of a short command
 AGENT_WAIT_MS = 600_000
+_QUIETLY = "quietly "
 
 # What Codex says in the user's name stands in one of these tags.
 _CODEX_TAGS = re.compile(
@@ -118,7 +120,8 @@ def reply_to(conversation: list[dict[str, Any]]) -> Reply:
         if item.get("type") == "function_call_output"
     ]
     if outputs:
-        return _after_tools(outputs)
+        is_quiet = prompt is not None and prompt.startswith(_QUIETLY)
+        return _after_tools(outputs, is_quiet)
     return (Message(("There was no prompt.",)),) if prompt is None else understand(prompt)
 
 
@@ -139,12 +142,14 @@ def understand(prompt: str) -> Reply:
     return (Message(tuple(_words(f"You said: {prompt[:ECHO_LIMIT]}"))),)
 
 
-def _after_tools(outputs: list[tuple[str | None, str]]) -> Reply:
+def _after_tools(outputs: list[tuple[str | None, str]], is_quiet: bool) -> Reply:
     """The next step after tools gave ``outputs`` (name of the tool, text)."""
     spawned = [text for tool, text in outputs if tool == "spawn_agent" and '"agent_id"' in text]
     if spawned and not any(tool == "wait_agent" for tool, _ in outputs):
         agents = [json.loads(text)["agent_id"] for text in spawned]
         return (Call("wait_agent", {"targets": agents, "timeout_ms": AGENT_WAIT_MS}, "multi_agent_v1"),)
+    if is_quiet:
+        return (Message(("Done.",)),)
     quoted = "\n".join(text for _, text in outputs if text not in spawned)
     return (Message(("The output was: ", quoted)),)
 
@@ -251,6 +256,7 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Reply]], ...] = (
     (_form(r"agents (?P<prompt>.+)"), _agents),
     (_form(r"call (?:(?P<space>[\w-]+)\.)?(?P<name>[\w-]+) (?P<arguments>\{.*\})"), _call),
     (_form(r"together (?P<prompts>.+)"), _together),
+    (_form(rf"{_QUIETLY}(?P<prompt>.+)"), lambda match: understand(match["prompt"])),
     (_form(r"fail (?P<status>[45]\d\d)(?: (?P<message>.+))?"), _fail),
     (_form(r"die"), lambda _: (Message(("The connection will be ", Cut())),)),
 )

@@ -192,9 +192,12 @@ WINDOWS_SETUP_DONE = "windowsSandbox/setupCompleted"
 """Comes after the answer to `WINDOWS_SETUP`, and names nothing."""
 
 NEVER_KEPT = frozenset({"mcpServer/oauthLogin/completed", "rawResponseItem/completed"})
-"""Notifications of a thread that are sent on and not kept in the timeline: about accounts, and raw answers of the
-model, in which stand the answers to questions of `item/tool/requestUserInput`, secret ones too. What names no thread is
-not kept anyhow, nor is what goes to one client alone, nor any answer, of Codex or of a client."""
+"""Notifications of a thread that are sent on and not kept in the timeline: about accounts, and raw items of the
+conversation, in which stand the answers to questions of `item/tool/requestUserInput`, secret ones too. Codex repeats such
+an answer nowhere else (tried with 0.163 and 0.169), unless the model does. What a client answers to `item/tool/call` is
+the output of a tool, which stands in its item like any other; so does what an MCP server makes of an answer to it.
+
+What names no thread is not kept anyhow, nor is what goes to one client alone, nor any answer, of Codex or of a client."""
 
 NEVER_RESOLVED = frozenset({TOOL_CALL, "currentTime/read"})
 """Requests of a thread whose end Codex does not announce with `serverRequest/resolved`: they end with their turn."""

@@ -174,6 +174,17 @@ def test_a_tool_output_is_quoted() -> None:
     assert text_of(reply_to([*calls, gave("1", "a"), gave("2", parts)])) == "The output was: a\nb\nc"
 
 
+def test_quietly_does_the_same_and_repeats_nothing() -> None:
+    """Whatever the tools gave; a sub-agent is still waited for."""
+    assert understand("quietly run-free a") == understand("run-free a")
+    assert (
+        text_of(reply_to([said("quietly run-free a"), called("1", "exec_command"), gave("1", "x")]))
+        == "Done."
+    )
+    agent = [said("quietly agents a"), called("1", "spawn_agent"), gave("1", '{"agent_id":"x"}')]
+    assert call_of(reply_to(agent)).name == "wait_agent"
+
+
 def test_an_output_from_before_the_prompt_is_history() -> None:
     """Only what came after the last prompt is answered."""
     conversation = [said("run a"), called("1", "exec_command"), gave("1", "a"), said("next")]
