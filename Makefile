@@ -5,7 +5,8 @@
 #   make walk    the core's long random walk (STEPS='1000000 --seed N'; without a seed another one each time)
 #   make conformance          the comparison with bare Codex (tests/conformance), and what was seen of all
 #   make conformance-latest   the same for the newest Codex that npm has
-#   make soak    what takes too long for every day: 10,000 simulated worlds around the whole daemon
+#   make soak    what takes too long for every day: 10,000 simulated worlds around the whole daemon; and with the real
+#                Codex, codexd killed a hundred times and 10 minutes of clients (tests/soak; MINUTES=1 for fewer)
 #   make bench   codexd beside bare Codex
 # PYTHON=… chooses the Python that .venv is made with, WORKERS=… how many processes share the tests: as many tests wait
 # as reckon, so that two are well on one core, too.
@@ -14,6 +15,7 @@
 .PHONY: setup demo test check walk soak bench conformance conformance-latest clean
 
 STEPS = 1000000
+MINUTES = 10
 WORKERS = 2
 SETUP = PYTHON='$(PYTHON)' scripts/setup.sh
 RUN = .venv/bin/python -m
@@ -43,6 +45,7 @@ walk: setup
 
 soak: setup
 	$(RUN) tests.simulation --seeds 0 10000
+	$(RUN) tests.soak --kills 100 --minutes $(MINUTES)
 
 bench: setup
 	$(RUN) bench

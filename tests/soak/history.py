@@ -159,7 +159,7 @@ class History:
             elif self._sums[at] != of_event:
                 other.append(seq)
         self._complain_of(received, back, "was sent again, or too late,")
-        self._complain_of(received, astray, "was sent what is neither in the timeline nor in a gap:")
+        self._complain_of(received, astray, "was sent what is neither in the timeline nor in a gap")
         self._complain_of(received, other, "was sent under the number of another event")
 
     def _check_followed(self, received: Received) -> None:
@@ -167,7 +167,7 @@ class History:
         wanted = received.followed
         missed = [
             self.seqs[at]
-            for at in self._between(received.after, received.last)
+            for at in self._between(received.after, max(received.last, received.upto))
             if wanted in ("", self._threads[at]) and self.seqs[at] not in got
         ]
         self._complain_of(received, missed, "was not sent")
@@ -178,7 +178,8 @@ class History:
         got = set(received.seqs)
         begun: set[str] = set()
         missed = []
-        for at in self._between(received.seqs[0] - 1 if received.seqs else received.last, received.last):
+        first = received.seqs[0] if received.seqs else received.last + 1
+        for at in self._between(first - 1, max(received.last, received.upto)):
             if self.seqs[at] in got:
                 begun.add(self._audiences[at])
             elif self._audiences[at] in begun:

@@ -58,7 +58,7 @@ class Received:
     """What one connection was sent of events from some moment on: by number, and by thread where it asked for none.
 
     It begins behind `after`. A follower's is of `followed`, "" for all threads; a subscriber's is of `subscribed`.
-    `was_killed`: codexd was, at the end of it.
+    `was_killed`: codexd was, at the end of it. Up to `upto` it should have got all that is for it.
     """
 
     who: str
@@ -66,6 +66,7 @@ class Received:
     followed: str | None = None
     subscribed: frozenset[str] = frozenset()
     was_killed: bool = False
+    upto: int = 0
     seqs: "array[int]" = field(default_factory=lambda: array("Q"))
     sums: "array[int]" = field(default_factory=lambda: array("L"))
     by_thread: "dict[str, array[int]]" = field(default_factory=dict)
