@@ -1,6 +1,7 @@
 """Measures codexd beside bare Codex, in one run, and prints the ratios.
 
-    python -m bench [--quick] [--json FILE] [fan-out | round-trip | burst | send | start | memory | idle]...
+    python -m bench [--quick] [--json FILE] [fan-out | round-trip | burst | send | start | memory | idle |
+                                             timeline | catch-up | stalled]...
 
 The real Codex comes from CODEX_PATH or the codex_cli_bin package; its model is the scripted one. The sides take
 turns, and what is compared are medians. Only the ratios mean anything: the figures beside them are this machine's, and
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from bench import burst, fan_out, idle, memory, round_trip, send, start
+from bench import burst, catch_up, fan_out, idle, memory, round_trip, send, stalled, start, timeline
 from bench.processes import MIB
 from bench.results import Row, table
 from bench.world import World
@@ -34,6 +35,9 @@ MEASUREMENTS: dict[str, Callable[[World, bool], list[Row]]] = {
     "start": start.measure,
     "memory": memory.measure,
     "idle": idle.measure,
+    "timeline": timeline.measure,
+    "catch-up": catch_up.measure,
+    "stalled": stalled.measure,
 }
 
 

@@ -37,7 +37,7 @@ def measure(world: World, quick: bool) -> list[Row]:
     rows = []
     for clients, frames in ((100, False), (200, False), (200, True)):
         with BareSocket(world) as bare, Codexd(world, frames=frames) as codexd:
-            audiences = _Audience(bare, clients), _Audience(codexd, clients)
+            audiences = Audience(bare, clients), Audience(codexd, clients)
             who = f"{clients} clients{' of WebSocket' if frames else ''}"
             rows += _at_once(audiences, who, rounds)
             if clients == 200:
@@ -48,19 +48,19 @@ def measure(world: World, quick: bool) -> list[Row]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
+class Turn:
     wall: float
     cpu: float
     delivered: int
 
 
 def _at_once(audiences: "_Audiences", who: str, rounds: int) -> list[Row]:
-    bare, ours = _turns(audiences, f"stream {DELTAS}", DELTAS, rounds)
+    bare, ours = turns_of(audiences, f"stream {DELTAS}", DELTAS, rounds)
     what = f"a turn of {DELTAS:,} deltas, {who}"
-    figures: list[tuple[str, str, Callable[[_Turn], float]]] = [
+    figures: list[tuple[str, str, Callable[[Turn], float]]] = [
         ("wall", "s", lambda turn: turn.wall),
         ("CPU", "s", lambda turn: turn.cpu),
-        ("CPU per delivered message", "µs", _microseconds_per_message),
+        ("CPU per delivered message", "µs", microseconds_per_message),
     ]
     return [
         Row(
@@ -76,29 +76,31 @@ def _at_once(audiences: "_Audiences", who: str, rounds: int) -> list[Row]:
 
 
 def _paced(audiences: "_Audiences", who: str, rounds: int) -> list[Row]:
-    bare, ours = _turns(audiences, f"stream {PACED_DELTAS} {PACE_MS}", PACED_DELTAS, rounds)
+    bare, ours = turns_of(audiences, f"stream {PACED_DELTAS} {PACE_MS}", PACED_DELTAS, rounds)
     return [
         Row(
             what=f"{1000 // PACE_MS} deltas a second, {who}: CPU per delivered message",
             beside="--listen unix://",
             unit="µs",
-            bare=[_microseconds_per_message(turn) for turn in bare],
-            codexd=[_microseconds_per_message(turn) for turn in ours],
+            bare=[microseconds_per_message(turn) for turn in bare],
+            codexd=[microseconds_per_message(turn) for turn in ours],
         )
     ]
 
 
-def _turns(audiences: "_Audiences", prompt: str, deltas: int, rounds: int) -> list[tuple[_Turn, ...]]:
+def turns_of(
+    audiences: "Sequence[Audience]", prompt: str, deltas: int, rounds: int
+) -> list[tuple[Turn, ...]]:
     """Each audience's turns, taken in turns."""
     taken = [[audience.follow_a_turn(prompt, deltas) for audience in audiences] for _ in range(rounds)]
     return list(zip(*taken, strict=True))
 
 
-def _microseconds_per_message(turn: _Turn) -> float:
+def microseconds_per_message(turn: Turn) -> float:
     return turn.cpu / turn.delivered * 1e6
 
 
-class _Audience:
+class Audience:
     """Clients of one server that are all subscribed to one thread."""
 
     def __init__(self, server: Server, clients: int) -> None:
@@ -113,20 +115,20 @@ class _Audience:
             call(wire, "thread/resume", {"threadId": self._thread, "excludeTurns": True})
             self._wires.append(wire)
 
-    def follow_a_turn(self, prompt: str, deltas: int) -> _Turn:
+    def follow_a_turn(self, prompt: str, deltas: int) -> Turn:
         """A turn from the request to the last client's last message."""
         pids = self._server.pids
         cpu, start = cpu_seconds(pids), time.monotonic()
         self._starter.send(request(1, "turn/start", turn(self._thread, prompt)))
         delivered = _read_to_the_end([wire.fileno() for wire in self._wires], deltas)
-        return _Turn(time.monotonic() - start, cpu_seconds(pids) - cpu, delivered)
+        return Turn(time.monotonic() - start, cpu_seconds(pids) - cpu, delivered)
 
     def leave(self) -> None:
         for wire in self._wires:
             wire.close()
 
 
-_Audiences = tuple[_Audience, _Audience]
+_Audiences = tuple[Audience, Audience]
 
 
 class _Follower:

@@ -82,15 +82,27 @@ class Relay(Server):
 
 
 class Codexd(Server):
-    """`codexd run`. `environment` is what its clients need to find it; `frames`: they speak WebSocket."""
+    """`codexd run`. `environment` is what its clients need to find it; `frames`: they speak WebSocket.
+
+    `settings` is its `config.toml`. `without`: which of its parts it is to do without (`bench.stripped`).
+    """
 
     def __init__(
-        self, world: World, side: str = "codexd", model_url: str | None = None, *, frames: bool = False
+        self,
+        world: World,
+        side: str = "codexd",
+        model_url: str | None = None,
+        *,
+        frames: bool = False,
+        settings: str = "",
+        without: tuple[str, ...] = (),
     ) -> None:
         self._frames = frames
         self.environment = world.environment(side, model_url)
+        (world.directory(f"{side}/config/codexd") / "config.toml").write_text(settings)
         self._path = Path(self.environment["XDG_RUNTIME_DIR"]) / "codexd" / "codexd.sock"
-        super().__init__(world.spawn([*command("codexd"), "run"], side, environment=self.environment))
+        argv = [sys.executable, "-m", "bench.stripped", *without] if without else [*command("codexd"), "run"]
+        super().__init__(world.spawn(argv, side, environment=self.environment))
         _wait_until(self.process, lambda: _answers(self.connect))
 
     def connect(self) -> Wire:
