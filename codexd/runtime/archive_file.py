@@ -27,6 +27,10 @@ CREATE TABLE deleted (thread TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT RO
 _FINAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
+_CODE_OF_PYTHON: dict[type[sqlite3.Error], int] = {sqlite3.OperationalError: sqlite3.SQLITE_CORRUPT}
+"""What Python's own errors mean, which have no code: this one is of a text in the file that is none."""
+
+
 class Unusable(Exception):
     """The archive can't be used now. `final`: nor will it be before codexd is started again.
 
@@ -85,8 +89,10 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return database
 
 
-Failure = sqlite3.Error | OSError | Unusable
-FAILURES = (sqlite3.Error, OSError, Unusable)
+Failure = sqlite3.Error | OSError | UnicodeDecodeError | Unusable
+FAILURES = (sqlite3.Error, OSError, UnicodeDecodeError, Unusable)
+"""`UnicodeDecodeError`: what SQLite says of a damaged schema is no text."""
+_NUMBERS = {"born", "floor", "events", "life", "reserved", "ended"}
 
 
 def in_words(error: Failure, path: Path) -> Unusable:
@@ -95,19 +101,38 @@ def in_words(error: Failure, path: Path) -> Unusable:
         return error
     if isinstance(error, OSError):
         return _not_usable(path, error.strerror or str(error))
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if isinstance(error, UnicodeDecodeError):
+        return damaged(path, "its schema is no text")
+    code = getattr(error, "sqlite_errorcode", _CODE_OF_PYTHON.get(type(error), sqlite3.SQLITE_ERROR)) & 0xFF
     if code in _FINAL:
-        return Unusable(
-            f"the timeline {path} is damaged ({error}), and is left as it is: there is no history until it is moved "
-            f"away: codexd stop; mv {path} {path}.broken; codexd start",
-            final=True,
-        )
+        return damaged(path, str(error))
     if code == sqlite3.SQLITE_FULL:
         return Unusable(
             f"the disk with the timeline {path} is full: until there is room again, history is kept in memory only",
             final=False,
         )
     return _not_usable(path, str(error))
+
+
+def damaged(path: Path, what: str) -> Unusable:
+    """There is something in the file that codexd never wrote."""
+    return Unusable(
+        f"the timeline {path} is damaged ({what}), and is left as it is: there is no history until it is moved "
+        f"away: codexd stop; mv {path} {path}.broken; codexd start",
+        final=True,
+    )
+
+
+def numbers_in(database: sqlite3.Connection, path: Path) -> dict[str, int]:
+    """What the archive knows of itself: all of its numbers, or none when it has just been made.
+
+    Raises:
+        Unusable: some are missing. SQLite has no checksums and does not notice.
+    """
+    numbers = dict(database.execute("SELECT name, value FROM number"))
+    if numbers and (numbers.keys() != _NUMBERS or not all(isinstance(n, int) for n in numbers.values())):
+        raise damaged(path, "its numbers are not those of a timeline")
+    return numbers
 
 
 def _not_usable(path: Path, why: str) -> Unusable:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from codexd.runtime.archive_file import FAILURES, in_words, open_for_reading
+from codexd.runtime.archive_file import FAILURES, in_words, numbers_in, open_for_reading
 
 _NEWEST = "SELECT at FROM event ORDER BY seq DESC LIMIT 1"
 _OLDEST = "SELECT at FROM event ORDER BY seq LIMIT 1"
@@ -35,7 +35,7 @@ def inspect(path: Path) -> Inspection | str:
         ((found, *_), *more) = database.execute("PRAGMA quick_check").fetchall()
         if found != "ok":
             return f"the timeline {path} is damaged: {found}{f', and {len(more)} more' if more else ''}"
-        (events,) = database.execute("SELECT value FROM number WHERE name = 'events'").fetchone()
+        events = numbers_in(database, path).get("events", 0)
         oldest, newest = (database.execute(each).fetchone() or (None,) for each in (_OLDEST, _NEWEST))
         return Inspection(size, events, *oldest, *newest)
     except FAILURES as error:

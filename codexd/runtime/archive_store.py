@@ -12,7 +12,7 @@ from pathlib import Path
 
 from codexd.routing.events import Event
 from codexd.runtime.archive import History, Size, Span
-from codexd.runtime.archive_file import BUSY_MILLISECONDS, Unusable, open_for_writing
+from codexd.runtime.archive_file import BUSY_MILLISECONDS, Unusable, damaged, numbers_in, open_for_writing
 
 BLOCK = 10_000
 """How many numbers are reserved at a time."""
@@ -67,8 +67,7 @@ class Store:
     def history(self) -> History:
         """What there is."""
         numbers = self._numbers()
-        lost = self._database.execute("SELECT first, last FROM lost ORDER BY first")
-        return History(numbers["born"], numbers["floor"], tuple(Span(*row) for row in lost))
+        return History(numbers["born"], numbers["floor"], tuple(self._lost()))
 
     def write(
         self, events: Sequence[Event], lost: Sequence[Span], deleted: dict[str, int], handed_out: int
@@ -91,10 +90,13 @@ class Store:
 
     def oldest(self, limit: int) -> list[tuple[int, float, int]]:
         """Number, time and size of the oldest events."""
-        return self._database.execute(
+        rows = self._database.execute(
             "SELECT seq, at, length(line) + length(thread) * 2 + length(method) + 30 FROM event ORDER BY seq LIMIT ?",
             (limit,),
         ).fetchall()
+        if not all(isinstance(at, float) and isinstance(size, int) for _, at, size in rows):
+            raise damaged(self._path, "an event of it has no time or no line")
+        return rows
 
     def trim(self, floor: int) -> None:
         """Deletes what is below `floor`."""
@@ -197,14 +199,20 @@ class Store:
         if span.last < span.first:
             return
         self._database.execute("REPLACE INTO lost VALUES (?, ?)", (span.first, span.last))
+        spans = self._lost()
+        if len(spans) > _MAX_LOST:
+            oldest, second = spans[:2]
+            self._database.execute("DELETE FROM lost WHERE first = ?", (second.first,))
+            self._database.execute("UPDATE lost SET last = ? WHERE first = ?", (second.last, oldest.first))
+
+    def _lost(self) -> list[Span]:
         rows = self._database.execute("SELECT first, last FROM lost ORDER BY first").fetchall()
-        if len(rows) > _MAX_LOST:
-            (first, _), (second, last) = rows[:2]
-            self._database.execute("DELETE FROM lost WHERE first = ?", (second,))
-            self._database.execute("UPDATE lost SET last = ? WHERE first = ?", (last, first))
+        if not all(isinstance(last, int) for _, last in rows):
+            raise damaged(self._path, "a span of it has no end")
+        return [Span(*row) for row in rows]
 
     def _numbers(self) -> dict[str, int]:
-        return dict(self._database.execute("SELECT name, value FROM number"))
+        return numbers_in(self._database, self._path)
 
     def _set(self, **numbers: int) -> None:
         self._database.executemany("REPLACE INTO number VALUES (?, ?)", numbers.items())

@@ -149,7 +149,8 @@ def _add_content(line: _Line, message: Message) -> None:
         return
     try:
         clean = redacted(msgspec.json.decode(content))
-    except RecursionError:
+    except (msgspec.DecodeError, RecursionError):
+        # JSON has numbers that Python has not, 1e999 is one: Codex passes on what a tool or the model wrote.
         line.omitted = True
         return
     if isinstance(message, ErrorResponse):

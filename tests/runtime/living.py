@@ -60,10 +60,10 @@ async def living(path: Path, keep: Keep = DEFAULT, **how: Any) -> AsyncIterator[
         timeline.close()
 
 
-def append(timeline: Timeline, count: int, thread: str = "t", line: bytes = b"") -> list[Event]:
+def append(timeline: Timeline, count: int, thread: str = "t", text: bytes = b"") -> list[Event]:
     """Appends so many events."""
     first = max(timeline.next_seq, timeline.statistics().last_seq + 1)
-    put = [event(seq, thread, line) for seq in range(first, first + count)]
+    put = [event(seq, thread, text) for seq in range(first, first + count)]
     for each in put:
         timeline.append(each)
     return put

@@ -191,7 +191,7 @@ async def test_a_limit_on_the_size_of_files(path: Path) -> None:
             put = append(timeline, 1000)
             await timeline.until_committed()
             resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
-            put += append(timeline, 20, line=b"x" * 100_000)
+            put += append(timeline, 20, text=b"x" * 100_000)
             await timeline.until(lambda each: not each.keeps)
             problem = str(timeline.statistics().problem)
             assert f"the timeline {path} " in problem

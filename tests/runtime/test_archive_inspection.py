@@ -34,7 +34,7 @@ def test_damage_that_nobody_has_met(tmp_path: Path) -> None:
     path = tmp_path / "timeline.db"
     store = Store(path, 10**6)
     store.begin_life(1)
-    store.write([event(seq, line=b"x" * 1000) for seq in range(1, 1000)], [], {}, 1000)
+    store.write([event(seq, text=b"x" * 1000) for seq in range(1, 1000)], [], {}, 1000)
     store.end_life()
     store.close()
     with path.open("r+b") as file:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from codexd.runtime.archive import Page
+from codexd.runtime.archive_file import Unusable
 from codexd.runtime.archive_reader import Reader
 from codexd.runtime.archive_store import Store
 from tests.runtime.events import event, events
@@ -81,3 +82,27 @@ def test_it_makes_no_file(tmp_path: Path) -> None:
             reader.read(1, 1, None, 1, 1)
         reader.close()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "line = x'7b226d6574686f64223a226d227d'",
+        "line = x'7b22706172616d73223a22ff227d'",
+        "line = x'7b22706172616d73223a'",
+        "line = '{\"params\":1}'",
+        "at = 'noon'",
+        "method = x'6d'",
+    ],
+)
+def test_a_damaged_event_is_nobodys(path: Path, damage: str) -> None:
+    """SQLite has no checksums: what no client could read, and codexd did not write, is damage like any other."""
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute(f"UPDATE event SET {damage} WHERE seq = 4")
+    database.close()
+    reader = Reader(path)
+    assert [each.seq for each in reader.read(1, 3, None, 10**6, 9).events] == [1, 2, 3]
+    with pytest.raises(Unusable, match=r"is damaged \(its event 4 is none\).*mv .* codexd start$") as damaged:
+        reader.read(1, 9, None, 10**6, 9)
+    assert damaged.value.final
+    reader.close()

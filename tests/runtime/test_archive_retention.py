@@ -47,7 +47,7 @@ def fill(store: Store, count: int, length: int, at: float = 100 * DAY) -> None:
     newest = store._database.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0]
     for first in range(newest + 1, newest + 1 + count, 100):
         batch = [
-            event(seq, line=b"x" * length, at=at)
+            event(seq, text=b"x" * length, at=at)
             for seq in range(first, min(first + 100, newest + 1 + count))
         ]
         store.write(batch, [], {}, batch[-1].seq)

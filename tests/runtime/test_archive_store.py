@@ -59,7 +59,7 @@ def test_a_new_file_is_private(path: Path) -> None:
 def test_what_was_written_is_read(path: Path) -> None:
     """Every member as it was, in order, however many were committed together."""
     store = begun(path)
-    odd = Event(1000, 1.1, "ü", "a/b", b"\x00\xff{}")
+    odd = Event(1000, 1.1, "ü", "a/b", b'{ "params" : "\xc3\xbc\\u0000" } ')
     rest = [event(seq, "ab"[seq % 2], at=seq / 3) for seq in range(1001, 1800)]
     write(store, odd, *rest[:400])
     write(store, *rest[400:])
@@ -183,7 +183,7 @@ def test_trimming(path: Path) -> None:
 def test_freed_pages_are_given_back(path: Path) -> None:
     """In steps: the file shrinks."""
     store = begun(path)
-    write(store, *(event(seq, line=b"x" * 1000) for seq in range(1000, 4000)))
+    write(store, *(event(seq, text=b"x" * 1000) for seq in range(1000, 4000)))
     store.empty_log()
     before = store.size().bytes
     store.trim(3990)
@@ -258,7 +258,7 @@ def test_the_log_is_bounded(path: Path) -> None:
     store = Store(path, 64 * 1024)
     store.begin_life(1000)
     for seq in range(1000, 3000, 10):
-        write(store, *(event(seq + each, line=b"x" * 1000) for each in range(10)))
+        write(store, *(event(seq + each, text=b"x" * 1000) for each in range(10)))
     assert Path(f"{path}-wal").stat().st_size < 256 * 1024
     store.close()
 
@@ -276,4 +276,33 @@ def test_a_file_that_vanished(path: Path, replaced: bool) -> None:
     ) as raised:
         store.check_still_there()
     assert raised.value.final
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE number SET name = 'bjrn' WHERE name = 'born'",
+        "UPDATE number SET value = 'x' WHERE name = 'life'",
+        "UPDATE lost SET last = 'x'",
+        "UPDATE event SET at = 'noon'",
+    ],
+)
+def test_what_was_never_written_is_damage(path: Path, damage: str) -> None:
+    """It is said in words wherever it is met, and nothing else becomes of it."""
+    store = begun(path)
+    store.write([event(1000)], [Span(500, 501)], {}, 1000)
+    store.close()
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute(damage)
+    database.close()
+    store = Store(path, LOG_BYTES)
+
+    def live() -> None:
+        store.begin_life(2000)
+        store.history()
+        store.oldest(1)
+
+    with pytest.raises(Unusable, match="is damaged"):
+        live()
     store.close()

@@ -79,7 +79,7 @@ def test_what_waits_is_committed_together(path: Path) -> None:
 
 def test_a_batch_is_bounded_in_bytes(path: Path) -> None:
     """One large event fills it."""
-    put = [event(seq, line=b"x" * (BATCH_BYTES // 2)) for seq in range(10, 15)]
+    put = [event(seq, text=b"x" * (BATCH_BYTES // 2)) for seq in range(10, 15)]
     told = run(Writer(path, Keep(), 10), *put)
     assert [len(batch.events) for batch in told.batches] == [2, 2, 1]
 

@@ -21,7 +21,7 @@ def test_what_is_kept_and_what_has_gone() -> None:
 def test_one_too_large_is_kept_all_the_same() -> None:
     """The newest is there however long it is."""
     kept = Ephemeral(1, 100)
-    kept.append(event(1, line=b"x" * 1000))
+    kept.append(event(1, text=b"x" * 1000))
     assert len(list(kept.between(1, 1))) == 1
     assert list(kept.gone(None)) == []
 

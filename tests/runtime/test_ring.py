@@ -27,10 +27,12 @@ def test_it_is_read_by_numbers() -> None:
 
 def test_it_counts_lines_and_what_is_around_them() -> None:
     """A thousand short events are no less memory than they are."""
-    made = filled(event(1, line=b"x" * 10), event(2, line=b"x" * 20))
-    assert (made.bytes, len(made), made.floor) == (30 + 2 * OVERHEAD_BYTES, 2, 1)
-    assert made.oldest() == made.pop() == event(1, line=b"x" * 10)
-    assert (made.bytes, len(made), made.floor) == (20 + OVERHEAD_BYTES, 1, 2)
+    short, long = event(1, text=b"x" * 10), event(2, text=b"x" * 20)
+    made = filled(short, long)
+    sizes = len(short.line), len(long.line)
+    assert (made.bytes, len(made), made.floor) == (sum(sizes) + 2 * OVERHEAD_BYTES, 2, 1)
+    assert made.oldest() == made.pop() == short
+    assert (made.bytes, len(made), made.floor) == (sizes[1] + OVERHEAD_BYTES, 1, 2)
 
 
 def test_what_was_let_go_is_freed() -> None:
@@ -40,7 +42,7 @@ def test_what_was_let_go_is_freed() -> None:
         many.pop()
     assert (len(many), list(many.between(0, 9999))) == (10, events(2001, 2010))
     assert len(many._events) < 10 + ring._DEAD_EVENTS
-    heavy = filled(event(1, line=b"x" * ring._DEAD_BYTES), event(2))
+    heavy = filled(event(1, text=b"x" * ring._DEAD_BYTES), event(2))
     heavy.pop()
     assert heavy._events == [event(2)]
 

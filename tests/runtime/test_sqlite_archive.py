@@ -116,7 +116,7 @@ async def main():
         await nursery.start(timeline.run)
         while True:
             for seq in range(seq, seq + 20):
-                timeline.append(event(seq, line=b"x" * 300))
+                timeline.append(event(seq, text=b"x" * 300))
             seq += 1
             await trio.sleep(0.0005)
             print(seq - 1, timeline._committed, sep="\\n", flush=True)
@@ -219,11 +219,11 @@ async def test_retention_stops_at_who_reads_until_it_must_not(path: Path) -> Non
     async with living(path, Keep(14, 4 * 1024 * 1024)) as timeline:
         first = timeline.next_seq
         timeline.in_use = lambda: first + 10
-        append(timeline, 4000, line=b"x" * 1000)
+        append(timeline, 4000, text=b"x" * 1000)
         await timeline.until(lambda _: timeline._floor == first + 10)
         assert (await timeline.read(first + 10, first + 10, max_bytes=1, max_events=1)).events
         for _ in range(5):
-            append(timeline, 1000, line=b"x" * 1000)
+            append(timeline, 1000, text=b"x" * 1000)
             await timeline.until_committed()
         await timeline.until(lambda _: timeline._floor > first + 2000)
         with pytest.raises(HistoryLost, match="retention has deleted them"):
@@ -271,9 +271,9 @@ async def test_no_more_waits_for_a_disk_than_is_allowed(path: Path, monkeypatch:
 async def test_what_is_larger_than_the_queue(path: Path) -> None:
     """One event is taken however long it is, where nothing else waits; what is refused last is known as well."""
     async with living(path, max_queued_bytes=300) as timeline:
-        put = append(timeline, 1, line=b"x" * 5000)
+        put = append(timeline, 1, text=b"x" * 5000)
         await timeline.until_committed()
-        put += append(timeline, 3, line=b"y" * 5000)
+        put += append(timeline, 3, text=b"y" * 5000)
     async with living(path) as timeline:
         assert await everything(timeline, 0, put[-1].seq, lenient=True) == put[:2]
         assert timeline.gap(0, put[-1].seq) == Gap(put[2].seq, put[3].seq)

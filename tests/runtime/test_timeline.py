@@ -337,7 +337,7 @@ async def test_without_an_archive() -> None:
 async def test_one_event_larger_than_the_memory() -> None:
     """The newest is always there."""
     timeline = Timeline(NoArchive(lambda: 1), 100)
-    append(timeline, event(1), event(2, line=b"x" * 1000))
+    append(timeline, event(1), event(2, text=b"x" * 1000))
     assert [each.seq for each in await everything(timeline, 2, 2)] == [2]
 
 
