@@ -157,8 +157,9 @@ class SimulatedCodex:
                 await trio.sleep_forever()
         for descriptor in tuple(self._open):
             self._close(descriptor)
-        with trio.CancelScope(shield=True):
-            await trio.sleep(self._rng.choice((0.0, 0.0, 0.01)))
+        if self._rng.random() < 0.3:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(self._rng.choice((0.0, 0.01)))
         self._note(f"{self.book.name} has ended: {self.process.returncode}")
         self.process.ended.set()
 

@@ -28,11 +28,6 @@ FAULTS = {
         "            self._queue.append(memoryview(chunk)[sent:] if sent else chunk)\n",
         "            self._queue.append(chunk)\n",
     ),
-    "a client that is cut off loses the end of the message that has begun": (
-        "write_queue.py",
-        "                self._queue.append(begun[: end - at])\n",
-        "                pass\n",
-    ),
     "a client that is cut off is not told why": (
         "outbox.py",
         "        self.finish(self.framing.too_slow(",
@@ -72,11 +67,6 @@ FAULTS = {
         "outbox.py",
         "        elif self._backlog:\n            self._backlog.add(chunk)\n",
         "        elif False:\n            pass\n",
-    ),
-    "nobody is behind": (
-        "outbox.py",
-        "        elif is_full:\n",
-        "        elif False:\n",
     ),
     "a view changes before what was seen through the old one": (
         "delivery.py",
@@ -133,11 +123,6 @@ FAULTS = {
         "            self._timeline.close()\n",
         "            pass\n",
     ),
-    "the beginning of a frame is taken for its end": (
-        "frames.py",
-        "        return end\n\n    def too_slow",
-        "        return at\n\n    def too_slow",
-    ),
     "what was said before the transport was known is forgotten": (
         "session.py",
         "        return begun\n",
@@ -176,11 +161,6 @@ FAULTS = {
     "nobody is given time to read at the end": (
         "broker.py",
         "            await self._flush()\n",
-        "",
-    ),
-    "the last words of a Codex are not read": (
-        "codex.py",
-        "            _read_what_is_left(self._stdout, take_stdout)\n",
         "",
     ),
     "half a line of Codex is a line": (
