@@ -6,17 +6,22 @@ import signal
 import sys
 import time
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
-from codexctl.client import Answer, Client, Message
+from codexctl import session
+from codexctl.client import Answer, Client, ConnectionLost, Message
+from codexctl.coming_back import ComingBack
 from codexctl.exits import Exit
 from codexctl.interrupts import Interrupts
+from codexctl.joining import Joined
 from codexctl.keys import Key
-from codexctl.prompt import text_input
 from codexctl.questions import INPUT_PROMPT, Questions, how_to_answer
+from codexctl.saying import Saying
 from codexctl.screen import Screen
 from codexctl.transcript import Transcript
 from codexctl.views import View
+from codexd.protocol import extension
 
 SIGNALS = (signal.SIGINT, signal.SIGCONT, signal.SIGWINCH)
 """What `run` wants to be told of."""
@@ -32,51 +37,80 @@ class Conversation:
     """
 
     def __init__(
-        self, client: Client, transcript: Transcript, view: View, screen: Screen | None, *, as_json: bool
+        self,
+        joined: Joined,
+        rejoin: Callable[[int | None, bool], Joined],
+        transcript: Transcript,
+        view: View,
+        screen: Screen | None,
+        *,
+        as_json: bool,
     ) -> None:
-        self._client = client
+        """`rejoin` joins the thread again, given the number to go on from and whether codexd may be started."""
+        self._client = joined.client
+        self._cursor = joined.cursor
+        self._rejoin = rejoin
         self._transcript = transcript
         self._view = view
         self._screen = screen
         self._as_json = as_json
-        self._questions = Questions(client, transcript.items)
-        self._sent: dict[int, str] = {}
-        self._steered: dict[int, str] = {}
-        self._steering: dict[str, str] = {}
+        self._questions = Questions(joined.client, transcript.items)
+        self._saying = Saying(joined.client, transcript, view)
         self._line = b""
         self._lines: deque[str] = deque()
         self._input_ended = False
+        self._is_away = False
         self._left = False
         self._was_interrupted = False
         self._typed_at: float | None = None
         self._told_of_question = False
 
     def run(self, interrupts: Interrupts) -> Exit:
-        """Until the user leaves or the thread ends. Raises `KeyboardInterrupt` for the second Ctrl-C."""
-        while True:
-            while (incoming := self._client.receive(0)) is not None:
-                self._take(incoming)
-            while self._lines and not self._is_busy:
-                self._say(self._lines.popleft())
-            if self._left or self._transcript.ended or (self._input_ended and not self._is_busy):
-                return Exit.DONE
-            self._show_prompt()
-            self._wait(interrupts, self._put_question())
+        """Until the user leaves or the thread ends. Raises `KeyboardInterrupt` for the second Ctrl-C.
 
-    @property
-    def _is_busy(self) -> bool:
-        """A turn runs, or is about to."""
-        return self._transcript.turn is not None or bool(self._sent)
+        A connection that is lost is made again, and the talk goes on where it was; raises `CodexdError` when it can't be.
+        """
+        again: Joined | None = None
+        while True:
+            try:
+                if again is not None:
+                    self._go_on(again)
+                self._serve(interrupts)
+                return Exit.DONE
+            except ConnectionLost as lost:
+                again = self._come_back(lost, interrupts)
+                if again is None:
+                    return Exit.DONE
+
+    def close(self) -> None:
+        """Hangs up."""
+        self._client.close()
+
+    def _serve(self, interrupts: Interrupts) -> None:
+        while not self._is_over():
+            self._show_prompt()
+            seconds = self._put_question()
+            self._client.flush()
+            self._wait(interrupts, self._client, seconds)
+
+    def _is_over(self) -> bool:
+        """Takes what has come, and begins what is due."""
+        self._take_all()
+        while self._lines and not self._saying.is_busy:
+            self._say(self._lines.popleft())
+        is_said = self._input_ended and not self._saying.is_busy
+        return self._left or self._transcript.ended is not None or is_said
 
     def _show_prompt(self) -> None:
         """What stands before the input says whether a line begins a turn or steers the one that runs."""
         if self._screen is not None and not self._questions.is_open:
-            self._screen.ask(STEER_PROMPT if self._is_busy else INPUT_PROMPT)
+            self._screen.ask(STEER_PROMPT if self._saying.is_busy else INPUT_PROMPT)
 
-    def _wait(self, interrupts: Interrupts, seconds: float | None) -> None:
-        self._client.flush()
+    def _wait(
+        self, interrupts: Interrupts, awaited: Client | ComingBack[Joined], seconds: float | None
+    ) -> None:
         poll = select.poll()
-        poll.register(self._client, select.POLLIN)
+        poll.register(awaited, select.POLLIN)
         poll.register(interrupts, select.POLLIN)
         if not self._input_ended:
             poll.register(sys.stdin, select.POLLIN)
@@ -87,12 +121,63 @@ class Conversation:
         if sys.stdin.fileno() in ready:
             self._read_input()
 
+    # When the connection is lost
+
+    def _come_back(self, lost: ConnectionLost, interrupts: Interrupts) -> Joined | None:
+        """Joins the thread again; None when the user has left meanwhile. What is typed is kept."""
+        self._say_on_the_way(f"{lost}; connecting again", "yellow")
+        self._questions.forget(self._screen)
+        self._saying.lost()
+        self._client.close()
+        self._is_away = True
+        attempt = partial(self._rejoin, self._cursor)
+        with ComingBack(attempt, self._client.path, start=True) as back:
+            while (joined := back.result()) is None and not self._left:
+                self._show_prompt()
+                self._wait(interrupts, back, back.seconds_left)
+        self._is_away = False
+        return joined
+
+    def _go_on(self, joined: Joined) -> None:
+        """Tells what was missed. A prompt that Codex has not heard, or that was typed meanwhile, is said now."""
+        self._client = self._questions.client = self._saying.client = joined.client
+        self._say_on_the_way("connected again", "dim")
+        if warning := session.timeline_warning(joined.timeline):
+            self._say_on_the_way(warning, "yellow")
+        self._transcript.history(joined.turns)
+        if joined.thread["status"]["type"] != "active":
+            self._transcript.turn = None
+        self._take_all()
+        self._saying.say_unheard()
+        while self._lines and self._screen is not None:
+            self._say(self._lines.popleft())
+
+    def _say_on_the_way(self, text: str, style: str) -> None:
+        """About the connection: on stderr where events are printed."""
+        if self._as_json:
+            print(f"codexctl: {text}", file=sys.stderr, flush=True)
+        else:
+            self._view.note(text, style)
+
     # What comes from codexd
 
-    def _take(self, incoming: Message | Answer) -> None:
-        if isinstance(incoming, Answer):
-            self._answered(incoming)
-            return
+    def _take_all(self) -> None:
+        while (incoming := self._client.receive(0)) is not None:
+            if isinstance(incoming, Answer):
+                self._saying.answered(incoming)
+            elif self._is_new(incoming):
+                self._take(incoming)
+
+    def _is_new(self, message: Message) -> bool:
+        """False for an event of the thread that was told already."""
+        if message.seq is None or message.params.get("threadId") != self._transcript.thread:
+            return True
+        if self._cursor is not None and message.seq <= self._cursor:
+            return False
+        self._cursor = message.seq
+        return message.method != extension.SERVER_REQUEST  # it comes as a request, too
+
+    def _take(self, incoming: Message) -> None:
         if self._as_json and incoming.params.get("threadId") == self._transcript.thread:
             print(incoming.line.decode(), flush=True)
         if incoming.id is not None:
@@ -105,25 +190,7 @@ class Conversation:
                 self._was_interrupted = False
             elif incoming.method == "turn/completed":
                 self._questions.turn_ended(incoming.params["turn"]["id"], self._screen)
-                self._say_again()
-
-    def _say_again(self) -> None:
-        """What a turn took in at its very end gets a turn of its own."""
-        for prompt_id in self._transcript.unanswered:
-            if text := self._steering.pop(prompt_id, None):
-                self._view.note("the turn ended before it could answer that; it is being asked again", "dim")
-                self._start(text)
-        self._transcript.unanswered.clear()
-
-    def _answered(self, answer: Answer) -> None:
-        steered = self._steered.pop(answer.id, None)
-        sent = self._sent.pop(answer.id, None)
-        if steered is not None and answer.error is not None:
-            self._start(steered)  # the turn has ended meanwhile, or is of a kind that takes no steering
-        elif sent is not None and answer.error is not None:
-            self._view.note(f"not sent: {answer.error.message}", "red")
-        elif sent is not None and answer.result["turn"]["id"] not in self._transcript.turns:
-            self._transcript.turn = answer.result["turn"]["id"]
+                self._saying.turn_ended()
 
     def _asked(self, message: Message) -> None:
         question = self._questions.take(message)
@@ -178,22 +245,11 @@ class Conversation:
         """Steers the turn that runs, else begins one."""
         if not text.strip():
             return
-        if self._transcript.turn is None:
-            self._start(text)
+        if self._is_away:
+            self._lines.append(text)
+            self._view.note("it will be sent when codexd is there again", "dim")
         else:
-            prompt = self._prompt(text)
-            self._steering[prompt["clientUserMessageId"]] = text
-            steer = prompt | {"expectedTurnId": self._transcript.turn}
-            self._steered[self._client.send("turn/steer", steer)] = text
-
-    def _start(self, text: str) -> None:
-        self._sent[self._client.send("turn/start", self._prompt(text))] = text
-
-    def _prompt(self, text: str) -> dict[str, Any]:
-        prompt_id = os.urandom(16).hex()
-        self._transcript.own_prompts.add(prompt_id)
-        ids = {"threadId": self._transcript.thread, "clientUserMessageId": prompt_id}
-        return {**ids, "input": text_input(text)}
+            self._saying.say(text)
 
     # Leaving
 
@@ -211,7 +267,9 @@ class Conversation:
     def _interrupt(self) -> None:
         if self._screen is not None and not self._questions.is_open:
             self._screen.editor.clear()
-        if self._is_busy:
+        if self._is_away:
+            self._view.note("codexd is not there; Ctrl-C again leaves, and Ctrl-D does", "yellow")
+        elif self._saying.is_busy:
             # Without an id it is whichever turn runs: ours may not have been answered yet.
             turn = {"threadId": self._transcript.thread, "turnId": self._transcript.turn or ""}
             self._client.send("turn/interrupt", turn)
@@ -221,5 +279,5 @@ class Conversation:
 
     def _leave(self) -> None:
         self._left = True
-        if self._is_busy:
+        if self._saying.is_busy and not self._is_away:
             self._view.note("the turn goes on without you", "dim")

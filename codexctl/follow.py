@@ -62,7 +62,8 @@ class Follower:
                 return self._follow(deadline, interrupts, screens)
             except ConnectionLost as lost:
                 raise Unavailable(
-                    f"{lost}; how the turn went on shows `codexctl attach {self._thread}`"
+                    f"{lost}; what became of the turn shows `codexctl threads show {self._thread}`, "
+                    f"and `codexctl send -t {self._thread}` goes on with the thread"
                 ) from lost
 
     def _follow(self, deadline: float | None, interrupts: Interrupts, screens: ExitStack) -> Exit:

@@ -39,7 +39,7 @@ class Questions:
     def __init__(self, client: Client, items: Mapping[str, dict[str, Any]]) -> None:
         self.refused = False
         self.asked_items: set[str] = set()
-        self._client = client
+        self.client = client
         self._items = items
         self._waiting: dict[RequestId, Message] = {}
         self._active: tuple[RequestId, Asking] | None = None
@@ -58,11 +58,11 @@ class Questions:
         """Takes up a server request; returns the question if somebody has to answer it."""
         assert message.id is not None
         if message.method == "currentTime/read":
-            self._client.respond(message.id, {"currentTimeAt": int(time.time())})
+            self.client.respond(message.id, {"currentTimeAt": int(time.time())})
             return None
         question = self._question(message)
         if question is None:
-            self._client.abstain(message.id, f"codexctl cannot answer {message.method}")
+            self.client.abstain(message.id, f"codexctl cannot answer {message.method}")
             return None
         self._waiting[message.id] = message
         if isinstance(item := message.params.get("itemId"), str):
@@ -108,6 +108,12 @@ class Questions:
             if message.params.get("turnId") == turn:
                 self.resolved(request_id, screen)
 
+    def forget(self, screen: Screen | None) -> None:
+        """The connection on which they were asked is lost: what is still to be decided is asked again on the next one."""
+        self._waiting.clear()
+        if self._active is not None:
+            self._close(screen, "not asked any more, unless it is asked again")
+
     def _question(self, message: Message) -> Decision | Form | None:
         from codexctl.decisions import Unanswerable, question_of
 
@@ -120,7 +126,7 @@ class Questions:
             screen.ask(asking.prompt, key=asking.wants_key, secret=asking.is_secret)
             return
         self.refused = self.refused or asking.reply.refused
-        self._client.respond(request_id, asking.reply.result)
+        self.client.respond(request_id, asking.reply.result)
         del self._waiting[request_id]
         self._close(screen, asking.reply.said)
 

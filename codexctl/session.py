@@ -55,17 +55,21 @@ def latest_thread(client: Client, directory: str) -> Thread | None:
     return found[0] if found else None
 
 
-def warn_of_timeline(timeline: dict[str, Any], *, also_when_off: bool = False) -> None:
-    """Says on stderr, in one sentence, why events may be missing. `timeline`: as `codexd/status` has it."""
+def timeline_warning(timeline: dict[str, Any], *, also_when_off: bool = False) -> str | None:
+    """Why events may be missing, in one sentence. `timeline`: as `codexd/status` has it."""
     if timeline["state"] == "degraded":
-        print(f"codexctl: events may be missing: {timeline['problem']}", file=sys.stderr, flush=True)
-    elif timeline["state"] == "off" and also_when_off:
-        print(
-            'codexctl: events are not kept on disk (timeline = "off" in codexd\'s settings), '
-            "only the newest in memory",
-            file=sys.stderr,
-            flush=True,
+        return f"events may be missing: {timeline['problem']}"
+    if timeline["state"] == "off" and also_when_off:
+        return (
+            'events are not kept on disk (timeline = "off" in codexd\'s settings), only the newest in memory'
         )
+    return None
+
+
+def warn_of_timeline(timeline: dict[str, Any], *, also_when_off: bool = False) -> None:
+    """Says that on stderr."""
+    if warning := timeline_warning(timeline, also_when_off=also_when_off):
+        print(f"codexctl: {warning}", file=sys.stderr, flush=True)
 
 
 def no_thread_here(directory: str) -> Failure:

@@ -18,7 +18,7 @@ OUTPUT_LINES = 8
 class Transcript:
     """Tells what happens on a thread. `turn` is the turn that runs, if any; `turns` has those that ended.
 
-    `unanswered`: prompts of `own_prompts` that a turn took in and then completed without a word or a deed. Codex takes
+    `heard`: those of `own_prompts` that Codex has; `unanswered`: prompts of `own_prompts` that a turn took in and then completed without a word or a deed. Codex takes
     in what comes in a turn's last moments, and asks its model no more (measured on 0.163).
     """
 
@@ -29,6 +29,7 @@ class Transcript:
         self.turns: dict[str, Params] = {}
         self.items: dict[str, Params] = {}
         self.own_prompts: set[str] = set()
+        self.heard: set[str] = set()
         self.unanswered: list[str] = []
         self.is_muted = False
         self.last_message = ""
@@ -64,19 +65,33 @@ class Transcript:
             self._takers[message.method](message.params)
 
     def history(self, turns: list[Params]) -> None:
-        """Tells what was said before, oldest first; what is not finished yet is left to the events."""
+        """Tells what was said before, oldest first; what is not finished yet is left to the events.
+
+        Of what has been told already nothing, also when it is told in the middle of the events.
+        """
         for turn in turns:
             for item in turn["items"]:
-                if item.get("status") != "inProgress":
-                    self._shown.add(item["id"])
-                    self._tell(item)
+                if item.get("status") != "inProgress" and item["id"] not in self._shown:
+                    self._tell_whole(item)
+            if turn["id"] in self.turns:
+                continue
             if turn["status"] == "inProgress":
                 self.turn = turn["id"]
             else:
-                self._tell_end(turn)
+                self._end_turn(turn)
+        self._taken_in.clear()
+
+    def _tell_whole(self, item: Params) -> None:
+        """A finished item, or what is missing of one that has begun."""
+        if item["id"] in self.items:
+            self._item_completed({"item": item})
+        else:
+            self._shown.add(item["id"])
+            self._tell(item)
 
     def _turn_started(self, params: Params) -> None:
-        self.turn = params["turn"]["id"]
+        if params["turn"]["id"] not in self.turns:
+            self.turn = params["turn"]["id"]
 
     def _turn_completed(self, params: Params) -> None:
         turn = params["turn"]
@@ -84,6 +99,11 @@ class Transcript:
         if turn["status"] == "completed":
             self.unanswered += self._taken_in
         self._taken_in.clear()
+        if turn["id"] not in self.turns:
+            self._end_turn(turn)
+
+    def _end_turn(self, turn: Params) -> None:
+        self._end_message()
         self.turns[turn["id"]] = turn
         if self.turn == turn["id"]:
             self.turn = None
@@ -111,6 +131,7 @@ class Transcript:
             return
         self.items[item["id"]] = item
         if item["type"] == "userMessage":
+            self._shown.add(item["id"])
             self._user_message(item)
         elif item["type"] == "commandExecution":
             self._view.note(f"$ {_command_of(item)}", "cyan")
@@ -158,6 +179,7 @@ class Transcript:
         self._end_message()
         if item.get("clientId") in self.own_prompts:
             self.is_muted = False
+            self.heard.add(item["clientId"])
             self._taken_in.append(item["clientId"])
         elif self._detailed:
             text = "\n".join(_input_text(part) for part in item["content"])
@@ -203,8 +225,12 @@ class Transcript:
         self._view.note(f"warning: {params['message']}", "dim")
 
     def _config_warning(self, params: Params) -> None:
+        """Every connection is told of these again."""
         details = f" ({params['details']})" if params.get("details") else ""
-        self._view.note(f"warning: {params['summary']}{details}", "yellow")
+        warning = f"warning: {params['summary']}{details}"
+        if warning not in self._shown:
+            self._shown.add(warning)
+            self._view.note(warning, "yellow")
 
     def _end(self, how: str) -> None:
         self._view.note(f"the thread was {how}", "yellow")

@@ -162,7 +162,7 @@ class OwnMethods:
         self._events.read(client, request, self._params(request, _read_params, "{threadId?, after, limit?}"))
 
     def _follow(self, client: Client, request: Request) -> None:
-        self._events.follow(client, request, self._params(request, _follow_params, "{threadId?, after}"))
+        self._events.follow(client, request, self._params(request, _follow_params, "{threadId?, after?}"))
 
     def _decide(self, _: Client, request: Request) -> dict[str, Any]:
         answer = self._params(request, _answer_params, "{id, result}")

@@ -110,6 +110,7 @@ class StandIn:
             "account/read": {"account": None, "requiresOpenaiAuth": False, "workspaceRouting": None},
             "codexd/codex/start": {},
             "codexd/status": status(path, codex_home),
+            "codexd/events/follow": {"last": 0},
             "thread/start": {"thread": thread()},
             "thread/resume": {"thread": thread()},
             "thread/list": {"data": [thread()], "nextCursor": None},

@@ -3,13 +3,15 @@ import json
 import os
 import signal
 import sys
+from typing import Any
 
 import pytest
 
-from codexctl import conversation
+from codexctl import coming_back, conversation
 from tests.codexctl.pseudo import Pseudo, Typist
 from tests.codexctl.standin import (
     COMMAND_APPROVAL,
+    SILENCE,
     THREAD,
     TURN,
     USER_INPUT,
@@ -156,15 +158,120 @@ def test_the_thread_may_end(attach, talk):
     assert (code, err.splitlines()[-1]) == (0, "the thread was archived")
 
 
-def test_codexd_may_go(attach, talk):
+def test_codexd_may_go_for_good(attach, talk, monkeypatch):
     """Exit 3, and it is said, with the way back."""
-    talk.answers["turn/start"] = lambda connection, _: (*BEGUN, connection.hang_up)
+    monkeypatch.setattr(coming_back, "PATIENCE_SECONDS", 0.0)
+
+    def leave(connection, params):
+        talk.path.unlink()
+        return (*BEGUN, connection.hang_up)
+
+    talk.answers["turn/start"] = leave
     code, _, err = attach("hello\n")
-    assert (code, err.splitlines()[-1]) == (
-        3,
-        "codexctl: codexd closed the connection; "
-        f"the thread is kept, and `codexctl attach {THREAD}` goes on with it",
+    assert code == 3
+    assert err.splitlines()[-2] == "codexd closed the connection; connecting again"
+    assert err.splitlines()[-1].startswith("codexctl: codexd did not come back within 0 s")
+    assert err.endswith(f"; the thread is kept, and `codexctl attach {THREAD}` goes on with it\n")
+
+
+@pytest.fixture
+def missed(talk):
+    """A stand-in whose first connection is lost in the middle of a reply; gives what the second one brings to a list."""
+    later: list[Any] = []
+    begin, *deltas, end = saying("one ", "two ", "three")
+
+    def handler(connection, params):
+        prompt = event("item/started", item=user_message("hello", "u1", params["clientUserMessageId"]))
+        told = (started(), prompt, begin, deltas[0])
+        numbers = [one | {"seq": seq} for seq, one in enumerate(told, 5)]
+        return {"turn": turn("inProgress")}, *numbers, connection.hang_up
+
+    def follow(connection, params):
+        if len(talk.connections) == 1:
+            return {"last": 4}
+        again = [one | {"seq": seq, "at": 1.5} for seq, one in enumerate((deltas[0], *deltas[1:], end), 8)]
+        asked = event("codexd/serverRequest", id=1, params={}) | {"seq": 20}
+        return {"last": 11}, *again, asked, completed() | {"seq": 21}, *later
+
+    talk.answers |= {"turn/start": handler, "codexd/events/follow": follow}
+    talk.answers["thread/resume"] = lambda connection, params: {
+        "thread": thread(
+            status={"type": "active" if len(talk.connections) > 1 else "idle", "activeFlags": []}
+        )
+    }
+    return later
+
+
+def test_a_lost_connection_is_made_again_and_goes_on_from_the_cursor(attach, talk, missed):
+    """What was missed is told, and nothing twice; a prompt that Codex has heard is not said again."""
+    code, out, err = attach("hello\n")
+    assert (code, out) == (0, "Long ago\n\none two three\n")
+    assert err.splitlines()[2:] == ["codexd closed the connection; connecting again", "connected again"]
+    assert talk.requests("codexd/events/follow") == [
+        {"threadId": THREAD},
+        {"threadId": THREAD, "after": 8},
+    ]
+    assert len(prompts(talk)) == 1
+    assert [one["capabilities"]["codexd"] for one in talk.requests("initialize")] == [{"seq": True}] * 2
+
+
+def test_programs_get_each_event_once_across_connections(attach, talk, missed):
+    """What codexd asks is a request for them, and not an event besides; what goes on with the connection is on stderr."""
+    code, out, err = attach("hello\n", "--json")
+    assert (code, [json.loads(line)["seq"] for line in out.splitlines()]) == (
+        0,
+        [5, 6, 7, 8, 9, 10, 11, 21],
     )
+    assert err == ("codexctl: codexd closed the connection; connecting again\ncodexctl: connected again\n")
+
+
+def test_a_timeline_that_is_degraded_is_told(attach, talk, missed):
+    """At the beginning, and with each connection."""
+    talk.answers["codexd/status"]["timeline"] |= {"state": "degraded", "problem": "the disk is full"}
+    _, _, err = attach("hello\n")
+    assert err.splitlines()[0] == "codexctl: events may be missing: the disk is full"
+    assert err.splitlines()[-1] == "events may be missing: the disk is full"
+
+
+def test_a_prompt_that_codex_has_not_heard_is_said_again(attach, talk):
+    """Its connection was lost before it came to anything; Codex's history knows."""
+    repeat = talk.answers["turn/start"]
+
+    def handler(connection, params):
+        return (SILENCE, connection.hang_up) if len(talk.connections) == 1 else repeat(connection, params)
+
+    talk.answers["turn/start"] = handler
+    assert attach("hello\n")[:2] == (0, "Long ago\n\nYou said: hello\n")
+    assert prompts(talk) == ["hello", "hello"]
+
+    def heard(connection, params):
+        last = talk.requests("turn/start")[-1]["clientUserMessageId"]
+        items = [user_message("more", "u9", last), message("More indeed", "m9")]
+        return {"data": [turn("completed", "t9", items=items)]}
+
+    talk.connections.clear()
+    talk.answers["thread/turns/list"] = lambda connection, params: (
+        heard(connection, params) if len(talk.connections) == 2 else {"data": []}
+    )
+    assert attach("more\n")[:2] == (0, "More indeed\n")
+    assert prompts(talk) == ["more"]
+
+
+def test_a_connection_that_is_lost_on_the_way_back(attach, talk, missed):
+    """Is made once more."""
+    missed.append(lambda: talk.connections[1].hang_up() if len(talk.connections) == 2 else None)
+    code, out, _ = attach("hello\n")
+    assert (code, out) == (0, "Long ago\n\none two three\n")
+
+
+def test_a_thread_that_codex_has_not_any_more(attach, talk):
+    """One that never had a turn ends with its Codex: there is nothing to come back to."""
+    talk.answers["turn/start"] = lambda connection, params: (SILENCE, connection.hang_up)
+    talk.answers["thread/resume"] = lambda connection, params: (
+        {"thread": thread()} if len(talk.connections) == 1 else Refused(-32600, "no rollout found")
+    )
+    code, _, err = attach("hello\n")
+    assert (code, err.splitlines()[-1]) == (1, "codexctl: no rollout found")
 
 
 def test_nothing_to_read_at_all(attach):

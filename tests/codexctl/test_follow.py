@@ -215,7 +215,8 @@ def test_a_lost_connection_is_said_with_the_way_back(send, codexd):
     code, _, err = send("x")
     assert code == 3
     assert err == (
-        f"codexctl: codexd closed the connection; how the turn went on shows `codexctl attach {THREAD}`\n"
+        f"codexctl: codexd closed the connection; what became of the turn shows `codexctl threads show {THREAD}`, "
+        f"and `codexctl send -t {THREAD}` goes on with the thread\n"
     )
 
 

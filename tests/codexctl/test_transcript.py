@@ -210,8 +210,8 @@ def test_how_a_turn_ended_is_told(view):
     take(
         Transcript(THREAD, view),
         completed("failed", error=error),
-        completed("failed", error=None),
-        completed("interrupted"),
+        completed("failed", "u2", error=None),
+        completed("interrupted", "u3"),
     )
     assert view.told == [
         "# the turn failed: no luck (at all)",

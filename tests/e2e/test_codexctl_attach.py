@@ -3,11 +3,13 @@
 import json
 import re
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.harness import World
 from tests.e2e.harness_client import JsonLinesClient
+from tests.e2e.harness_relay import Relay
 from tests.e2e.harness_terminal import CTRL_C, CTRL_D, ENTER, UP, Terminal
 
 pytestmark = pytest.mark.e2e
@@ -46,6 +48,11 @@ def visible(terminal: Terminal) -> str:
     """The text as it stands on the screen: a line that was drawn anew counts once."""
     lines = re.sub(rb"[^\n]*\r\x1b\[K", b"", terminal.raw)
     return re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\r", b"", lines).decode()
+
+
+def numbers(text: str) -> str:
+    """What a turn has streamed of its numbers, in the order in which it stands there."""
+    return "".join(re.findall(r"\b\d+ ", "".join(re.findall(r"^[\d ]+$", text, re.MULTILINE))))
 
 
 def wait_idle(terminal: Terminal) -> None:
@@ -207,19 +214,87 @@ def test_who_comes_late_can_still_answer(world: World, editor: JsonLinesClient) 
     leave(terminal)
 
 
-def test_codexd_gone_is_exit_3(world: World) -> None:
-    """It is said, and the terminal is given back."""
+def test_codexd_killed_in_the_middle_of_a_turn(world: World) -> None:
+    """It is started again; what was told is not told again, and what was typed meanwhile is said."""
     daemon = world.start_daemon()
     terminal = attach(world)
     say(terminal, "hello", "You said: hello\n")
+    wait_idle(terminal)
+    say(terminal, "stream 100000 1", " 50 ")
     world.stop(daemon, signal.SIGKILL)
-    assert terminal.wait_exit() == 3
-    assert (
-        "codexctl: codexd closed the connection; the thread is kept, and `codexctl attach"
-        in terminal.text.replace("\n", "")
+    terminal.type("are you there" + ENTER)
+    terminal.wait_text("You said: are you there\n")
+    before, _, after = visible(terminal).partition("codexd closed the connection; connecting again\n")
+    streamed = numbers(before).split()
+    assert streamed == [str(number) for number in range(1, len(streamed) + 1)]
+    assert (after.count("the turn was interrupted\n"), after.count("You said: ")) == (1, 1)
+    assert numbers(after) == ""
+    leave(terminal)
+
+
+@pytest.fixture
+def relay(world: World, editor: JsonLinesClient) -> Iterator[Relay]:
+    """A way to a codexd that runs, which can be cut."""
+    relay = Relay(world.root / "relay.sock", world.socket_path)
+    yield relay
+    relay.close()
+
+
+def test_a_lost_connection_is_made_again_while_a_turn_streams(world: World, relay: Relay) -> None:
+    """Every word is told, and none twice: the turn goes on in the same line of numbers."""
+    terminal = attach(world, "--socket", str(world.root / "relay.sock"))
+    mark = terminal.mark()
+    say(terminal, "stream 2000 1", " 50 ")
+    for number in (300, 800):
+        relay.cut()
+        relay.mend()
+        terminal.wait_text(f" {number} ", since=mark)
+    terminal.wait_text(" 2000 \n", since=mark)
+    told = visible(terminal)
+    assert told.count("connected again\n") == 2
+    assert numbers(told.partition("> stream")[2].partition("\n")[2]) == "".join(
+        f"{number} " for number in range(1, 2001)
     )
-    assert b"\x1b[?2004l" in terminal.raw
-    world.start_daemon()  # which ends what its predecessor left behind
+    leave(terminal)
+
+
+def test_a_question_is_asked_again_on_the_next_connection(world: World, relay: Relay) -> None:
+    """Once; and one that was decided meanwhile is not."""
+    terminal = attach(world, "--socket", str(world.root / "relay.sock"))
+    target = world.project / "made"
+    say(terminal, f"run touch {target}", COMMAND_KEYS)
+    mark = terminal.mark()
+    relay.cut()
+    relay.mend()
+    terminal.wait_text("not asked any more, unless it is asked again\n", since=mark)
+    terminal.wait_text(re.compile(r"connected again\n.*" + re.escape(COMMAND_KEYS), re.DOTALL), since=mark)
+    assert terminal.text[mark:].count("Codex wants to run a command\n") == 1
+    mark = terminal.mark()
+    terminal.type("y")
+    terminal.wait_text("The output was: ", since=mark)
+    assert target.exists()
+    wait_idle(terminal)
+    say(terminal, f"run touch {target}", COMMAND_KEYS)
+    mark = terminal.mark()
+    relay.cut()
+    terminal.wait_text("connecting again\n", since=mark)
+    (approval,) = json.loads(world.codexctl("approvals", "--json").stdout)["approvals"]
+    world.codexctl("approvals", "decline", str(approval["id"]))
+    relay.mend()
+    assert "Codex wants to run" not in terminal.wait_text("The output was: ", since=mark)
+    leave(terminal)
+
+
+def test_codexd_gone_for_good_is_exit_3(world: World, editor: JsonLinesClient) -> None:
+    """One that was told to end is not started again; who leaves while it is waited for gets the terminal back."""
+    terminal = attach(world)
+    world.codexd("stop")
+    terminal.wait_text("connecting again\n")
+    terminal.type(CTRL_C)
+    terminal.wait_text("codexd is not there; Ctrl-C again leaves, and Ctrl-D does\n")
+    terminal.type(CTRL_C)
+    assert terminal.wait_exit() == 130
+    assert terminal.raw.endswith(b"\x1b[?2004l")
 
 
 def test_a_pipe_talks_too(world: World, editor: JsonLinesClient) -> None:
