@@ -90,6 +90,7 @@ def _read(file: Path) -> _Kept | None:
 def _keep(file: Path, kept: _Kept) -> None:
     new = file.with_suffix(".new")
     try:
+        new.touch(0o600)
         new.write_bytes(msgspec.json.encode(kept))
         new.replace(file)
     except OSError as error:
