@@ -65,6 +65,8 @@ class Follower:
                     f"{lost}; what became of the turn shows `codexctl threads show {self._thread}`, "
                     f"and `codexctl send -t {self._thread}` goes on with the thread"
                 ) from lost
+            finally:
+                self._view.end_reply()  # it may be left in the middle of a line
 
     def _follow(self, deadline: float | None, interrupts: Interrupts, screens: ExitStack) -> Exit:
         while True:

@@ -210,10 +210,10 @@ def test_a_second_ctrl_c_leaves_at_once(send, codexd):
 
 
 def test_a_lost_connection_is_said_with_the_way_back(send, codexd):
-    """Exit 3; the turn may well go on."""
-    codexd.answers["turn/start"] = lambda connection, _: (*BEGUN, connection.hang_up)
-    code, _, err = send("x")
-    assert code == 3
+    """Exit 3; the turn may well go on. What was said of the reply is a whole line."""
+    codexd.answers["turn/start"] = lambda connection, _: (*BEGUN, *saying("Hello")[:2], connection.hang_up)
+    code, out, err = send("x")
+    assert (code, out) == (3, "Hello\n")
     assert err == (
         f"codexctl: codexd closed the connection; what became of the turn shows `codexctl threads show {THREAD}`, "
         f"and `codexctl send -t {THREAD}` goes on with the thread\n"
