@@ -90,29 +90,33 @@ class Oracle:
     def finished(self) -> None:
         """All effects of an input were judged: nothing that had to come may be missing."""
         books = self.books
-        missing = [*books.expected, *(e for ends in books.ends.values() for e in ends), *books.loose]
-        missing += [*books.afterwards, *(e for flow in books.flows.values() for e in flow)]
-        due = [expected for expected in missing if not expected.optional]
-        if due:
-            raise Wrong(f"{len(due)} lines are missing, first for {set(due[0].clients)}: {_describe(due[0])}")
+        if books.expected or books.ends or books.loose or books.flows or books.afterwards:
+            self._nothing_is_missing()
         if books.for_codex or books.orders:
             raise Wrong(f"not written to Codex: {list(books.for_codex)}, not ordered: {list(books.orders)}")
         if books.following.reads:
             self.events.all_are_asked()
-        books.expected.clear()
-        books.ends.clear()
-        books.flows.clear()
-        books.may_start = books.may_kill = books.dying = False
+        books.may_start = books.may_kill = False
         books.releases.ended.clear()
         books.threads.mark_use(books.now)
         self._nobody_is_kept_waiting()
         self.silence.look()
         self.observed.finished()
 
+    def _nothing_is_missing(self) -> None:
+        books = self.books
+        due = [*books.expected, *(e for ends in books.ends.values() for e in ends), *books.loose]
+        due += [*books.afterwards, *(e for flow in books.flows.values() for e in flow)]
+        if due:
+            raise Wrong(f"{len(due)} lines are missing, first for {set(due[0].clients)}: {_describe(due[0])}")
+        books.ends.clear()
+        books.flows.clear()
+
     def time_is(self, now: float) -> None:
         """Time has passed; what is in use was so until now."""
-        self.books.now = now
-        self.books.threads.mark_use(now)
+        if now != self.books.now:
+            self.books.now = now
+            self.books.threads.mark_use(now)
 
     def compare(self, router: Router) -> None:
         """What the Router says of itself must be what was counted here."""
@@ -216,24 +220,15 @@ class Oracle:
         self.books.expected.popleft()
 
     def _end_of_thread(self, clients: frozenset[int], line: bytes, envelope: Envelope, thread: str) -> bool:
-        books = self.books
-        if isinstance(envelope.params, msgspec.UnsetType) or books.expected or not books.dying:
+        ends = self.books.ends.get(thread)
+        if self.books.expected or not ends or not _fits(ends[0], clients, line, envelope, thread):
             return False
-        ends = books.ends.get(thread)
-        while ends and ends[0].optional and not _fits(ends[0], clients, line, envelope, thread):
-            ends.popleft()
-        if ends and _fits(ends[0], clients, line, envelope, thread):
-            _done(ends.popleft())
-            return True
-        status = books.event(thread, "thread/status/changed", books.everybody())
-        params = read_object(envelope.params)
-        is_named = (params.get("threadId"), params.get("status")) == (thread, {"type": "systemError"})
-        return not ends and is_named and clients == status.clients
+        _done(ends.popleft())
+        return True
 
     def _afterwards(self, clients: frozenset[int], line: bytes, envelope: Envelope) -> bool:
         books = self.books
-        due = any(not e.optional for ends in books.ends.values() for e in ends)
-        if books.expected or due or books.loose or not books.afterwards:
+        if books.expected or any(books.ends.values()) or books.loose or not books.afterwards:
             return False
         if not _fits(books.afterwards[0], clients, line, envelope, None):
             return False

@@ -66,7 +66,6 @@ class Expected(Struct, eq=False):
     check: Callable[[bytes, Envelope], bool] | None = None
     then: Callable[[], None] | None = None
     what: str = ""
-    optional: bool = False
     to_one: bool = False
     thread: str | None = None
     replays: list[list[bytes]] | None = None
@@ -123,7 +122,6 @@ class Books:
         self.orders: deque[str] = deque()
         """`start` and `stop`, as they must be given for Codex."""
         self.may_start = self.may_kill = False
-        self.dying = False
         self.since = 0.0
         self.condemned = False
         self.verdict: str | None = None
@@ -167,11 +165,10 @@ class Books:
         line: bytes | None = None,
         check: Callable[[bytes, Envelope], bool] | None = None,
         then: Callable[[], None] | None = None,
-        optional: bool = False,
     ) -> Expected:
         """An event, which must be numbered whoever hears of it: those who are entitled, and those who follow events."""
         clients = self.wanting(method, entitled | self.following.followers(thread))
-        return Expected(clients, line, check, then, method, optional, thread=thread)
+        return Expected(clients, line, check, then, method, thread=thread)
 
     def expect_event(self, thread: str, method: str, entitled: frozenset[int], line: bytes) -> None:
         """This notification of a thread must come next, with a number unless it is one that is never kept."""

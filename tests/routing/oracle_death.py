@@ -97,7 +97,6 @@ class DeathSide:
 
     def _everything_ends(self, reason: str, why: str) -> None:
         books = self._books
-        books.dying = True
         under_way = books.requests.codex_is_gone()
         for asked in under_way:
             self._under_way(asked, reason, why)

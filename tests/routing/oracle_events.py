@@ -9,6 +9,7 @@ from codexd.routing.effects import ForgetThread, Numbered, ReadEvents, Replay
 from codexd.routing.events import Event, Gap
 from tests.routing.oracle_books import Books, Expected
 from tests.routing.oracle_following import ReadView
+from tests.routing.oracle_runs import Runs
 from tests.routing.oracle_threads import ThreadView
 from tests.routing.sim_timeline import SimulatedTimeline
 from tests.routing.sim_words import Envelope, Wrong, read_object
@@ -22,6 +23,7 @@ class EventsSide:
     def __init__(self, books: Books, timeline: SimulatedTimeline) -> None:
         self._books = books
         self._timeline = timeline
+        self.runs = Runs(books, timeline)
 
     def check_number(self, effect: Numbered) -> None:
         """An event: its number is the next one, and it is taken down as what it is and sent to each as it wants it."""
@@ -39,6 +41,7 @@ class EventsSide:
         wanting = book.numbers | book.followers(event.thread)
         if not wanting.issuperset(effect.with_number) or not wanting.isdisjoint(effect.clients):
             raise Wrong(f"{wanting} want numbers, not so {effect}")
+        self.runs.sent(effect)
 
     def judge(self, effect: Replay | ReadEvents | ForgetThread) -> None:
         """What the timeline is to do."""
@@ -54,6 +57,7 @@ class EventsSide:
         if self._books.following.to_forget != effect.thread:
             raise Wrong(f"{effect.thread} is not deleted now")
         self._books.following.to_forget = None
+        self.runs.forget(effect.thread)
 
     def follows(self, client: int, raw_id: bytes, thread: str | None, after: int) -> None:
         """`codexd/events/follow`: what is missing is said, and what has been comes behind the answer."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def check_settled(world: World) -> None:
     """Raises `Wrong` for whatever was forgotten."""
     world.look()
+    world.oracle.events.runs.check()
     books = world.oracle.books
     if books.life not in (Life.READY, Life.DOWN, Life.STOPPING):
         raise Wrong(f"Codex is {books.life.name} for ever")
