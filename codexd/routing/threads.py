@@ -143,7 +143,8 @@ class Threads:
     def search_parent(self, child: str) -> bool:
         """Codex is to be asked whose sub-agent a thread is; returns whether that is not done, or answered, already."""
         is_new = not self.is_spoken_for(child)
-        self._searched.add(child)
+        if is_new:
+            self._searched.add(child)
         return is_new
 
     def parent_searched(self, child: str, parent: str | None) -> None:

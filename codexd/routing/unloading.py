@@ -68,6 +68,8 @@ class Unloading:
         root = self._state.threads.root(thread.id)
         assert root is not None, "the thread is known"
         self._state.deserted.cancel(root.id)
+        for relative in self._state.threads.family(root):
+            relative.releasing = relative.releasing and self._is_told(relative.id)
         self.release_if_deserted(root.id)
 
     def release_for(self, client: ClientId, request: Request, thread_id: str) -> None:
@@ -103,11 +105,14 @@ class Unloading:
 
     def is_under_way(self, thread: str) -> bool:
         """Whether Codex was told to let go of the thread and has not closed it yet."""
-        told = any(
+        return self._is_told(thread) or self._state.releases.holds(thread)
+
+    def _is_told(self, thread: str) -> bool:
+        """Whether Codex has codexd's own wish to let go of it, and has not answered."""
+        return any(
             call.purpose is Purpose.RELEASE and call.thread == thread
             for call in self._state.requests.of_methods(UNSUBSCRIBING)
         )
-        return told or self._state.releases.holds(thread)
 
     def forget(self, thread: Thread, *, lost: bool = False) -> None:
         """The thread is gone, or `lost` for good.
@@ -144,7 +149,9 @@ class Unloading:
         )
 
     def is_still_wanted(self, thread: Thread) -> bool:
-        """Whether Codex is to let go of it, now that this may be sent."""
+        """Whether Codex is to let go of it, now that this may be sent: not if it was used since that was decided."""
+        if not thread.releasing or self._is_told(thread.id):
+            return False
         thread.releasing = self._may_release(thread) and not self._state.threads.is_parked(thread.id)
         if not thread.releasing:
             self.not_released(thread)

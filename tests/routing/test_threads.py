@@ -200,7 +200,9 @@ def test_a_parent_is_searched_for_once_at_a_time() -> None:
     assert (threads.is_spoken_for("C"), threads.search_parent("C")) == (False, True)
     threads.parent_searched("C", "P")
     assert (threads.is_spoken_for("C"), threads.search_parent("C")) == (True, False)
-    threads.hold("C", notification("x", {}))
+    assert [threads.adopt(set())[0].id, threads.is_spoken_for("C")] == ["C", False]
+    threads.parent_searched("D", "P")
+    threads.hold("D", notification("x", {}))
     threads.drop_held()
     assert (threads.adopt(set()), threads.held_threads(), threads.is_spoken_for("C")) == ([], [], False)
 

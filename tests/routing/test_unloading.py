@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from tests.routing.driver import IDENTITY, START, Driver, codex
+from tests.routing.driver import IDENTITY, OVERLOADED, START, Driver, codex
 
 T = {"threadId": "T"}
 LET_GO = {"method": "thread/unsubscribe", "params": T}
@@ -62,6 +62,18 @@ def test_a_new_follower_stops_the_clock() -> None:
     driver.leaves(2)
     assert driver.wait(59.9) == []
     assert driver.wait(0.1) == [codex(id=number + 1, **LET_GO)]
+
+
+def test_a_new_follower_counts_although_codex_was_about_to_be_told() -> None:
+    """Codex had no room for the wish to let go of the thread; when it is said again, that is no longer the wish."""
+    driver, number = slow()
+    driver.leaves(1)
+    driver.wait(60)
+    driver.says(id=number, error=OVERLOADED)
+    resumes(driver, driver.client(), number + 1)
+    driver.leaves(2)
+    assert driver.wait(59.9) == []
+    assert driver.wait(0.1) == [codex(id=number + 2, **LET_GO)]
 
 
 def test_the_end_of_a_turn_starts_the_clock_anew() -> None:
