@@ -64,7 +64,7 @@ class Runs:
         return self._books.threads.followers(thread) | self._books.following.followers(thread)
 
     def _is_whole(self, client: int, run: Run) -> bool:
-        is_missing = self._timeline.gap(run.first - 1, self._books.following.last_seq) is not None
+        is_missing = self._timeline.gap(run.first - 1, self._books.following.last_seq, None) is not None
         return run.claims is self._books.clients[client].claims and not is_missing
 
     def _check_run(self, client: int, thread: str, run: Run) -> None:

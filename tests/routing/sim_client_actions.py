@@ -95,7 +95,7 @@ class ClientActions:
             (1, self._initialize),
             (5, self._errands.run),
             (1.5, self._follow_events),
-            (1.5, self._read_events),
+            (1.5, self.read_events),
         ]
         self._weights = [weight for weight, _ in self._choices]
 
@@ -111,6 +111,8 @@ class ClientActions:
         has_begun = view.initialized or view.initialize is not None
         if not has_begun and client.will_initialize and self._rng.random() < 0.7:
             self._initialize(client)
+        elif not has_begun and self._rng.random() < 0.05:
+            self._follow_events(client)
         elif client.patient and not view.initialized and self._rng.random() < 0.9:
             return
         elif self._rng.random() < world.weather.burst:
@@ -318,7 +320,8 @@ class ClientActions:
         line = b'{"id":%b,"method":"codexd/events/follow","params":{%b"after":%d}}' % (raw_id, named, after)
         self._send(client, "follows events", line)
 
-    def _read_events(self, client: SimulatedClient) -> None:
+    def read_events(self, client: SimulatedClient) -> None:
+        """Asks for some of what has been."""
         raw_id, thread, after = self._speech.id_for(client), self._thread_or_all(), self._cursor()
         limit, events = self._rng.choice((0, 1, 3, 20)), self._world.oracle.events
         sides, books = self._world.oracle.clients, self._world.oracle.books

@@ -344,7 +344,7 @@ class SimulatedThreads:
         if wanted not in self._disk.kept:
             self._codex.say_error(written, f"no rollout found for thread id {wanted}")
             return True
-        if not written.serial and self._rng.random() < 0.05:
+        if not written.serial and self._rng.random() < 0.2:
             self._codex.say_error(written, f"thread {wanted} already has an active writer")
             return True
         if thread is None:

@@ -59,7 +59,8 @@ class SimulatedTimeline:
 
     def trim(self, rng: Random, oldest_needed: int | None) -> None:
         """Retention: the oldest go, but for what somebody has still to be sent."""
-        wanted = self.last - rng.randrange(MOST_EVENTS // 3) if rng.random() < 0.3 else 1
+        far = rng.choice((20, 200, MOST_EVENTS))
+        wanted = self.last - rng.randrange(far) if rng.random() < 0.3 else 1
         floor = max(wanted, self.last - MOST_EVENTS)
         if oldest_needed is not None:
             floor = min(floor, oldest_needed)

@@ -364,6 +364,9 @@ class World:
 
     def stop(self) -> None:
         """codexd ends: what is open is answered, and Codex goes."""
+        for client in self.clients.values():
+            if not self.oracle.books.clients[client.id].paused:
+                self.acts.read_events(client)
         self.stopped = True
         self.oracle.death.stops()
         self.input("stop", None, lambda: self.router.stop(self.now))

@@ -300,6 +300,189 @@ MUTATIONS = {
         "            self._state.origins.failed(call)\n",
         "            pass\n",
     ),
+    "a number is used twice": (
+        "following.py",
+        "        self.last += 1\n",
+        "        self.last += self.last % 50 > 0\n",
+    ),
+    "a codexd begins with the first number": (
+        "following.py",
+        "        self.last = next_seq - 1\n",
+        "        self.last = 0\n",
+    ),
+    "what nobody is sent has no number": (
+        "publishing.py",
+        "        if method in NEVER_KEPT:\n",
+        "        if method in NEVER_KEPT or not entitled:\n",
+    ),
+    "what must not be kept is": (
+        "publishing.py",
+        "        if method in NEVER_KEPT:\n",
+        "        if False:\n",
+    ),
+    "what an ephemeral thread says is kept on disk": (
+        "publishing.py",
+        "        is_ephemeral = thread in state.threads.ephemeral\n",
+        "        is_ephemeral = False\n",
+    ),
+    "the ends of a death have no numbers": (
+        "codex_life.py",
+        "        self._publisher.publish(thread.id, method, line)\n",
+        "        self._state.tell(self._publisher._entitled(thread.id, method), line)\n",
+    ),
+    "subscribers are told what Codex asks, and asked": (
+        "publishing.py",
+        "            return NOBODY\n",
+        "            return self._state.threads.recipients(thread)\n",
+    ),
+    "who subscribes is sent nothing late": (
+        "threads.py",
+        "        self._recipients.clear()\n        self._note_change((client,))\n\n    def unsubscribe",
+        "        self._recipients.clear()\n\n    def unsubscribe",
+    ),
+    "who unsubscribes is sent late what comes": (
+        "threads.py",
+        "        self._note_change((client,))\n\n    def begin_turn",
+        "\n    def begin_turn",
+    ),
+    "a sub-agent is not seen by who is behind": (
+        "threads.py",
+        "            self._note_change(self.recipients(thread))\n",
+        "",
+    ),
+    "who is behind goes on with a thread that codexd has let go of": (
+        "threads.py",
+        "        self._note_change(self.recipients(thread.id))\n",
+        "",
+    ),
+    "who follows a parent is sent nothing late of its sub-agents": (
+        "threads.py",
+        "        return frozenset((*self._of_client.get(client, ()), *below))\n",
+        "        return frozenset(self._of_client.get(client, ()))\n",
+    ),
+    "views are told after the event": (
+        "publishing.py",
+        "        if state.threads.changed or state.following.changed:\n",
+        "        if state.following.changed:\n",
+    ),
+    "who follows events is sent nothing late": (
+        "following.py",
+        "{thread}\n        self.change((client,))\n",
+        "{thread}\n        self._split.clear()\n",
+    ),
+    "who has initialized is sent nothing late": (
+        "following.py",
+        "            self._wanting_numbers.add(client)\n        self.change((client,))\n",
+        "            self._wanting_numbers.add(client)\n        self._split.clear()\n",
+    ),
+    "an opt-out does not count late": (
+        "publishing.py",
+        "            unwanted=state.clients.unwanted_by(client),\n            with",
+        "            with",
+    ),
+    "an opt-out does not count for history": (
+        "event_methods.py",
+        "History(wanted.thread_id, state.clients.unwanted_by(client.id))",
+        "History(wanted.thread_id)",
+    ),
+    "an opt-out does not count for what is open": (
+        "publishing.py",
+        "frozenset(thread.open_items), unwanted)",
+        "frozenset(thread.open_items))",
+    ),
+    "who has not initialized hears late what is for all": (
+        "publishing.py",
+        "            hears_all=client in state.clients.initialized(),\n",
+        "            hears_all=True,\n",
+    ),
+    "who is behind hears what Codex asks": (
+        "events.py",
+        "        if event.method == extension.SERVER_REQUEST or not",
+        "        if not",
+    ),
+    "who is behind has no numbers": (
+        "events.py",
+        "        return event.numbered() if self.with_numbers else event.line\n",
+        "        return event.line\n",
+    ),
+    "a follower who is subscribed is sent everything twice": (
+        "following.py",
+        "            found = tuple(client for client in entitled if client not in numbered), tuple(numbered)\n",
+        "            found = entitled, tuple(numbered)\n",
+    ),
+    "who follows one thread follows all": (
+        "following.py",
+        "for c, threads in self._threads.items() if thread in threads and",
+        "for c, threads in self._threads.items() if",
+    ),
+    "who has followed and left is sent events": (
+        "following.py",
+        "        self._all.pop(client, None)\n",
+        "",
+    ),
+    "history begins one too late": (
+        "event_methods.py",
+        "wanted.after + 1, last, history",
+        "wanted.after + 2, last, history",
+    ),
+    "history begins one too early": (
+        "event_methods.py",
+        "wanted.after + 1, last, history",
+        "wanted.after, last, history",
+    ),
+    "history ends one too early": ("event_methods.py", "+ 1, last, history", "+ 1, last - 1, history"),
+    "a follower hears of no gap": ("event_methods.py", "Following(last, gap)", "Following(last)"),
+    "a reader hears of no gap": (
+        "event_methods.py",
+        "            gap=self._gap(read.after, upto, read.last),\n",
+        "",
+    ),
+    "a cursor from the future is no gap": (
+        "event_methods.py",
+        "        if after > last:\n",
+        "        if False:\n",
+    ),
+    "who asked for events is not told that codexd ends": (
+        "router.py",
+        "        self._events.refuse_all()\n",
+        "",
+    ),
+    "an item that is done is open": (
+        "notifications.py",
+        "            thread.open_items.pop(item, None)\n",
+        "            pass\n",
+    ),
+    "who joins is not sent what is open": (
+        "answers.py",
+        "            self._publisher.catch_up(thread, client, heard)\n",
+        "            pass\n",
+    ),
+    "who joins is sent once more what it has heard": (
+        "publishing.py",
+        "                if joined.id not in heard.threads:\n",
+        "                if True:\n",
+    ),
+    "who joins is sent once more what was held for it": (
+        "publishing.py",
+        "self._replay_open(joined, client, heard.last)",
+        "self._replay_open(joined, client, self._state.following.last)",
+    ),
+    "half of what is open is sent": (
+        "publishing.py",
+        "        if state.kept.gap(first - 1, last) is not None:\n",
+        "        if False:\n",
+    ),
+    "a deleted thread is kept": (
+        "notifications.py",
+        "            self._state.want(ForgetThread(thread_id))\n",
+        "            pass\n",
+    ),
+    "a thread is deleted with its last word": (
+        "notifications.py",
+        "            self._state.want(ForgetThread(thread_id))\n        self._pass_on(notification)\n",
+        "            self._pass_on(notification)\n            self._state.want(ForgetThread(thread_id))\n"
+        "        else:\n            self._pass_on(notification)\n",
+    ),
 }
 
 
