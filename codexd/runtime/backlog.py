@@ -7,8 +7,8 @@ import trio
 
 from codexd.routing.events import Gap, Selection
 
-Errand = Callable[[], Awaitable[None]]
-"""Something that is done when all before it has been sent."""
+Errand = Callable[[], Awaitable[Callable[[], None]]]
+"""Something that is done when all before it has been sent; what it returns is called then, and may queue the outcome."""
 
 
 class Stretch:

@@ -220,9 +220,9 @@ class Broker:
             self._observe(observed)
         self._look_ahead()
 
-    async def _read_events(self, wanted: ReadEvents) -> None:
+    async def _read_events(self, wanted: ReadEvents) -> Callable[[], None]:
         events = await self._timeline.collect(wanted.after + 1, wanted.last, wanted.thread, wanted.limit)
-        self._carry_out(self._router.events_read(wanted.number, events, self._now()))
+        return lambda: self._carry_out(self._router.events_read(wanted.number, events, self._now()))
 
     def _write(self, lines: list[bytes]) -> None:
         if lines:

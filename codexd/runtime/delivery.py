@@ -15,14 +15,15 @@ NOBODY: tuple[ClientId, ...] = ()
 class Delivery:
     """Takes effects in their order; `flush` queues what was taken.
 
-    `on_frames`: the clients that speak WebSocket. `read` carries out a `ReadEvents` when its turn has come.
+    `on_frames`: the clients that speak WebSocket. `read` carries out a `ReadEvents` when its turn has come, and returns what
+    hands in its outcome.
     """
 
     def __init__(
         self,
         outboxes: Mapping[ClientId, Outbox],
         on_frames: set[ClientId],
-        read: Callable[[ReadEvents], Awaitable[None]],
+        read: Callable[[ReadEvents], Awaitable[Callable[[], None]]],
     ) -> None:
         self._outboxes = outboxes
         self._on_frames = on_frames

@@ -8,6 +8,7 @@ Past a second limit, or when the timeline has lost what was to be read, the queu
 completed, the last one says why (an error line, or a WebSocket close), and the client is treated as gone.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -90,6 +91,7 @@ class Outbox:
         self.framing: Framing = LINES
         self.view = View()
         self._has_ended = False
+        self._has_its_turn = False
         self._is_cut = False
 
     @property
@@ -116,7 +118,7 @@ class Outbox:
             return
         if self.queued_bytes > self._limit:
             self._cut(f"this client did not read, and more than {self._limit} bytes were waiting for it")
-        elif self._backlog:
+        elif self._backlog and not self._has_its_turn:
             self._backlog.add(chunk)
         else:
             self._queue.put(chunk)
@@ -136,7 +138,7 @@ class Outbox:
             self._backlog.add(Stretch(wanted.first, wanted.last, wanted.selection, wanted.gap))
 
     def do_later(self, errand: Errand) -> None:
-        """Does something when the client has taken what is queued for it now."""
+        """Does something when the client has taken what is queued for it now; the outcome goes before what came later."""
         if not self._has_ended:
             self._backlog.add(errand)
 
@@ -197,7 +199,13 @@ class Outbox:
                 await self._read_on(waiting)
             elif waiting is not None:
                 self._backlog.pop()
-                await waiting()
+                self._take_in_turn(await waiting())
+
+    def _take_in_turn(self, outcome: Callable[[], None]) -> None:
+        """Behind what waits, the outcome of one errand would let the next be done before the client has taken it."""
+        self._has_its_turn = True
+        outcome()
+        self._has_its_turn = False
 
     def _move_bytes(self) -> None:
         for _ in range(CHUNKS_PER_WRITE):

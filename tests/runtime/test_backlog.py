@@ -1,11 +1,18 @@
 """What waits behind a stretch of the timeline keeps its order, and its bytes are counted."""
 
+from collections.abc import Callable
+
 from codexd.routing.events import View
 from codexd.runtime.backlog import Backlog, Stretch
 
 
-async def errand() -> None:
+def nothing() -> None:
+    """No outcome."""
+
+
+async def errand() -> Callable[[], None]:
     """Something to be done."""
+    return nothing
 
 
 async def test_what_waits_comes_out_in_order_and_is_counted():

@@ -334,13 +334,28 @@ async def test_errand_is_done_when_the_client_has_taken_what_is_before_it(writer
 
     async def errand():
         done.append(made.outbox.queued_bytes)
-        made.line(b"done")
+        return lambda: made.line(b"done")
 
     made.outbox.do_later(errand)
     await wait_all_tasks_blocked()
     assert done == []
     assert await received(far, 101) == [*made.sent[:100], b"done"]
     assert done == [0]
+
+
+async def test_next_errand_waits_until_the_client_has_taken_the_outcome_of_the_last(writer):
+    """Whoever asks for much at once is not cut off for all of the answers together."""
+    made, far = writer
+    outcome = b"x" * LIMIT
+
+    async def errand():
+        assert made.outbox.queued_bytes == 0
+        return lambda: made.line(outcome)
+
+    for _ in range(5):
+        made.outbox.do_later(errand)
+    assert await received(far, 5) == [outcome] * 5
+    assert not made.outbox.statistics().is_cut
 
 
 async def test_without_a_timeline_a_slow_client_is_cut(connect, nursery):
