@@ -104,6 +104,7 @@ class ClientBook:
         self.said: deque[bytes] = deque()
         self.due: deque[Due] = deque()
         self.due_bytes = self.plain_bytes = 0
+        self._loose: list[bytes] = []
         self.owed: set[bytes] = set()
         self.cut_at: float | None = None
         self.heard_last = False
@@ -152,6 +153,12 @@ class ClientBook:
             for due in lines:
                 self._weigh(due, len(due.line) + 1)
 
+    def is_told_in_between(self, line: bytes) -> None:
+        """The answer to a question that took a while: it may come before what was due already."""
+        if not (self.was_cut or self.is_parted):
+            self._loose.append(line)
+            self._weigh(Due(line), len(line) + 1)
+
     def _weigh(self, due: Due, weight: int) -> None:
         self.due_bytes += weight
         if due.event is None or due.event.ephemeral:
@@ -159,6 +166,10 @@ class ClientBook:
 
     def _take_due(self, line: bytes) -> bool:
         """Whether this line is due now; what may be missing before it is missing."""
+        if line in self._loose:
+            self._loose.remove(line)
+            self._weigh(Due(line), -len(line) - 1)
+            return True
         while self.due and self.due[0].line != line and self._may_be_missing(self.due[0]):
             self._drop()
         if not self.due or self.due[0].line != line:

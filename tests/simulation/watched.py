@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 import trio
 
 from codexd.protocol.framing import TooLong
-from codexd.routing.effects import ClientId, Effect, ForgetThread, Numbered, Replay, ToClients, ToCodex
+from codexd.routing.effects import (
+    ClientId,
+    Effect,
+    ForgetThread,
+    Numbered,
+    ReadEvents,
+    Replay,
+    ToClients,
+    ToCodex,
+)
 from codexd.routing.events import Event
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker
@@ -43,6 +52,7 @@ class WatchedBroker(Broker):
         self._watched_machine = machine
         self._door = door
         self._largest = self._told = 0
+        self._has_read = False
         self.books: dict[ClientId, ClientBook] = {}
         self.codex: CodexBook | None = None
         self.flooded: Callable[[], None] | None = None
@@ -114,9 +124,22 @@ class WatchedBroker(Broker):
         super()._carry_out(effects)
         self._look_at_outboxes()
 
+    async def _read_events(self, wanted: ReadEvents) -> Callable[[], None]:
+        hand_in = await super()._read_events(wanted)
+
+        def hand_in_watched() -> None:
+            self._has_read = True
+            hand_in()
+            self._has_read = False
+
+        return hand_in_watched
+
     def _tell(self, clients: tuple[ClientId, ...], due: Due) -> None:
         for client in clients:
-            self.books[client].is_told(due)
+            if self._has_read:
+                self.books[client].is_told_in_between(due.line)
+            else:
+                self.books[client].is_told(due)
         self._told += len(due.line) + FRAME_BYTES
 
     def _past(self, wanted: Replay) -> Iterator[Due]:
