@@ -109,7 +109,7 @@ class SimulatedClient:
         self._serial = 0
         self._sent: dict[bytes, tuple[str, bytes]] = {}
         self._resumed: set[str] = set()
-        self._counts: dict[str, int] = {}
+        self._counts: dict[tuple[str, bool], int] = {}
         self._asked: list[bytes] = []
         self._follows = False
         self._opts_out = rng.random() < 0.3
@@ -390,9 +390,11 @@ class SimulatedClient:
         is_meant = method in FOR_ALL or name in self._resumed or self._world.starter(name) == self.number
         if not is_meant and not self._follows:
             raise Wrong(f"{self.book.name} has nothing to do with {name}, and hears {method}")
-        if number <= self._counts.get(name, 0):
-            raise Wrong(f"{self.book.name} hears number {number} of {name} after {self._counts[name]}")
-        self._counts[name] = number
+        # What is for all does not wait until it is known who follows the thread: the rest may come later than that.
+        key = (name, method in FOR_ALL)
+        if number <= self._counts.get(key, 0):
+            raise Wrong(f"{self.book.name} hears number {number} of {name} after {self._counts[key]}")
+        self._counts[key] = number
 
     def close(self) -> None:
         """The program has ended, and the system closes what it had."""
