@@ -13,7 +13,7 @@ from codexd.protocol.gates import Gates
 from codexd.protocol.strictness import is_id
 from codexd.routing import lifecycle
 from codexd.routing.asking import Asking
-from codexd.routing.effects import ClientId, ResumeReading
+from codexd.routing.effects import ClientId, PauseReading, ResumeReading
 from codexd.routing.flow import QUEUE_REQUESTS
 from codexd.routing.handles import closing
 from codexd.routing.requests import Call, Purpose, own_call
@@ -53,14 +53,22 @@ class Dispatch:
         self._state.tell_codex(line)
 
     def is_full(self, client: ClientId) -> bool:
-        """Whether a client has so much waiting, parked requests included, that nothing more should be taken from it."""
+        """Whether a client has so much waiting, parked requests and open reads of events included, that nothing more should be taken from it."""
         return self._state.flow.is_full(client) or self._waiting(client) >= QUEUE_REQUESTS
 
     def _is_low(self, client: ClientId) -> bool:
         return self._state.flow.is_low(client) and self._waiting(client) <= QUEUE_REQUESTS // 2
 
+    def pause_if_full(self, client: ClientId) -> None:
+        """Something was taken from the client: nothing more is, if that is enough."""
+        state = self._state
+        if client not in state.paused and self.is_full(client):
+            state.paused.add(client)
+            state.want(PauseReading(client))
+
     def _waiting(self, client: ClientId) -> int:
-        return self._state.flow.waiting(client) + self._state.threads.parked_count(client)
+        state = self._state
+        return state.flow.waiting(client) + state.threads.parked_count(client) + state.reads.waiting(client)
 
     def ask(self, purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> None:
         """Queues a request of codexd's own."""

@@ -1,6 +1,7 @@
 """`codexd/events/read` and `codexd/events/follow`: the timeline for clients."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Raw
 
@@ -9,6 +10,7 @@ from codexd.protocol.errors import Code
 from codexd.protocol.messages import Request
 from codexd.routing.clients import Client
 from codexd.routing.codex_life import STOPPING
+from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ReadEvents, Replay
 from codexd.routing.events import Event, Gap, History
 from codexd.routing.reads import Read
@@ -19,8 +21,9 @@ from codexd.routing.state import State
 class EventMethods:
     """What has happened, by number. Whatever can't be had any more is said to be missing."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, dispatch: Dispatch) -> None:
         self._state = state
+        self._dispatch = dispatch
 
     def read(self, client: Client, request: Request, wanted: ReadParams) -> None:
         """Has events read; `answer` is called with them."""
@@ -29,7 +32,8 @@ class EventMethods:
         if state.life.stopping:
             state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *STOPPING)
             return
-        number = state.reads.add(Read(client.id, request, wanted.thread_id, wanted.after, last))
+        number = state.reads.add(Read(client.id, request.id, wanted.thread_id, wanted.after, last))
+        self._dispatch.pause_if_full(client.id)
         state.want(ReadEvents(client.id, number, wanted.thread_id, wanted.after, last, wanted.limit))
 
     def answer(self, number: int, events: Sequence[Event] | str) -> None:
@@ -40,7 +44,7 @@ class EventMethods:
         if isinstance(events, str):
             data = {"reason": "historyUnreadable", "safeToRetry": True}
             message = f"the history can't be read: {events}"
-            self._state.refuse(read.client, read.request, Code.CODEX_UNAVAILABLE, message, data)
+            self._refuse(read, message, data)
             return
         upto = events[-1].seq if events else read.last
         found = Events(
@@ -51,7 +55,7 @@ class EventMethods:
             last=self._state.following.last,
             gap=self._gap(read.after, upto, read.thread, read.last),
         )
-        self._state.tell((read.client,), messages.result(read.request.id, found))
+        self._state.tell((read.client,), messages.result(read.id, found))
 
     def follow(self, client: Client, request: Request, wanted: FollowParams) -> None:
         """Everything after a number: what has been is queued as a stretch of the timeline, what comes is sent as it comes."""
@@ -68,7 +72,10 @@ class EventMethods:
     def refuse_all(self) -> None:
         """codexd ends."""
         for read in self._state.reads.take_all():
-            self._state.refuse(read.client, read.request, Code.CODEX_UNAVAILABLE, *STOPPING)
+            self._refuse(read, *STOPPING)
+
+    def _refuse(self, read: Read, message: str, data: dict[str, Any]) -> None:
+        self._state.tell((read.client,), messages.error(read.id, Code.CODEX_UNAVAILABLE, message, data))
 
     def _now(self, thread_id: str | None) -> int:
         """Where somebody begins who has no number yet: in front of the turn that runs, or behind all that was."""

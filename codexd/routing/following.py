@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from codexd.routing.effects import ClientId
 
+MAX_FOLLOWED = 1000
+"""So many threads may a client follow one by one: they are copied into its view whenever that changes."""
 Audience = tuple[tuple[ClientId, ...], tuple[ClientId, ...]]
 """Who is sent an event as it is, and who with its number."""
 
@@ -36,6 +38,11 @@ class Following:
         if with_numbers:
             self._wanting_numbers.add(client)
         self.change((client,))
+
+    def may_follow(self, client: ClientId, thread: str | None) -> bool:
+        """Whether the client may follow this thread as well; it may always follow all."""
+        followed = self.followed(client)
+        return thread is None or thread in followed or len(followed) < MAX_FOLLOWED
 
     def follow(self, client: ClientId, thread: str | None) -> None:
         """The client follows the events of this thread, or of all, from now on."""

@@ -13,7 +13,7 @@ from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
 from codexd.routing.defaults import with_defaults
 from codexd.routing.dispatch import Dispatch
-from codexd.routing.effects import ClientId, PauseReading
+from codexd.routing.effects import ClientId
 from codexd.routing.own_methods import OwnMethods
 from codexd.routing.params import thread_id
 from codexd.routing.requests import Call
@@ -135,12 +135,9 @@ class FromClients:
         self._queue(Call(client.id, rewritten, thread_id(request.params), handle))
 
     def _queue(self, call: Call) -> None:
-        state, client = self._state, call.owner
-        assert client is not None, "a client has sent it"
-        state.flow.offer(call)
-        if client not in state.paused and self._dispatch.is_full(client):
-            state.paused.add(client)
-            state.want(PauseReading(client))
+        assert call.owner is not None, "a client has sent it"
+        self._state.flow.offer(call)
+        self._dispatch.pause_if_full(call.owner)
 
     def _notification(self, client: Client, notification: Notification) -> None:
         """`initialized` is for the connection and goes no further; Codex only logs it, and nobody must send it."""

@@ -14,6 +14,7 @@ from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId
 from codexd.routing.event_methods import EventMethods
+from codexd.routing.following import MAX_FOLLOWED
 from codexd.routing.reports import (
     AnswerParams,
     Approval,
@@ -162,7 +163,13 @@ class OwnMethods:
         self._events.read(client, request, self._params(request, _read_params, "{threadId?, after, limit?}"))
 
     def _follow(self, client: Client, request: Request) -> None:
-        self._events.follow(client, request, self._params(request, _follow_params, "{threadId?, after?}"))
+        wanted = self._params(request, _follow_params, "{threadId?, after?}")
+        if not self._state.following.may_follow(client.id, wanted.thread_id):
+            raise _Refused(
+                Code.INVALID_PARAMS,
+                f"a client follows at most {MAX_FOLLOWED} threads one by one; without threadId it follows all",
+            )
+        self._events.follow(client, request, wanted)
 
     def _decide(self, _: Client, request: Request) -> dict[str, Any]:
         answer = self._params(request, _answer_params, "{id, result}")

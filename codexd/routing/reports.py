@@ -6,6 +6,8 @@ from msgspec import Meta, Raw, Struct, UnsetType
 
 from codexd.routing.events import Gap, TimelineStatistics
 
+ThreadId = Annotated[str, Meta(max_length=200)]
+"""Codex's have 36 characters; of a longer one nothing is known, and it is not worth keeping."""
 Number = Annotated[int, Meta(ge=0)]
 """Of an event; 0 is in front of all."""
 MAX_EVENTS = 10_000
@@ -108,7 +110,7 @@ class ReadParams(Struct, rename="camel"):
     """The params of `codexd/events/read`."""
 
     after: Number
-    thread_id: str | None = None
+    thread_id: ThreadId | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_EVENTS)] = 1000
 
 
@@ -133,7 +135,7 @@ class FollowParams(Struct, rename="camel"):
     """The params of `codexd/events/follow`."""
 
     after: Number | None = None
-    thread_id: str | None = None
+    thread_id: ThreadId | None = None
 
 
 class Following(Struct, omit_defaults=True):

@@ -77,7 +77,7 @@ class Router:
         self._dispatch = Dispatch(self._state, asking, Unloading(self._state))
         decisions = Decisions(self._state, self._dispatch, asking, publisher)
         self._life = CodexLife(self._state, self._dispatch, publisher, writer_of)
-        self._events = EventMethods(self._state)
+        self._events = EventMethods(self._state, self._dispatch)
         self._own_methods = OwnMethods(
             self._state, self._dispatch, decisions, self._life, self._events, outbox_bytes
         )
@@ -163,7 +163,7 @@ class Router:
         """
         self._state.now = now
         self._events.answer(number, events)
-        return self._state.take_effects()
+        return self._pumped()
 
     def tick(self, now: float) -> list[Effect]:
         """Time has passed: does what is due. Called at `deadline`; any other time does no harm."""

@@ -245,8 +245,8 @@ class Writer:
         store.write(batch.events, batch.lost, batch.deleted, self.handed_out)
         self._committed_at = time.monotonic()
         self._batch = Batch()
+        loop.committed(batch)
         if batch.deleted:
             self._log_from = 0.0
         self.size = store.size()
         retention.wrote(batch.bytes)
-        loop.committed(batch)

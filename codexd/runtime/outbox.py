@@ -26,6 +26,8 @@ from codexd.runtime.write_queue import CHUNKS_PER_WRITE, WriteQueue
 SPILL_BYTES = 4 * 1024 * 1024
 SPILL_CHUNKS = 1024
 """So many short messages weigh more than their bytes: each costs a place in a queue, for each client."""
+MAX_WAITING = 10_000
+"""Who asks for the past so often and takes nothing of it is cut off: each question takes some memory, too."""
 MAX_OUTBOX_BYTES = 64 * 1024 * 1024
 PAGE_BYTES = 64 * 1024
 PAGE_EVENTS = 512
@@ -134,12 +136,12 @@ class Outbox:
 
     def replay(self, wanted: Replay) -> None:
         """Queues a stretch of the timeline."""
-        if not self._has_ended:
+        if self._takes_more():
             self._backlog.add(Stretch(wanted.first, wanted.last, wanted.selection, wanted.gap))
 
     def do_later(self, errand: Errand) -> None:
         """Does something when the client has taken what is queued for it now; the outcome goes before what came later."""
-        if not self._has_ended:
+        if self._takes_more():
             self._backlog.add(errand)
 
     def finish(self, last: bytes) -> None:
@@ -174,6 +176,12 @@ class Outbox:
     def statistics(self) -> OutboxStatistics:
         """How full it is."""
         return OutboxStatistics(self.queued_bytes, len(self._queue) + len(self._backlog), self._is_cut)
+
+    def _takes_more(self) -> bool:
+        """Whether another stretch or errand may wait; one too many is the client's end."""
+        if not self._has_ended and len(self._backlog) >= MAX_WAITING:
+            self._cut(f"this client did not read, and asked for events {MAX_WAITING} times meanwhile")
+        return not self._has_ended
 
     def _put_late(self, chunk: bytes, first: int, last: int) -> None:
         latest = self._backlog.last

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 MAX_QUEUED_BYTES = 32 * 1024 * 1024
 """How much waits for a disk that does not keep up; what does not fit there any more is lost."""
+MAX_EVENT_BYTES = 512 * 1024 * 1024
+"""A longer one is lost: SQLite takes no more than 10**9, and a batch that it refuses would be tried again for ever."""
 END_SECONDS = 3.0
 """How long the thread has to commit what waits at the end. A disk that hangs must not hold up the end of codexd."""
 
@@ -79,7 +81,12 @@ class SqliteArchive:
         """See `Archive.put`."""
         writer = self._writer
         size = cost(event)
-        if writer.ended or (self._queued_bytes and self._queued_bytes + size > self._max_queued_bytes):
+        is_too_long = len(event.line) > MAX_EVENT_BYTES
+        if (
+            writer.ended
+            or is_too_long
+            or (self._queued_bytes and self._queued_bytes + size > self._max_queued_bytes)
+        ):
             self._refused = Span(self._refused.first if self._refused else event.seq, event.seq)
             return False
         self._put_refused()
@@ -104,12 +111,15 @@ class SqliteArchive:
         self._writer.items.put(Deletion(thread, upto))
 
     async def read(self, first: int, last: int, thread: str | None, max_bytes: int, max_events: int) -> Page:
-        """See `Archive.read`. One reads at a time; who is cancelled waits for its page."""
+        """See `Archive.read`. One reads at a time; who is cancelled leaves the disk to its thread, which may hang."""
         async with self._reading:
             try:
                 page = await trio.to_thread.run_sync(
-                    self._reader.read, first, last, thread, max_bytes, max_events
+                    self._reader.read, first, last, thread, max_bytes, max_events, abandon_on_cancel=True
                 )
+            except trio.Cancelled:
+                self._reader = Reader(self._path)
+                raise
             except FAILURES as error:
                 self._reader.close()
                 raise self._failed(error) from error

@@ -20,7 +20,7 @@ RING_BYTES = 8 * 1024 * 1024
 """How much of the newest is kept in memory."""
 BACKLOG_BYTES = 32 * 1024 * 1024
 """How much more is kept there until an archive that is behind has committed it."""
-COLLECTED_BYTES = 8 * 1024 * 1024
+COLLECTED_BYTES = 1024 * 1024
 """How much is collected at once at most, one large event apart."""
 _MAX_LOST = 1000
 _SEQ = attrgetter("seq")

@@ -155,10 +155,11 @@ class Oracle:
             books.requests.check_nothing_is_stuck()
         for client in books.clients.values():
             waiting = books.requests.waiting[client.id] + len(books.notes[client.id])
-            if waiting > FULL + SLACK:
-                raise Wrong(f"client {client.id} has {waiting} requests waiting and is still read")
-            if client.paused and waiting < LOW - SLACK:
-                raise Wrong(f"client {client.id} is not read although only {waiting} of its requests wait")
+            held = waiting + sum(read.client == client.id for read in books.following.reads)
+            if held > FULL + SLACK:
+                raise Wrong(f"client {client.id} has {held} requests waiting and is still read")
+            if client.paused and held < LOW - SLACK:
+                raise Wrong(f"client {client.id} is not read although only {held} of its requests wait")
             if books.life is Life.READY and client.initialize:
                 raise Wrong(f"client {client.id} waits for the answer to its initialize")
             if books.life in (Life.DOWN, Life.STOPPING) and (waiting or client.initialize):

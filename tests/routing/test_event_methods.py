@@ -2,8 +2,10 @@
 
 import pytest
 
-from codexd.routing.effects import Numbered, ReadEvents, Replay, ViewChanged
+from codexd.routing.effects import Numbered, PauseReading, ReadEvents, Replay, ResumeReading, ViewChanged
 from codexd.routing.events import Event, Gap, History, View
+from codexd.routing.flow import QUEUE_REQUESTS
+from codexd.routing.following import MAX_FOLLOWED
 from tests.routing.driver import START, Driver, to
 
 DELTA = "item/agentMessage/delta"
@@ -74,6 +76,8 @@ def test_what_is_missing_is_said_as_far_as_the_answer_goes() -> None:
         ("codexd/events/read", {"after": "0"}),
         ("codexd/events/follow", {"after": -1}),
         ("codexd/events/follow", {"after": 0, "threadId": 5}),
+        ("codexd/events/follow", {"after": 0, "threadId": "x" * 201}),
+        ("codexd/events/read", {"after": 0, "threadId": "x" * 201}),
     ],
 )
 def test_bad_params_are_refused_with_the_shape(method: str, params: object) -> None:
@@ -95,6 +99,33 @@ def test_a_cursor_from_the_future_is_told_what_is_missing_however_late_it_is_ans
     assert driver.keep(driver.router.events_read(1, [], START)) == [
         to(2, id=5, result={"events": [], "last": last + 3, "gap": gap})
     ]
+
+
+def test_who_asks_much_and_takes_no_answer_is_not_read_any_more() -> None:
+    """Its questions would fill the memory; it is read again when half of them are answered."""
+    driver = house()
+    effects = [
+        driver.sends(2, id=n, method="codexd/events/read", params={"after": 0}) for n in range(QUEUE_REQUESTS)
+    ]
+    assert effects == [[]] * (QUEUE_REQUESTS - 1) + [[PauseReading(2)]]
+    after = [driver.keep(driver.router.events_read(n + 1, [], START))[1:] for n in range(QUEUE_REQUESTS // 2)]
+    assert after == [[]] * (QUEUE_REQUESTS // 2 - 1) + [[ResumeReading(2)]]
+
+
+def test_who_follows_many_threads_one_by_one_is_told_to_follow_all() -> None:
+    """Each of them is copied whenever what the client is sent changes."""
+    driver = house()
+    for n in range(MAX_FOLLOWED):
+        driver.sends(2, id=n, method="codexd/events/follow", params={"threadId": f"{n}", "after": 3})
+    [refused] = driver.sends(
+        2, id="more", method="codexd/events/follow", params={"threadId": "T", "after": 3}
+    )
+    message = f"a client follows at most {MAX_FOLLOWED} threads one by one; without threadId it follows all"
+    assert refused == to(2, error={"code": -32602, "message": message}, id="more")
+    for params in ({"threadId": "5", "after": 3}, {"after": 3}):
+        assert driver.sends(2, id=1, method="codexd/events/follow", params=params) == [
+            to(2, id=1, result={"last": 3})
+        ]
 
 
 def test_who_has_left_is_not_answered() -> None:

@@ -1,9 +1,8 @@
 """Who waits for events that are being read."""
 
 from codexd.routing.reads import Read, Reads
-from tests.routing.driver import request
 
-FIRST, SECOND, THIRD = (Read(client, request(), None, 0, 9) for client in (1, 2, 1))
+FIRST, SECOND, THIRD = (Read(client, b"1", None, 0, 9) for client in (1, 2, 1))
 
 
 def test_a_question_is_answered_once() -> None:

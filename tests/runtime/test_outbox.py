@@ -12,7 +12,7 @@ from codexd.routing.effects import Replay
 from codexd.routing.events import Event, Gap, History, View
 from codexd.runtime.archive import NoArchive
 from codexd.runtime.frames import FRAMES
-from codexd.runtime.outbox import END_GRACE_SECONDS, Outbox, OutboxStatistics
+from codexd.runtime.outbox import END_GRACE_SECONDS, MAX_WAITING, Outbox, OutboxStatistics
 from codexd.runtime.timeline import Timeline
 from tests.runtime.archives import ListArchive
 
@@ -349,7 +349,7 @@ async def test_next_errand_waits_until_the_client_has_taken_the_outcome_of_the_l
     outcome = b"x" * LIMIT
 
     async def errand():
-        assert made.outbox.queued_bytes == 0
+        assert made.outbox._queue.queued_bytes == 0
         return lambda: made.line(outcome)
 
     for _ in range(5):
@@ -416,6 +416,20 @@ async def test_gap_that_was_told_is_no_reason_to_be_cut(writer):
     assert gap == Gap(2, 899)
     made.outbox.replay(Replay(1, 2, made.seq, History(None), gap))
     assert await received(far, 101) == [event.dated() for event in made.all[899:]]
+
+
+async def test_who_asks_for_the_past_again_and_again_and_takes_nothing_is_cut(connect):
+    """Each question takes memory, although it weighs nothing."""
+    ours, _far = connect()
+    made = Writer(ours)
+    for _ in range(3):
+        made.event()
+    for _ in range(MAX_WAITING):
+        made.outbox.replay(Replay(1, 1, 3, History(None)))
+    assert not made.outbox.statistics().is_cut
+    made.outbox.replay(Replay(1, 1, 3, History(None)))
+    assert made.outbox.statistics().is_cut
+    assert made.conversation.cancel_called
 
 
 class SlowArchive(ListArchive):

@@ -279,6 +279,36 @@ async def test_what_is_larger_than_the_queue(path: Path) -> None:
         assert timeline.gap(0, put[-1].seq) == Gap(put[2].seq, put[3].seq)
 
 
+class HangingReader:
+    """A disk that does not answer."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.answers = threading.Event()
+
+    def read(self, *_: object) -> None:
+        """Hangs."""
+        self.asked.set()
+        self.answers.wait()
+
+
+async def test_who_leaves_does_not_wait_for_a_disk_that_hangs(path: Path) -> None:
+    """Neither does who reads next, when the disk answers again, nor the end."""
+    async with living(path) as timeline:
+        put = append(timeline, 10)
+        await timeline.until_committed()
+        archive = timeline._archive
+        disk = HangingReader()
+        vars(archive)["_reader"] = disk
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(archive.read, put[0].seq, put[-1].seq, None, 1000, 10)
+            await trio.to_thread.run_sync(disk.asked.wait)
+            nursery.cancel_scope.cancel()
+        page = await archive.read(put[0].seq, put[-1].seq, None, 10**6, 10)
+        assert page.events == put
+        disk.answers.set()
+
+
 async def test_cancelled_it_ends_in_good_order(path: Path) -> None:
     """Whatever ends codexd: what was appended is committed, and the end is noted."""
     timeline = Timeline(SqliteArchive(path, Keep()), SMALL_RING)
