@@ -65,7 +65,7 @@ FAULTS = {
     ),
     "bytes overtake stretches": (
         "outbox.py",
-        "        elif self._backlog:\n            self._backlog.add(chunk)\n",
+        "        elif self._backlog and not self._has_its_turn:\n            self._backlog.add(chunk)\n",
         "        elif False:\n            pass\n",
     ),
     "a view changes before what was seen through the old one": (
