@@ -41,7 +41,7 @@ class Schema(Enum):
 class ClientView(Struct, eq=False):
     """One connection. `initialize`: what it asked and has no answer to. `greeted_by`: the incarnation that answered.
 
-    `claims` count from the answer on; until then they are `announced`.
+    `claims` count from its `initialize` on.
     """
 
     id: int
@@ -49,7 +49,6 @@ class ClientView(Struct, eq=False):
     initialize: Asked | None = None
     initialized: bool = False
     claims: Claims = NEWCOMER
-    announced: Claims = NEWCOMER
     greeted_by: int = 0
     paused: bool = False
 

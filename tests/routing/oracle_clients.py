@@ -87,10 +87,11 @@ class ClientSide:
         """A first `initialize`."""
         books = self._books
         view = books.clients[asked.client]
+        view.claims = claims
         if books.life in (Life.DOWN, Life.STOPPING):
             self._refused(asked, UNAVAILABLE)
             return
-        view.initialize, view.name, view.announced = asked, name, claims
+        view.initialize, view.name = asked, name
         if books.life is Life.READY:
             self.greeted(view)
 
@@ -107,7 +108,6 @@ class ClientSide:
 
         self._books.expect_own(view.id, is_it, f"the answer to initialize of {view.id}")
         view.initialize, view.initialized, view.greeted_by = None, True, books.incarnation
-        view.claims = view.announced
         if view.claims.numbers:
             books.following.numbers.add(view.id)
         books.handshakes_changed()

@@ -8,6 +8,7 @@ from msgspec import UnsetType
 from codexd.routing.effects import ForgetThread, Numbered, ReadEvents, Replay
 from codexd.routing.events import Event, Gap
 from tests.routing.oracle_books import Books, Expected
+from tests.routing.oracle_clients import UNAVAILABLE, is_error
 from tests.routing.oracle_following import ReadView
 from tests.routing.oracle_runs import Runs
 from tests.routing.oracle_threads import ThreadView
@@ -59,10 +60,16 @@ class EventsSide:
         self._books.following.to_forget = None
         self.runs.forget(effect.thread)
 
-    def follows(self, client: int, raw_id: bytes, thread: str | None, after: int) -> None:
-        """`codexd/events/follow`: what is missing is said, and what has been comes behind the answer."""
+    def follows(self, client: int, raw_id: bytes, thread: str | None, cursor: int | None) -> None:
+        """`codexd/events/follow`: what is missing is said, and what has been comes behind the answer.
+
+        Without a cursor it begins with the turn that runs.
+        """
         books = self._books
         last = books.following.last_seq
+        view = books.threads.get(thread)
+        now = view.turn_seq - 1 if view is not None and view.turn_seq is not None else last
+        after = now if cursor is None else cursor
         gap = self._gap(after, last, last)
         self._expect_answer(client, raw_id, {"last": last, **_said(gap)})
         history = [
@@ -103,6 +110,14 @@ class EventsSide:
         gap = self._gap(read.after, upto, read.last)
         self._expect_answer(read.client, read.raw_id, {"events": told, "last": book.last_seq, **_said(gap)})
         self._books.counts["events read"] += len(events)
+
+    def can_not_answer(self, number: int) -> None:
+        """The timeline can't read what was asked for."""
+        book = self._books.following
+        for read in [read for read in book.reads if read.number == number]:
+            book.reads.remove(read)
+            check = is_error(UNAVAILABLE, read.raw_id, "historyUnreadable")
+            self._books.expect_own(read.client, check, f"that history can't be read, to {read}")
 
     def all_are_asked(self) -> None:
         """What clients want to read was asked of the timeline."""

@@ -314,10 +314,11 @@ class ClientActions:
         return None if self._rng.random() < 0.3 else self._rng.choice(self._world.some_threads())
 
     def _follow_events(self, client: SimulatedClient) -> None:
-        raw_id, thread, after = self._speech.id_for(client), self._thread_or_all(), self._cursor()
+        raw_id, thread = self._speech.id_for(client), self._thread_or_all()
+        after = self._cursor() if self._rng.random() < 0.8 else None
         self._world.oracle.events.follows(client.id, raw_id, thread, after)
-        named = b'"threadId":"%b",' % thread.encode() if thread is not None else b""
-        line = b'{"id":%b,"method":"codexd/events/follow","params":{%b"after":%d}}' % (raw_id, named, after)
+        body = json.dumps({"threadId": thread, "after": after}).encode()
+        line = b'{"id":%b,"method":"codexd/events/follow","params":%b}' % (raw_id, body)
         self._send(client, "follows events", line)
 
     def read_events(self, client: SimulatedClient) -> None:

@@ -202,6 +202,10 @@ class World:
         read = self._reads.pop(self.rng.randrange(len(self._reads)))
         if read.client not in self.clients and self.rng.random() < 0.5:
             return
+        if self.rng.random() < 0.1:
+            self.oracle.events.can_not_answer(read.number)
+            self.input("no events", read, lambda: self.router.events_read(read.number, "no disk", self.now))
+            return
         fewer = self.rng.randrange(1, read.limit + 1) if self.rng.random() < 0.2 else read.limit
         events = self._timeline.collect(read.after + 1, read.last, read.thread, fewer)
         self.oracle.events.answers(read.number, events)
