@@ -303,7 +303,8 @@ class CodexSide:
         following = self._books.following
 
         def begins() -> None:
-            view.turn_seq = following.last_seq
+            if view.turn == said.turn:
+                view.turn_seq = following.last_seq
 
         followers = self._books.threads.followers(view.id)
         then = begins if said.method == "turn/started" else None

@@ -65,6 +65,8 @@ class ThreadBook:
         self._views: dict[str, ThreadView] = {}
         self._followers: dict[str, frozenset[int]] = {}
         self.lost: dict[str, None] = {}
+        self.forgotten: deque[str] = deque(maxlen=3)
+        """Those that codexd knew last and knows no more."""
         self.told: set[str] = set()
         """The turns whose end codexd has told because Codex did not."""
         self.held: dict[int, list[tuple[str, bytes]]] = {}
@@ -183,5 +185,6 @@ class ThreadBook:
 
     def forget(self, thread: str) -> None:
         """The thread has ended, or codexd has let go of it."""
-        self._views.pop(thread, None)
+        if self._views.pop(thread, None) is not None:
+            self.forgotten.append(thread)
         self._followers.clear()

@@ -206,6 +206,8 @@ class ClientActions:
             thread = self._rng.choice(self._world.followed_by(client.id) or [thread])
         elif method == b"thread/resume" and self._rng.random() < 0.3:
             thread = self._rng.choice(self._world.oracle.books.requests.let_go() or [thread])
+        elif method == b"thread/resume" and self._rng.random() < 0.3:
+            thread = self._rng.choice(self._world.not_known_yet() or [thread])
         members, gated = b"", ""
         if method == b"thread/resume" and self._rng.random() < 0.5:
             members = b',"excludeTurns":true'

@@ -8,7 +8,7 @@ from msgspec import Struct
 class Weather(Struct, frozen=True):
     """How often each kind of step comes, relative to the others. `pause`: seconds between two looks at the clock.
 
-    `affairs`: how much of what clients and Codex do is the affair of one client, not of all who follow a thread.
+    `asleep`: how often codexd is woken long after it wanted to be. `affairs`: how much of what clients and Codex do is the affair of one client, not of all who follow a thread.
     `forgetful`: of how many turns Codex does not tell the end, or not in time.
     """
 
@@ -30,6 +30,7 @@ class Weather(Struct, frozen=True):
     read: float = 2.0
     drift: float = 3.0
     pause: float = 3.0
+    asleep: float = 0.0
     overloaded: bool = False
     failing_starts: float = 0.02
     learnt_at_once: float = 0.5
@@ -69,7 +70,7 @@ WEATHERS = (
     Weather("overloaded", overloaded=True, client=40, time=6),
     Weather("overloaded flood", overloaded=True, burst=0.03, time=6, die=0.05),
     Weather("hanging", hang=0.2, time=20),
-    Weather("hanging, and asleep itself", hang=0.2, late=6, time=10, pause=12.0),
+    Weather("hanging, and asleep itself", hang=0.5, late=6, time=10, pause=12.0, asleep=0.3),
     Weather("idle", client=0.5, happen=3, hang=0.05, time=20, join=0.1),
     Weather("crash loop", die=3, failing_starts=0.3, pause=0.1, time=3, client=40, burst=0.02),
     Weather("deaths among sub-agents", happen=100, die=0.3, join=1.5, leave=1.0),

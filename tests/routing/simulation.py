@@ -144,9 +144,13 @@ class World:
             self.codex.forgetful = now.forgetful
 
     def some_threads(self) -> list[str]:
-        """Threads that a client may know of: those of now, some that died, and one that never was."""
-        known = [view.id for view in self.oracle.books.threads][-16:]
-        return [*known, *list(self.oracle.books.threads.lost)[-2:], "t0"]
+        """Threads that a client may know of: those of now, some that died or were let go of, and one that never was."""
+        threads = self.oracle.books.threads
+        return [*[view.id for view in threads][-16:], *list(threads.lost)[-2:], *threads.forgotten, "t0"]
+
+    def not_known_yet(self) -> list[str]:
+        """Sub-agents' threads that have said something, of which codexd does not know yet whose they are."""
+        return [view.id for view in self.oracle.books.threads if view.backlog]
 
     def followed_by(self, client: int) -> list[str]:
         """The threads that the client follows."""
@@ -305,6 +309,8 @@ class World:
                     raise Wrong(f"Codex is {books.life.name} and nothing is ever due")
         elif self.rng.random() < 0.8:
             self.now = max(self.now, deadline)
+        if self.weather.asleep and self.rng.random() < self.weather.asleep:
+            self.now += self.silence
         self.tick()
 
     def tick(self) -> None:
