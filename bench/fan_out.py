@@ -49,8 +49,11 @@ def measure(world: World, quick: bool) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
+    """Seconds; `cpu` is the whole server's, `own` its first process's."""
+
     wall: float
     cpu: float
+    own: float
     delivered: int
 
 
@@ -117,11 +120,12 @@ class Audience:
 
     def follow_a_turn(self, prompt: str, deltas: int) -> Turn:
         """A turn from the request to the last client's last message."""
-        pids = self._server.pids
-        cpu, start = cpu_seconds(pids), time.monotonic()
+        pids, own = self._server.pids, [self._server.process.pid]
+        cpu, own_cpu, start = cpu_seconds(pids), cpu_seconds(own), time.monotonic()
         self._starter.send(request(1, "turn/start", turn(self._thread, prompt)))
         delivered = _read_to_the_end([wire.fileno() for wire in self._wires], deltas)
-        return Turn(time.monotonic() - start, cpu_seconds(pids) - cpu, delivered)
+        wall = time.monotonic() - start
+        return Turn(wall, cpu_seconds(pids) - cpu, cpu_seconds(own) - own_cpu, delivered)
 
     def leave(self) -> None:
         for wire in self._wires:

@@ -41,11 +41,14 @@ class Memory:
                 f"at most {most:.1f} MiB resident; the last codexd did not live long enough to see growth",
                 True,
             )
+        minutes = [[s.bytes for s in samples if (s.seconds - begin) // 60 == n] for n in range(60)]
+        course = " ".join(f"{median(minute) / MIB:.1f}" for minute in minutes if minute)
         third = len(samples) // 3
         first, last = (median(s.bytes for s in part) / MIB for part in (samples[:third], samples[-third:]))
         slope = linear_regression([s.seconds / 60 for s in samples], [s.bytes / MIB for s in samples]).slope
         said = (
             f"{first:.1f} MiB resident in the first third of {samples[-1].seconds - begin:.0f} s, {last:.1f} in the last, "
-            f"{max(s.bytes for s in samples) / MIB:.1f} at most; slope {slope:+.2f} MiB a minute; {len(samples)} samples"
+            f"{max(s.bytes for s in samples) / MIB:.1f} at most; slope {slope:+.2f} MiB a minute; {len(samples)} samples; "
+            f"minute by minute {course}"
         )
         return said, last - first <= MOST_GROWTH_MIB

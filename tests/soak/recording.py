@@ -97,6 +97,7 @@ class RecordingClient(JsonLinesClient):
 
     def __init__(self, *streams: Any) -> None:
         self.received = Received("somebody new")
+        self.has_begun = False
         self.flowing = threading.Event()
         self.flowing.set()
         self._follows = count(1)
@@ -105,6 +106,7 @@ class RecordingClient(JsonLinesClient):
 
     def begin(self, who: str, **how: Any) -> Received:
         """From now on, what comes is noted anew."""
+        self.has_begun = True
         self.received = Received(who, **how)
         return self.received
 
@@ -129,6 +131,7 @@ class RecordingClient(JsonLinesClient):
         message = _decode(line)
         if self._following is not None and message.id == self._following[0]:
             self.received, self._following = self._following[1], None
+            self.has_begun = True
         is_event = bool(message.seq) or (self.plain and self._is_event_of_thread(message))
         if is_event:
             with self._changed:

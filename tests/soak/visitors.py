@@ -69,7 +69,8 @@ class Visitor(ABC):
         finally:
             client.close()
             client.received.was_killed = life != self.books.life
-            self.books.note(client.received)
+            if client.has_begun:
+                self.books.note(client.received)
             client.messages.clear()  # the world remembers its clients to the end
 
     def ask(self, client: JsonLinesClient, method: str, params: object) -> dict[str, Any] | None:
@@ -129,9 +130,10 @@ class Talker(Visitor):
     def _talk(self, client: PlainClient, thread: str, turns: int) -> None:
         mark = client.mark()
         if self.resume(client, thread)["thread"]["status"]["type"] == "active":
-            client.wait_notification("turn/completed", since=mark, threadId=thread)
+            self._see_to_its_end(client, thread, mark)
         client.begin(f"talker in {thread}")
         for _ in range(turns):
+            mark = client.mark()
             turn = self._begin(client, thread, self.rng.choice(PROMPTS))
             if turn is None:
                 continue
@@ -139,7 +141,7 @@ class Talker(Visitor):
                 self.books.rest(self.rng.random())
                 self.books.count("talkers that left in mid-turn")
                 return
-            self._see_to_its_end(client, turn)
+            self._see_to_its_end(client, thread, mark)
             self.books.rest(self.rng.random() / 2)
 
     def _begin(self, client: JsonLinesClient, thread: str, prompt: str) -> str | None:
@@ -147,16 +149,18 @@ class Talker(Visitor):
         started = self.ask(client, "turn/start", params)
         return None if started is None else str(started["turn"]["id"])
 
-    def _see_to_its_end(self, client: JsonLinesClient, turn: str) -> None:
-        """Says yes to whatever is asked. A turn ends once, however Codex does."""
+    def _see_to_its_end(self, client: JsonLinesClient, thread: str, since: int) -> None:
+        """Says yes to whatever is asked in the turn that runs. It ends, however Codex does."""
         asked: set[int] = set()
 
         def is_news(message: Message) -> bool:
+            if message.get("params", {}).get("threadId") != thread:
+                return False
             if message.get("method") == APPROVAL:
-                return message["params"]["turnId"] == turn and message["id"] not in asked
-            return message.get("method") == "turn/completed" and message["params"]["turn"]["id"] == turn
+                return message["id"] not in asked
+            return message.get("method") == "turn/completed"
 
-        while (news := client.wait(is_news, what=f"end of turn {turn}"))["method"] == APPROVAL:
+        while (news := client.wait(is_news, since=since, what=f"end in {thread}"))["method"] == APPROVAL:
             asked.add(news["id"])
             client.answer(news, {"decision": "accept"})
         self.books.count(f"turns {news['params']['turn']['status']}")
