@@ -23,8 +23,12 @@ logger = logging.getLogger(__name__)
 BATCH_EVENTS = 1024
 BATCH_BYTES = 4 * 1024 * 1024
 """A batch is committed at once; one event is taken, however long."""
-PACE_SECONDS = 0.01
-"""From one commit to the next, at least: a commit of one event costs as much as one of fifty."""
+PACE_SECONDS = 0.05
+"""From a commit to the next, unless the batch was full: a commit of one event costs as much as one of fifty.
+
+At 200 events a second codexd takes 160 µs for each without a timeline, 230 with this pause, 380 with one of 10 ms. What a
+killed codexd has not committed is what came in the meantime.
+"""
 RETRY_SECONDS = 5.0
 _LOG_SECONDS = 1.0
 _ERASING_SECONDS = 1.0
@@ -110,7 +114,7 @@ class Writer:
         self._path = path
         self._keep = keep
         self._batch = Batch()
-        self._committed_at = 0.0
+        self._pause_until = 0.0
         self._log_from: float | None = 0.0
         """When the log is to be emptied: at once, in case that a thread had been deleted."""
         self._closing = False
@@ -224,7 +228,7 @@ class Writer:
                 self._add(self.items.get(block=seconds > 0, timeout=seconds or None))
             except queue.Empty:
                 return
-            self._hurried.wait(max(0.0, self._committed_at + PACE_SECONDS - time.monotonic()))
+            self._hurried.wait(max(0.0, self._pause_until - time.monotonic()))
         while not self._batch.is_full() and not self._closing:
             try:
                 self._add(self.items.get_nowait())
@@ -243,7 +247,7 @@ class Writer:
         if batch.is_empty:
             return
         store.write(batch.events, batch.lost, batch.deleted, self.handed_out)
-        self._committed_at = time.monotonic()
+        self._pause_until = 0.0 if batch.is_full() else time.monotonic() + PACE_SECONDS
         self._batch = Batch()
         loop.committed(batch)
         if batch.deleted:

@@ -77,6 +77,42 @@ def test_what_waits_is_committed_together(path: Path) -> None:
     assert told.statuses == []
 
 
+class Pauses(threading.Event):
+    """Nobody waits: `asked` says whether somebody would have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[bool] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.asked.append(timeout != 0)
+        return False
+
+
+def test_it_pauses_behind_a_commit_that_it_had_not_to_hurry_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that few events are committed together, and many without a pause in which still more would come to wait."""
+    monkeypatch.setattr(archive_writer, "PACE_SECONDS", 3600)
+    writer = Writer(path, Keep(), 10)
+    pauses = writer._hurried = Pauses()
+    put = events(10, 10 + 2 * BATCH_EVENTS)
+    told = Told()
+
+    def put_more(batch: Batch) -> None:
+        told.batches.append(batch)
+        if len(batch.events) == 1:
+            for item in (event(5000), Close()):
+                writer.items.put(item)
+
+    monkeypatch.setattr(told, "committed", put_more)
+    for item in put:
+        writer.items.put(item)
+    writer.run(told)
+    assert [len(batch.events) for batch in told.batches] == [BATCH_EVENTS, BATCH_EVENTS, 1, 1]
+    assert pauses.asked == [False, False, False, True]
+
+
 def test_a_batch_is_bounded_in_bytes(path: Path) -> None:
     """One large event fills it."""
     put = [event(seq, text=b"x" * (BATCH_BYTES // 2)) for seq in range(10, 15)]
