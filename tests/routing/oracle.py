@@ -151,18 +151,21 @@ class Oracle:
 
     def _nobody_is_kept_waiting(self) -> None:
         books = self.books
-        if books.life is Life.READY and books.schema is not Schema.UNKNOWN:
+        is_ready, is_hopeless = books.life is Life.READY, books.life in (Life.DOWN, Life.STOPPING)
+        if is_ready and books.schema is not Schema.UNKNOWN:
             books.requests.check_nothing_is_stuck()
+        waiting_of, notes, reads = books.requests.waiting, books.notes, books.following.reads
         for client in books.clients.values():
-            waiting = books.requests.waiting[client.id] + len(books.notes[client.id])
-            held = waiting + sum(read.client == client.id for read in books.following.reads)
+            waiting = held = waiting_of[client.id] + len(notes[client.id])
+            if reads:
+                held += sum(read.client == client.id for read in reads)
             if held > FULL + SLACK:
                 raise Wrong(f"client {client.id} has {held} requests waiting and is still read")
             if client.paused and held < LOW - SLACK:
                 raise Wrong(f"client {client.id} is not read although only {held} of its requests wait")
-            if books.life is Life.READY and client.initialize:
+            if is_ready and client.initialize:
                 raise Wrong(f"client {client.id} waits for the answer to its initialize")
-            if books.life in (Life.DOWN, Life.STOPPING) and (waiting or client.initialize):
+            if is_hopeless and (waiting or client.initialize):
                 raise Wrong(f"client {client.id} waits for a Codex that does not come")
 
     def _matches(self, recipients: tuple[int, ...], line: bytes, thread: str | None) -> None:

@@ -483,6 +483,7 @@ class CodexSide:
         assert said.cause is not None, "an answer"
         assert said.cause.params is not None, "it has some"
         view = threads.get(said.cause.params.thread_id)
+        threads.sought.discard(said.cause.params.thread_id or "")
         if view is not None:
             view.searched = False
             view.named = said.ok and said.parent is not None and not view.known

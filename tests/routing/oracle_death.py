@@ -109,6 +109,7 @@ class DeathSide:
         books.releases.closing.clear()
         books.handles.codex_had(under_way)
         books.threads.held.clear()
+        books.threads.sought.clear()
         for view in books.threads:
             self._thread(view, reason)
         for ask in books.asks:

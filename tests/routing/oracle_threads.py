@@ -67,6 +67,8 @@ class ThreadBook:
         self.lost: dict[str, None] = {}
         self.forgotten: deque[str] = deque(maxlen=3)
         """Those that codexd knew last and knows no more."""
+        self.sought: set[str] = set()
+        """Those that have ended while Codex was asked whose they are."""
         self.told: set[str] = set()
         """The turns whose end codexd has told because Codex did not."""
         self.held: dict[int, list[tuple[str, bytes]]] = {}
@@ -141,6 +143,8 @@ class ThreadBook:
 
     def _is_to_come(self, thread: str | None) -> bool:
         view = self.get(thread)
+        if thread in self.sought:
+            return view is None or not view.known
         return view is not None and not view.known and (view.searched or view.named)
 
     def _is_below(self, view: ThreadView, thread: str) -> bool:
@@ -185,6 +189,9 @@ class ThreadBook:
 
     def forget(self, thread: str) -> None:
         """The thread has ended, or codexd has let go of it."""
-        if self._views.pop(thread, None) is not None:
+        view = self._views.pop(thread, None)
+        if view is not None:
             self.forgotten.append(thread)
+            if view.searched:
+                self.sought.add(thread)
         self._followers.clear()
