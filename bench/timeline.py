@@ -9,65 +9,47 @@ from bench.servers import Codexd
 from bench.world import World
 
 DELTAS = 4000
+PACED_DELTAS = 400
+PACE_MS = 5
 _PARTS = {"the timeline": ("timeline",), "the observability log": ("log",), "both": ("timeline", "log")}
 
 
 def measure(world: World, quick: bool) -> list[Row]:
-    """CPU of codexd alone, whose Codex does the same on every side: for many clients, and for one."""
-    rounds = 2 if quick else 9
-    whole, *without = _turns(world, 200, rounds)
+    """CPU of codexd alone, whose Codex does the same on every side, for 200 clients; for one, a bit of it each event."""
+    at_once, paced = (f"stream {DELTAS}", DELTAS), (f"stream {PACED_DELTAS} {PACE_MS}", PACED_DELTAS)
     rows = []
-    for part, less in zip(_PARTS, without, strict=True):
-        what = f"a turn of {DELTAS:,} deltas, 200 clients, with {part}"
-        budget = 1.1 if part == "the timeline" else None
-        rows += [
-            Row(
-                what=f"{what}: codexd's CPU per delivered message",
-                beside="codexd without",
-                unit="µs",
-                bare=list(map(_own_per_message, less)),
-                codexd=list(map(_own_per_message, whole)),
-                at_most=budget,
-            ),
-            Row(
-                what=f"{what}: wall",
-                beside="codexd without",
-                unit="s",
-                bare=[turn.wall for turn in less],
-                codexd=[turn.wall for turn in whole],
-            ),
-        ]
-    whole, *without = _turns(world, 1, rounds)
-    rows += [
-        Row(
-            what=f"a turn of {DELTAS:,} deltas, one client, with {part}: codexd's CPU per event",
-            beside="codexd without",
-            unit="µs",
-            bare=list(map(_own_per_delta, less)),
-            codexd=list(map(_own_per_delta, whole)),
-        )
-        for part, less in zip(_PARTS, without, strict=True)
-    ]
+    for clients, who in ((200, "200 clients"), (1, "one client")):
+        with ExitStack() as stack:
+            audiences = [
+                Audience(
+                    stack.enter_context(Codexd(world, _side(clients, without), without=without)), clients
+                )
+                for without in ((), *_PARTS.values())
+            ]
+            turns_of(audiences, *at_once, 1)
+            what = f"{DELTAS:,} deltas at once, {who}"
+            rows += _rows(what, turns_of(audiences, *at_once, 2 if quick else 9), DELTAS)
+            what = f"{1000 // PACE_MS} deltas a second, {who}"
+            rows += _rows(what, turns_of(audiences, *paced, 1 if quick else 3), PACED_DELTAS)
+            for audience in audiences:
+                audience.leave()
     return rows
 
 
-def _turns(world: World, clients: int, rounds: int) -> Sequence[Sequence[Turn]]:
-    """Of codexd as it is, and without each of the parts; they take turns. The first turn of each is not counted."""
-    with ExitStack() as stack:
-        audiences = []
-        for without in ((), *_PARTS.values()):
-            side = "-".join(["kept", str(clients), *without])
-            audiences.append(Audience(stack.enter_context(Codexd(world, side, without=without)), clients))
-        turns_of(audiences, f"stream {DELTAS}", DELTAS, 1)
-        taken = turns_of(audiences, f"stream {DELTAS}", DELTAS, rounds)
-        for audience in audiences:
-            audience.leave()
-    return taken
+def _side(clients: int, without: tuple[str, ...]) -> str:
+    return "-".join(["kept", str(clients), *without])
 
 
-def _own_per_message(turn: Turn) -> float:
-    return turn.own / turn.delivered * 1e6
-
-
-def _own_per_delta(turn: Turn) -> float:
-    return turn.own / DELTAS * 1e6
+def _rows(what: str, turns: Sequence[Sequence[Turn]], deltas: int) -> list[Row]:
+    whole, *without = turns
+    return [
+        Row(
+            what=f"{what}, with {part}: codexd's CPU per event",
+            beside="codexd without",
+            unit="µs",
+            bare=[turn.own / deltas * 1e6 for turn in less],
+            codexd=[turn.own / deltas * 1e6 for turn in whole],
+            at_most=1.1 if part == "the timeline" else None,
+        )
+        for part, less in zip(_PARTS, without, strict=True)
+    ]
