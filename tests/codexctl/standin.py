@@ -133,6 +133,11 @@ class StandIn:
         for one in self._threads:
             one.join(PATIENCE_S)
 
+    def hear_out(self) -> None:
+        """Waits until all that clients have said is read; they have left."""
+        for one in self._threads[1:]:
+            one.join(PATIENCE_S)
+
     @property
     def received(self) -> list[Params]:
         """What came on all connections, but the handshake's `initialized`."""

@@ -304,7 +304,9 @@ def attach_there(talk, codexctl, terminal, monkeypatch):
             script()
 
         with Typist(typing):
-            return codexctl("attach")
+            exit_code = codexctl("attach")
+        talk.hear_out()
+        return exit_code
 
     return run
 

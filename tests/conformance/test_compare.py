@@ -90,6 +90,14 @@ def test_the_place_of_a_status_is_tried_again_and_its_loss_is_not() -> None:
     assert (swapped.of_place, lost.of_place) == (True, False)
 
 
+def test_what_an_interrupted_turn_has_used_may_be_told_behind_its_end_or_not() -> None:
+    """Codex may be done with the thread before it comes to that; of any other turn it is compared."""
+    ended = [_note("turn/completed", turn={"id": "u", "status": how}) for how in ("interrupted", "completed")]
+    usage = _note("thread/tokenUsage/updated", turnId="u")
+    found = [differences([_transcript(*GOOD, end, usage)], _transcript(*GOOD, end)) for end in ended]
+    assert [len(one) for one in found] == [0, 1]
+
+
 def test_what_everybody_hears_of_anothers_thread_is_left_out() -> None:
     """Codex tells every connection of the status of every thread."""
     heard = _note("thread/status/changed", OTHER)

@@ -97,9 +97,17 @@ def transcribe(recording: Recording, root: str, noise: Noise) -> Transcript:
 
 
 def _said_once(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """A thread's status, and then the same status again, is one."""
+    """A thread's status, and then the same status again, is one. What an interrupted turn has used is told by chance."""
     statuses: dict[str, Message] = {}
+    interrupted: set[str] = set()
     for entry in entries:
+        match entry.message:
+            case {"method": "turn/completed", "params": {"turn": {"id": str(turn), "status": "interrupted"}}}:
+                interrupted.add(turn)
+            case {"method": "thread/tokenUsage/updated", "params": {"turnId": str(turn)}} if (
+                turn in interrupted
+            ):
+                continue
         if entry.method == wanted.STATUS and statuses.get(entry.stream) == entry.message["params"]:
             continue
         if entry.method == wanted.STATUS:
