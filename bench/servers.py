@@ -100,13 +100,13 @@ class Codexd(Server):
         self._frames = frames
         self.environment = world.environment(side, model_url)
         (world.directory(f"{side}/config/codexd") / "config.toml").write_text(settings)
-        self._path = Path(self.environment["XDG_RUNTIME_DIR"]) / "codexd" / "codexd.sock"
+        self.path = Path(self.environment["XDG_RUNTIME_DIR"]) / "codexd" / "codexd.sock"
         argv = [sys.executable, "-m", "bench.stripped", *without] if without else [*command("codexd"), "run"]
         super().__init__(world.spawn(argv, side, environment=self.environment))
         _wait_until(self.process, lambda: _answers(self.connect))
 
     def connect(self) -> Wire:
-        wire = WebSocketWire(self._path) if self._frames else LineWire.to_socket(self._path)
+        wire = WebSocketWire(self.path) if self._frames else LineWire.to_socket(self.path)
         initialize(wire)
         return wire
 

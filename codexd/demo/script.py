@@ -8,6 +8,7 @@ prompt                                what the model does
 ====================================  =======================================================================
 ``any text``                          streams ``You said: any text`` (the text cut at 200 characters)
 ``stream N [DELAY_MS]``               streams N deltas, ``1 `` to ``N ``, DELAY_MS milliseconds apart
+``clock N DELAY_MS``                  streams N deltas, each the machine's monotonic clock in nanoseconds
 ``hold NAME``                         streams ``holding NAME``, waits for ``release(NAME)``, streams the rest
 ``run COMMAND``                       runs COMMAND outside the sandbox: Codex asks for approval first
 ``run-free COMMAND``                  runs COMMAND inside the sandbox: nobody is asked
@@ -73,15 +74,23 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Now:
+    """The time at which this delta is sent: `time.monotonic_ns()` and a space."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """The connection ends here, in the middle of the answer."""
+
+
+Part = str | Now | Pause | Hold | Cut
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """What the model says, delta by delta."""
 
-    parts: tuple[str | Pause | Hold | Cut, ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +176,15 @@ def _words(text: str) -> Iterator[str]:
 
 def _stream(match: re.Match[str]) -> Reply:
     delay = Pause(int(match["delay"] or 0) / 1000)
-    parts: list[str | Pause | Hold | Cut] = []
+    parts: list[Part] = []
     for number in range(1, int(match["count"]) + 1):
         parts += [delay, f"{number} "] if delay.seconds and number > 1 else [f"{number} "]
     return (Message(tuple(parts)),)
+
+
+def _clock(match: re.Match[str]) -> Reply:
+    delay = Pause(int(match["delay"]) / 1000)
+    return (Message((delay, Now()) * int(match["count"])),)
 
 
 def _hold(match: re.Match[str]) -> Reply:
@@ -246,6 +260,7 @@ def _form(pattern: str) -> re.Pattern[str]:
 
 _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Reply]], ...] = (
     (_form(r"stream (?P<count>\d{1,7})(?: (?P<delay>\d{1,6}))?"), _stream),
+    (_form(r"clock (?P<count>\d{1,7}) (?P<delay>\d{1,6})"), _clock),
     (_form(r"hold (?P<name>\S+)"), _hold),
     (_form(r"run (?P<command>.+)"), _run),
     (_form(r"run-free (?P<command>.+)"), lambda match: _command(match["command"])),

@@ -40,7 +40,7 @@ from typing import Any
 
 from codexd.demo.codex_config import write_config
 from codexd.demo.holds import Holds
-from codexd.demo.script import Call, Cut, Fail, Hold, Message, Pause, prompt_in, reply_to
+from codexd.demo.script import Call, Cut, Fail, Hold, Message, Now, Pause, prompt_in, reply_to
 
 REQUESTS_KEPT = 500
 _USAGE = {
@@ -129,13 +129,15 @@ def _event(kind: str, **members: object) -> bytes:
 def _message(message: Message, name: str) -> Iterator[bytes | Pause | Hold | Cut]:
     item = {"type": "message", "role": "assistant", "id": f"msg_{name}"}
     yield _event("response.output_item.added", item={**item, "content": []})
+    said = ""
     for part in message.parts:
-        if isinstance(part, str):
+        delta = f"{time.monotonic_ns()} " if isinstance(part, Now) else part
+        if isinstance(delta, str):
+            said += delta
             where = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-            yield _event("response.output_text.delta", delta=part, **where)
+            yield _event("response.output_text.delta", delta=delta, **where)
         else:
-            yield part
-    said = "".join(part for part in message.parts if isinstance(part, str))
+            yield delta
     content = [{"type": "output_text", "text": said}]
     yield _event("response.output_item.done", item={**item, "content": content})
 

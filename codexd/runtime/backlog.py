@@ -14,10 +14,10 @@ Errand = Callable[[], Awaitable[Callable[[], None]]]
 class Stretch:
     """Events that are read back from the timeline: what `selection` says of those from `next` to `last`.
 
-    `told`: what the client knows to be missing of it; None: nothing may be.
+    `last`: None as long as the stretch is open; it reaches as far as events have come. `told`: what the client knows to be missing of it; None: nothing may be.
     """
 
-    def __init__(self, first: int, last: int, selection: Selection, told: Gap | None = None) -> None:
+    def __init__(self, first: int, last: int | None, selection: Selection, told: Gap | None = None) -> None:
         self.next = first
         self.last = last
         self.selection = selection
@@ -44,11 +44,6 @@ class Backlog:
     def first(self) -> Waiting | None:
         """What is next; `None` when nothing waits."""
         return self._queue[0] if self._queue else None
-
-    @property
-    def last(self) -> Waiting | None:
-        """What came last."""
-        return self._queue[-1] if self._queue else None
 
     @property
     def oldest_needed(self) -> int | None:

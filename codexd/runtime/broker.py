@@ -42,6 +42,7 @@ from codexd.runtime.accept import accept_clients
 from codexd.runtime.awaited import Awaited
 from codexd.runtime.budget import LineBudget
 from codexd.runtime.delivery import Delivery
+from codexd.runtime.lag import Lag
 from codexd.runtime.limits import Limits
 from codexd.runtime.lines import LINES
 from codexd.runtime.machine import Machine
@@ -80,7 +81,8 @@ class Broker:
         self._sessions: dict[ClientId, Session] = {}
         self._outboxes: dict[ClientId, Outbox] = {}
         self._on_frames: set[ClientId] = set()
-        self._delivery = Delivery(self._outboxes, self._on_frames, self._read_events)
+        self._lag = Lag(timeline)
+        self._delivery = Delivery(self._outboxes, self._on_frames, self._lag, self._read_events)
         timeline.in_use = self._oldest_needed
         self._client_ids = count(1)
         self._budget = LineBudget(limits.max_buffered_bytes)
@@ -279,7 +281,7 @@ class Broker:
             max_message_bytes=self._limits.max_message_bytes,
             max_outbox_bytes=self._limits.max_outbox_bytes,
             spill_bytes=self._limits.spill_bytes,
-            past=self._timeline,
+            lag=self._lag,
             budget=self._budget,
         )
         clients.start_soon(session.run, self, name=f"client {client}")

@@ -5,6 +5,7 @@ from functools import partial
 
 from codexd.routing.effects import ClientId, Numbered, ReadEvents, Replay, ToClients, ViewChanged
 from codexd.runtime.frames import FRAMES
+from codexd.runtime.lag import Lag
 from codexd.runtime.lines import LINES
 from codexd.runtime.outbox import Outbox
 from codexd.runtime.transport import Framing
@@ -15,18 +16,20 @@ NOBODY: tuple[ClientId, ...] = ()
 class Delivery:
     """Takes effects in their order; `flush` queues what was taken.
 
-    `on_frames`: the clients that speak WebSocket. `read` carries out a `ReadEvents` when its turn has come, and returns what
-    hands in its outcome.
+    `on_frames`: the clients that speak WebSocket. `lag`: those that are not given events. `read` carries out a `ReadEvents`
+    when its turn has come, and returns what hands in its outcome.
     """
 
     def __init__(
         self,
         outboxes: Mapping[ClientId, Outbox],
         on_frames: set[ClientId],
+        lag: Lag,
         read: Callable[[ReadEvents], Awaitable[Callable[[], None]]],
     ) -> None:
         self._outboxes = outboxes
         self._on_frames = on_frames
+        self._lag = lag
         self._read = read
         self._clients = self._with_number = NOBODY
         self._lines: list[bytes] = []
@@ -66,7 +69,7 @@ class Delivery:
         outbox = self._outboxes[effect.client]
         match effect:
             case ViewChanged():
-                outbox.view = effect.view
+                outbox.change_view(effect.view)
             case Replay():
                 outbox.replay(effect)
             case ReadEvents():
@@ -81,10 +84,14 @@ class Delivery:
             self._numbered = []
         if self._lines:
             self._lines = []
+        if self._first:
+            self._lag.reach(self._last)
+            self._first = self._last = 0
         self._clients = self._with_number = NOBODY
-        self._first = self._last = 0
 
     def _deliver(self, clients: tuple[ClientId, ...], lines: list[bytes]) -> None:
+        if self._first:
+            clients = self._lag.keeping_up(clients)
         on_frames = self._on_frames.intersection(clients) if self._on_frames else self._on_frames
         if on_frames:
             self._put(on_frames, FRAMES, lines)
@@ -94,10 +101,10 @@ class Delivery:
 
     def _put(self, clients: Iterable[ClientId], framing: Framing, lines: list[bytes]) -> None:
         chunk = framing.chunk(lines)
-        outboxes, first, last = self._outboxes, self._first, self._last
+        outboxes, first = self._outboxes, self._first
         if first:
             for client in clients:
-                outboxes[client].put_events(chunk, first, last)
+                outboxes[client].put_events(chunk, first)
         else:
             for client in clients:
                 outboxes[client].put(chunk)

@@ -9,8 +9,9 @@ import trio
 from codexd.protocol.framing import TooLong
 from codexd.routing.effects import ClientId
 from codexd.runtime.budget import LineBudget
+from codexd.runtime.lag import Lag
 from codexd.runtime.lines import Lines
-from codexd.runtime.outbox import Outbox, Past
+from codexd.runtime.outbox import Outbox
 from codexd.runtime.transport import WEBSOCKET_BEGINNING, Transport, is_undecided
 
 LINES_PER_TURN = 256
@@ -57,7 +58,7 @@ class Session:
         max_message_bytes: int,
         max_outbox_bytes: int,
         spill_bytes: int,
-        past: Past,
+        lag: Lag,
         budget: LineBudget,
     ) -> None:
         self.client = client
@@ -70,7 +71,12 @@ class Session:
         self._resumed: trio.Event | None = None
         self._conversation = trio.CancelScope()
         self.outbox = Outbox(
-            connection.fileno(), past, self._conversation, spill=spill_bytes, limit=max_outbox_bytes
+            client,
+            connection.fileno(),
+            lag,
+            self._conversation,
+            spill=spill_bytes,
+            limit=max_outbox_bytes,
         )
 
     def pause(self) -> None:

@@ -38,7 +38,7 @@ class Timeline:
     """All events, whole and in order; the only holder of its archive.
 
     `in_use` says which is the oldest number that somebody still has to be sent, None when there is none; retention
-    does not go past it.
+    does not go past it. `keeps`: what is appended now can be read back however old it becomes.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Timeline:
         self._ephemeral = Ephemeral(self.next_seq, ring_bytes // 2)
         self._last = self._last_put = self._committed = self.next_seq - 1
         self._status = archive.status
+        self.keeps = self._status.state == ON
         self._history = self._status.history
         self._floor = self._history.floor if self._history else 0
         self._lost = list(self._history.lost) if self._history else []
@@ -76,11 +77,6 @@ class Timeline:
         self._ring.forget(thread)
         self._ephemeral.forget(thread)
         self._archive.delete_thread(thread)
-
-    @property
-    def keeps(self) -> bool:
-        """Whether what is appended now can be read back however old it becomes."""
-        return self._status.state == ON
 
     def gap(self, after: int, upto: int, thread: str | None = None) -> Gap | None:
         """From the first to the last number with `after` < number <= `upto` of which some can't be read any more.
@@ -187,6 +183,7 @@ class Timeline:
             self._floor = status.history.floor
             self._lost = [*status.history.lost, *self._lost]
         self._history, self._status = status.history, status
+        self.keeps = status.state == ON
         self._bound()
 
     def _born(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from codexd.demo.script import Call, Cut, Fail, Hold, Message, Pause, prompt_in, reply_to, understand
+from codexd.demo.script import Call, Cut, Fail, Hold, Message, Now, Pause, prompt_in, reply_to, understand
 
 
 def said(text: object, role: str = "user") -> dict[str, Any]:
@@ -41,6 +41,7 @@ def call_of(reply: object) -> Call:
         ("stream 3", ("1 ", "2 ", "3 ")),
         ("stream 2 50", ("1 ", Pause(0.05), "2 ")),
         ("stream 0", ()),
+        ("clock 2 50", (Pause(0.05), Now(), Pause(0.05), Now())),
         ("hold a-1", ("holding a-1", Hold("a-1"), ", released a-1")),
         ("die", ("The connection will be ", Cut())),
     ],

@@ -44,18 +44,20 @@ class SimulatedOutbox:
         self._waiting.append(line)
         self._due.append((0, line))
 
-    def put_event(self, event: Event, line: bytes) -> None:
-        """An event. An ephemeral thread's can't be read back late."""
+    def put_event(self, event: Event, line: bytes | None) -> None:
+        """An event, or `None` for one that is not for the client. An ephemeral thread's can't be read back late."""
         latest = self._waiting[-1] if self._waiting else None
         if event.ephemeral:
-            self.put(line)
+            if line is not None:
+                self.put(line)
         elif isinstance(latest, Stretch) and latest.selection is self.view:
             latest.last = event.seq
-            self._due.append((event.seq, line))
-        elif self._rng.random() < 0.8:
+            if line is not None:
+                self._due.append((event.seq, line))
+        elif line is not None and self._rng.random() < 0.8:
             self._waiting.append(Stretch(event.seq, event.seq, self.view))
             self._due.append((event.seq, line))
-        else:
+        elif line is not None:
             self.put(line)
 
     def replay(self, wanted: Replay) -> None:
@@ -154,11 +156,13 @@ class SimulatedOutboxes:
     def _publish(self, effect: Numbered) -> None:
         event = effect.event
         self._timeline.append(event)
-        for client in self._behind:
+        for client, outbox in self._behind.items():
             if client in effect.clients:
-                self._behind[client].put_event(event, event.line)
+                outbox.put_event(event, event.line)
             elif client in effect.with_number:
-                self._behind[client].put_event(event, event.numbered())
+                outbox.put_event(event, event.numbered())
+            else:
+                outbox.put_event(event, None)
 
     def _catch_up(self, client: int) -> None:
         if (behind := self._behind.pop(client, None)) is not None:

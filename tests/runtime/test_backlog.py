@@ -21,14 +21,14 @@ async def test_what_waits_comes_out_in_order_and_is_counted():
     first, second = Stretch(5, 9, View()), Stretch(20, 30, View())
     for waiting in (b"abc", first, errand, b"de", second):
         backlog.add(waiting)
-    assert (len(backlog), backlog.bytes, backlog.first, backlog.last) == (5, 5, b"abc", second)
+    assert (len(backlog), backlog.bytes, backlog.first) == (5, 5, b"abc")
     await backlog.wait_filled()
     first.next = 7
     assert backlog.oldest_needed == 7
     assert [backlog.pop() for _ in range(3)] == [b"abc", first, errand]
     assert (backlog.bytes, backlog.oldest_needed) == (2, 20)
     backlog.clear()
-    assert (len(backlog), backlog.bytes, backlog.first, backlog.last) == (0, 0, None, None)
+    assert (len(backlog), backlog.bytes, backlog.first) == (0, 0, None)
     assert backlog.oldest_needed is None
     await backlog.wait_empty()
 

@@ -129,9 +129,9 @@ class RecordingOutbox:
         """Writes it down."""
         self.chunks.append(chunk)
 
-    def put_events(self, chunk, first, last):
+    def put_events(self, chunk, first):
         """Writes it down."""
-        self.chunks.append((chunk, first, last))
+        self.chunks.append((chunk, first))
 
 
 class RecordingSupervisor:

@@ -12,12 +12,20 @@ from codexd.routing.effects import Replay
 from codexd.routing.events import Event, Gap, History, View
 from codexd.runtime.archive import NoArchive
 from codexd.runtime.frames import FRAMES
-from codexd.runtime.outbox import END_GRACE_SECONDS, MAX_WAITING, Outbox, OutboxStatistics
+from codexd.runtime.lag import Lag
+from codexd.runtime.outbox import END_GRACE_SECONDS, MAX_WAITING, SPILL_CHUNKS, Outbox, OutboxStatistics
 from codexd.runtime.timeline import Timeline
 from tests.runtime.archives import ListArchive
 
+CLIENT = 7
 LIMIT = 100_000
 LINE = b'{"method":"m","params":{"text":"' + b"x" * 1000 + b'"}}\n'
+
+
+def an_outbox(ours, conversation):
+    """One whose events are kept nowhere else."""
+    timeline = Timeline(NoArchive())
+    return Outbox(CLIENT, ours.fileno(), Lag(timeline), conversation, limit=LIMIT)
 
 
 def fill(outbox):
@@ -32,7 +40,7 @@ def fill(outbox):
 async def test_lines_are_sent_in_order(connect, nursery):
     """A reader that keeps up gets every line, in order, and the outbox stays empty."""
     ours, far = connect()
-    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
+    outbox = an_outbox(ours, trio.CancelScope())
     nursery.start_soon(outbox.run)
     for number in range(3):
         outbox.put(b"%d\n" % number)
@@ -49,7 +57,7 @@ async def test_client_that_never_reads_is_cut_with_a_reason(connect, nursery):
     """
     ours, far = connect()
     conversation = trio.CancelScope()
-    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), conversation, limit=LIMIT)
+    outbox = an_outbox(ours, conversation)
     nursery.start_soon(outbox.run)
     taken = fill(outbox)
     assert not conversation.cancel_called
@@ -75,7 +83,7 @@ async def _close_when_sent(outbox, ours):
 async def test_client_that_is_cut_in_a_long_line_gets_its_end_and_one_reason(connect, nursery):
     """However much of the line is left, however often something is put meanwhile: the line, the reason, the end."""
     ours, far = connect()
-    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
+    outbox = an_outbox(ours, trio.CancelScope())
     nursery.start_soon(outbox.run)
     large = b"x" * (20 * LIMIT) + b"\n"
     outbox.put(large)
@@ -90,7 +98,7 @@ async def test_client_that_is_cut_in_a_long_line_gets_its_end_and_one_reason(con
 async def test_message_larger_than_the_limit_passes_when_little_waits(connect, nursery):
     """The limit is for who does not read, not for large answers."""
     ours, far = connect()
-    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
+    outbox = an_outbox(ours, trio.CancelScope())
     nursery.start_soon(outbox.run)
     large = b"x" * (20 * LIMIT)
     outbox.put(large + b"\n")
@@ -104,7 +112,7 @@ async def test_cut_client_that_still_does_not_read_is_given_up_after_its_time(
 ):
     """It has 30 seconds to read why, and no more."""
     ours, _far = connect()
-    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
+    outbox = an_outbox(ours, trio.CancelScope())
     nursery.start_soon(outbox.run)
     fill(outbox)
     outbox.put(LINE)
@@ -117,7 +125,7 @@ async def test_cut_client_that_still_does_not_read_is_given_up_after_its_time(
 async def test_client_that_was_not_cut_has_no_rest(connect, autojump_clock):
     """What waits for a client that left of its own accord is not waited for."""
     ours, _far = connect()
-    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
+    outbox = an_outbox(ours, trio.CancelScope())
     fill(outbox)
     await outbox.wait_rest_sent()
     assert trio.current_time() == 0
@@ -127,7 +135,7 @@ async def test_client_that_is_gone_ends_the_conversation(connect):
     """Who can't be sent anything is not listened to either."""
     ours, far = connect()
     conversation = trio.CancelScope()
-    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), conversation, limit=LIMIT)
+    outbox = an_outbox(ours, conversation)
     await far.close()
     outbox.put(LINE)
     assert conversation.cancel_called
@@ -138,7 +146,7 @@ async def test_client_that_goes_while_lines_wait_ends_the_conversation(connect, 
     """The same when it leaves with lines queued: the writer notices."""
     ours, far = connect()
     conversation = trio.CancelScope()
-    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), conversation, limit=LIMIT)
+    outbox = an_outbox(ours, conversation)
     fill(outbox)
     nursery.start_soon(outbox.run)
     await wait_all_tasks_blocked()
@@ -151,7 +159,7 @@ async def test_client_that_goes_while_lines_wait_ends_the_conversation(connect, 
 async def test_what_is_said_last_is_last(connect, autojump_clock, nursery):
     """It stands behind what was queued; later chunks are dropped, a cut too; and there is time to read it."""
     ours, far = connect()
-    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
+    outbox = an_outbox(ours, trio.CancelScope())
     nursery.start_soon(outbox.run)
     taken = fill(outbox)
     outbox.finish(b"last\n")
@@ -165,7 +173,7 @@ async def test_what_is_said_last_is_last(connect, autojump_clock, nursery):
 async def test_who_speaks_frames_is_cut_between_two_of_them(connect, nursery):
     """The frame that has begun is completed, and a close with 1013 stands where a line would have."""
     ours, far = connect()
-    outbox = Outbox(ours.fileno(), Timeline(NoArchive()), trio.CancelScope(), limit=LIMIT)
+    outbox = an_outbox(ours, trio.CancelScope())
     outbox.framing = FRAMES
     nursery.start_soon(outbox.run)
     large = FRAMES.chunk([b"x" * (20 * LIMIT)])
@@ -191,8 +199,9 @@ class Writer:
     def __init__(self, ours, archive=None):
         self.archive = archive or ListArchive()
         self.timeline = Timeline(self.archive, ring_bytes=3_000)
+        self.lag = Lag(self.timeline)
         self.conversation = trio.CancelScope()
-        self.outbox = Outbox(ours.fileno(), self.timeline, self.conversation, spill=SPILL, limit=LIMIT)
+        self.outbox = Outbox(CLIENT, ours.fileno(), self.lag, self.conversation, spill=SPILL, limit=LIMIT)
         self.view(VIEW)
         self.sent = []
         self.all = []
@@ -200,7 +209,8 @@ class Writer:
 
     def view(self, view):
         """The client's view is another one."""
-        self.outbox.view = view
+        self.current_view = view
+        self.outbox.change_view(view)
 
     def line(self, text):
         """Something without a number."""
@@ -214,10 +224,12 @@ class Writer:
         event = Event(self.seq, 1.0, thread, "m", text)
         self.timeline.append(event)
         self.all.append(event)
-        line = self.outbox.view.line(event)
+        line = self.current_view.line(event)
         if line is not None:
-            self.outbox.put_events(line + b"\n", self.seq, self.seq)
+            if self.lag.keeping_up((CLIENT,)):
+                self.outbox.put_events(line + b"\n", self.seq)
             self.sent.append(line)
+        self.lag.reach(self.seq)
 
     def history(self, after):
         """The client follows everything after this number."""
@@ -256,11 +268,25 @@ async def test_client_that_is_behind_loses_nothing_and_weighs_little(writer):
     assert not made.outbox.is_behind
 
 
+async def test_who_lags_and_goes_leaves_nothing_behind(connect):
+    """Its number will never be another client's, so nobody else would remove it."""
+    ours, _ = connect()
+    made = Writer(ours)
+    while made.lag.keeping_up((CLIENT,)):
+        made.event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(made.outbox.run)
+        await wait_all_tasks_blocked()
+        assert not made.lag.keeping_up((CLIENT,))
+        nursery.cancel_scope.cancel()
+    assert made.lag.keeping_up((CLIENT,))
+
+
 async def test_many_short_events_spill_before_they_weigh_much(connect, nursery):
     """Each has a place in the queue, which weighs more than a short message does."""
     ours, far = connect()
     made = Writer(ours)
-    made.outbox = Outbox(ours.fileno(), made.timeline, made.conversation)
+    made.outbox = Outbox(CLIENT, ours.fileno(), made.lag, made.conversation)
     made.view(VIEW)
     nursery.start_soon(made.outbox.run)
     while not made.outbox.is_behind:
@@ -268,7 +294,7 @@ async def test_many_short_events_spill_before_they_weigh_much(connect, nursery):
     for _ in range(5_000):
         made.event(size=1)
         made.archive.commit(made.timeline)
-    assert made.outbox.statistics().queued_chunks <= 1026
+    assert made.outbox.statistics().queued_chunks <= SPILL_CHUNKS + 2
     assert await received(far, len(made.sent)) == made.sent
     nursery.cancel_scope.cancel()
 

@@ -10,6 +10,7 @@ from websockets.frames import Close, Frame, Opcode
 from codexd.protocol.framing import HEAD_BYTES, TooLong
 from codexd.runtime.archive import NoArchive
 from codexd.runtime.budget import FREE_BYTES, LineBudget
+from codexd.runtime.lag import Lag
 from codexd.runtime.outbox import SPILL_BYTES
 from codexd.runtime.session import LINES_PER_TURN, LINGER_SECONDS, Session
 from codexd.runtime.timeline import Timeline
@@ -38,7 +39,7 @@ def join(connect, nursery, desk):
             max_message_bytes=max_message_bytes,
             max_outbox_bytes=OUTBOX_LIMIT,
             spill_bytes=SPILL_BYTES,
-            past=Timeline(NoArchive()),
+            lag=Lag(Timeline(NoArchive())),
             budget=budget or LineBudget(),
         )
         nursery.start_soon(session.run, desk)
@@ -266,7 +267,7 @@ async def test_end_of_codexd_takes_every_client_off(connect, desk):
         max_message_bytes=MEGABYTE,
         max_outbox_bytes=OUTBOX_LIMIT,
         spill_bytes=SPILL_BYTES,
-        past=Timeline(NoArchive()),
+        lag=Lag(Timeline(NoArchive())),
         budget=LineBudget(),
     )
     async with trio.open_nursery() as nursery:
