@@ -1,10 +1,7 @@
 """What happens to everybody when Codex starts, is ready, dies, or is to end.
 
-When it dies, in this order: requests that it had are answered with an error; for each thread what was asked is
-resolved, its status changes, and its turn ends; what clients had opened ends as it would by nature. Requests that
-were not handed over stay queued. Never a synthetic `thread/closed`: the TUI leaves on it (measured).
-
-In the next process the threads that somebody follows are resumed, and their requests wait for that.
+When it dies, what it had under way ends (`Deaths`); requests that were not handed over stay queued. In the next process
+the threads that somebody follows are resumed, and their requests wait for that.
 """
 
 import logging
@@ -15,13 +12,13 @@ from typing import Any
 from msgspec import Raw
 
 from codexd.protocol import extension, messages
-from codexd.protocol.catalogue import SAFE_TO_RETRY
 from codexd.protocol.errors import ACTIVE_WRITER, Code
 from codexd.protocol.gates import Gates
 from codexd.protocol.messages import ErrorResponse, Response
 from codexd.protocol.writer_lock import ways_out
 from codexd.routing import params
 from codexd.routing.clients import Client
+from codexd.routing.deaths import Deaths
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import StartCodex, StopCodex
 from codexd.routing.lifecycle import CRASH_LOOP_DEATHS, START_SECONDS, State as LifeState
@@ -29,8 +26,7 @@ from codexd.routing.publishing import Publisher
 from codexd.routing.requests import Call, Purpose, own_call
 from codexd.routing.silence import Step
 from codexd.routing.state import State
-from codexd.routing.threads import NOBODY, Thread
-from codexd.routing.turn_ends import failed, failure
+from codexd.routing.threads import Thread
 
 Refusal = tuple[str, dict[str, Any]]
 """Message and data of a -32050 error."""
@@ -56,6 +52,7 @@ class CodexLife:
     ) -> None:
         self._state = state
         self._dispatch, self._publisher = dispatch, publisher
+        self._deaths = Deaths(state, publisher, dispatch.unloading)
         self._writer_of = writer_of
         self._verdict: str | None = None
 
@@ -119,7 +116,8 @@ class CodexLife:
             assert thread.resuming, "only those were kept"
             wanted = {"threadId": thread.id, "excludeTurns": True}
             self._dispatch.ask(Purpose.RESUME, "thread/resume", wanted, thread.id)
-        self._notify(not_their_first, extension.CODEX_READY, {"pid": state.life.pid})
+        ready = messages.notification(extension.CODEX_READY, {"pid": state.life.pid})
+        state.notify(not_their_first, extension.CODEX_READY, ready)
 
     def greet(self, client: Client) -> None:
         """Answers a client's `initialize` when Codex's own answer is there, or says why it won't be."""
@@ -133,7 +131,7 @@ class CodexLife:
             state.following.greet(client.id, with_numbers=client.introduction.wants_numbers)
             state.tell((client.id,), answer)
             for notification in state.startup:
-                state.tell(state.clients.wanting(notification.method, (client.id,)), notification.line)
+                state.notify((client.id,), notification.method, notification.line)
 
     def refusal(self) -> Refusal | None:
         """Why requests can't even wait: codexd is stopping, or Codex was left down. `None` while there is hope."""
@@ -163,7 +161,7 @@ class CodexLife:
         if ACTIVE_WRITER in why:
             message += f": {ways_out(thread.id, self._writer_of(thread.id))}"
         state.log(message, logging.WARNING)
-        self._publish(thread, "warning", {"message": message})
+        self._publisher.tell_of(thread.id, "warning", {"message": message})
         self._dispatch.unloading.forget(thread, lost=_NEVER in why)
 
     def exited(self, incarnation: int, reason: str) -> None:
@@ -174,13 +172,13 @@ class CodexLife:
         pid, reason = state.life.pid, self._verdict or reason
         will_retry = state.life.exited(reason, state.now)
         state.log(f"Codex is gone: {reason}", logging.INFO if state.life.stopping else logging.WARNING)
-        self._end_what_was_under_way(reason)
-        ended = {"pid": pid, "reason": reason}
-        self._notify(state.clients.knowing_codexd(), extension.CODEX_EXITED, ended)
+        self._deaths.end_what_was_under_way(reason)
+        ended = messages.notification(extension.CODEX_EXITED, {"pid": pid, "reason": reason})
+        state.notify(state.clients.knowing_codexd(), extension.CODEX_EXITED, ended)
         if not will_retry and not state.life.stopping:
             sentence = self.down_sentence()
             warning = messages.notification("warning", {"threadId": None, "message": sentence})
-            state.tell(state.clients.wanting("warning", state.clients.initialized()), warning)
+            state.notify(state.clients.initialized(), "warning", warning)
             self._refuse_what_waits()
 
     def stop(self) -> None:
@@ -188,7 +186,7 @@ class CodexLife:
         state = self._state
         was_running = state.life.state in (LifeState.STARTING, LifeState.READY)
         state.life.stop()
-        self._end_what_was_under_way("codexd is stopping")
+        self._deaths.end_what_was_under_way("codexd is stopping")
         self._refuse_what_waits()
         if was_running:
             state.want(StopCodex(state.life.incarnation))
@@ -225,67 +223,6 @@ class CodexLife:
             f"Codex died {CRASH_LOOP_DEATHS} times within a minute and is left down ({self._state.life.reason}); "
             "`codexd start` or the next `codexctl send` tries again, `codexd logs` shows what it said"
         )
-
-    def _end_what_was_under_way(self, reason: str) -> None:
-        state = self._state
-        stopping = state.life.stopping
-        asked = [(c.owner, c.request, c.method) for c in state.requests.take_all() if not c.abandoned]
-        asked += [(client, request, request.method) for client, request in state.releases.clear()]
-        for owner, request, method in asked:
-            if owner is not None:
-                data = {
-                    "reason": "stopping" if stopping else "codexExited",
-                    "safeToRetry": method in SAFE_TO_RETRY,
-                }
-                message = f"{reason}, while {method} was under way"
-                state.refuse(owner, request, Code.CODEX_UNAVAILABLE, message, data)
-        state.flow.drop(None)
-        state.flow.forget_window()
-        for thread in state.threads.all():
-            self._end_turn(thread, reason)
-        state.server_requests.end_all()
-        state.origins.codex_died()
-        for client, method, body in state.handles.codex_died():
-            self._notify((client,), method, body)
-        state.threads.drop_held()
-        state.deserted.clear()
-        state.missing_ends.clear()
-        for thread in state.threads.all():
-            self._keep_or_lose(thread)
-        for parked in state.threads.parked_threads():
-            self._dispatch.unloading.unpark(parked)
-
-    def _end_turn(self, thread: Thread, reason: str) -> None:
-        if thread.resuming:
-            return
-        state = self._state
-        for pending in state.server_requests.end_thread(thread.id):
-            self._publish(thread, "serverRequest/resolved", {"requestId": pending.id})
-        self._publish(thread, "thread/status/changed", {"status": {"type": "systemError"}})
-        running = [] if thread.turn is None else [thread.turn]
-        for turn in dict.fromkeys(state.missing_ends.of_thread(thread.id) + running):
-            why = {"turnId": turn, "error": failure(reason), "willRetry": False}
-            self._publish(thread, "error", why)
-            self._publish(thread, "turn/completed", {"turn": failed(turn, reason, state.now)})
-        state.threads.end_turn(thread)
-
-    def _publish(self, thread: Thread, method: str, body: dict[str, Any]) -> None:
-        line = messages.notification(method, {"threadId": thread.id, **body})
-        self._publisher.publish(thread.id, method, line)
-
-    def _notify(self, clients: tuple[int, ...], method: str, body: dict[str, Any]) -> None:
-        self._state.tell(self._state.clients.wanting(method, clients), messages.notification(method, body))
-
-    def _keep_or_lose(self, thread: Thread) -> None:
-        threads = self._state.threads
-        thread.attached = thread.releasing = False
-        if thread.subscribers and (thread.durable or thread.resuming):
-            thread.resuming = True
-            thread.usage_to = NOBODY
-        elif thread.durable or thread.parent is not None:
-            threads.forget(thread)
-        else:
-            threads.lose(thread)
 
     def _refuse_what_waits(self) -> None:
         state = self._state

@@ -99,8 +99,7 @@ class Notifications:
         state = self._state
         thread = params.thread_id(notification.params)
         if thread is None:
-            clients = state.clients.wanting(notification.method, state.clients.initialized())
-            state.tell(clients, notification.line)
+            state.notify(state.clients.initialized(), notification.method, notification.line)
             return 0
         is_for_subscribers = scope_of(notification.method, has_thread=True) is Scope.SUBSCRIBERS
         if is_for_subscribers and state.threads.get(thread) is None:
@@ -189,8 +188,7 @@ class Notifications:
         if thread is None or thread.usage_to is None:
             self._pass_on(notification)
         elif thread.usage_to in self._state.clients:
-            wanting = self._state.clients.wanting(notification.method, (thread.usage_to,))
-            self._state.tell(wanting, notification.line)
+            self._state.notify((thread.usage_to,), notification.method, notification.line)
 
     def _goal(self, notification: Notification) -> None:
         """Goes to everybody after each resume; nobody asked for codexd's own."""
@@ -205,7 +203,7 @@ class Notifications:
         addressed = self._state.handles.address(notification)
         if addressed is not None and addressed[0] in self._state.clients:
             client, line = addressed
-            self._state.tell(self._state.clients.wanting(notification.method, (client,)), line)
+            self._state.notify((client,), notification.method, line)
 
     def _caused(self, notification: Notification) -> None:
         """Names neither client nor request: the oldest request under way that could have caused it did."""
@@ -217,9 +215,9 @@ class Notifications:
         if cause is not None:
             assert cause.owner is not None, "only clients' calls are looked at"
             clients = () if cause.abandoned else (cause.owner,)
-            state.tell(state.clients.wanting(notification.method, clients), notification.line)
+            state.notify(clients, notification.method, notification.line)
             return
-        state.tell(state.clients.wanting(notification.method, state.clients.initialized()), notification.line)
+        state.notify(state.clients.initialized(), notification.method, notification.line)
 
     def _gateway_changed(self, notification: Notification) -> None:
         """Everybody hears of it; where to log in is for the client that asked."""
@@ -236,14 +234,14 @@ class Notifications:
     def _windows_setup_done(self, notification: Notification) -> None:
         client = self._state.origins.take_windows_setup()
         if client is not None and client in self._state.clients:
-            self._state.tell(self._state.clients.wanting(notification.method, (client,)), notification.line)
+            self._state.notify((client,), notification.method, notification.line)
 
     def _startup(self, notification: Notification) -> None:
         """What follows on `initialize`: each client gets it behind its own, and not again from a later Codex."""
         state = self._state
         state.startup.append(notification)
         greeted = state.clients.greeted_by(state.life.incarnation)
-        state.tell(state.clients.wanting(notification.method, greeted), notification.line)
+        state.notify(greeted, notification.method, notification.line)
 
     def _remote_status(self, notification: Notification) -> None:
         """The last of the start-up notifications, and one that changes later: a newcomer gets the newest."""

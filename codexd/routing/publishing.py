@@ -1,8 +1,10 @@
 """Events: each gets its number and goes to those it is meant for, now to who keeps up, later to who does not."""
 
+from typing import Any
+
 from msgspec import Struct
 
-from codexd.protocol import extension
+from codexd.protocol import extension, messages
 from codexd.protocol.catalogue import EVERYONE_ALTHOUGH_OF_A_THREAD, NEVER_KEPT
 from codexd.routing.effects import ClientId, Numbered, Replay, ViewChanged
 from codexd.routing.events import Event, OpenItems, View
@@ -45,6 +47,10 @@ class Publisher:
         if line is state.received.line:
             state.received.seq = event.seq
         return event.seq
+
+    def tell_of(self, thread: str, method: str, about: dict[str, Any]) -> None:
+        """Sends an event of codexd's own making: params are `about` and the thread's id."""
+        self.publish(thread, method, messages.notification(method, {"threadId": thread, **about}))
 
     def _tell_of_views(self) -> None:
         """The broker must know what each client is sent before the next event: one that is behind is sent it later."""

@@ -99,11 +99,7 @@ class Sharing:
         assert call.instead_of is not None, "codexd has asked in its stead"
         state.tell((client,), messages.result(call.request.id, _resumed(thread, now, call.instead_of)))
         self._publisher.catch_up(thread, client, heard)
-        self._publisher.publish(
-            thread.id,
-            "thread/goal/cleared",
-            messages.notification("thread/goal/cleared", {"threadId": thread.id}),
-        )
+        self._publisher.tell_of(thread.id, "thread/goal/cleared", {})
         for pending in state.server_requests.undecided(thread.id):
             self._asking.repeat(pending, client)
         self._notifications.offer_below(thread)

@@ -100,6 +100,10 @@ class State:
         if clients:
             self._effects.append(ToClients(clients, line))
 
+    def notify(self, clients: tuple[ClientId, ...], method: str, line: bytes) -> None:
+        """Sends a notification without a number to those of these clients that want it."""
+        self.tell(self.clients.wanting(method, clients), line)
+
     def tell_codex(self, line: bytes) -> None:
         """Writes a line to Codex."""
         self._effects.append(ToCodex(line))

@@ -71,7 +71,7 @@ MUTATIONS = {
         "    return handle\n",
     ),
     "a death answers nobody": (
-        "codex_life.py",
+        "deaths.py",
         "            if owner is not None:\n",
         "            if False:\n",
     ),
@@ -326,9 +326,10 @@ MUTATIONS = {
         "        is_ephemeral = False\n",
     ),
     "the ends of a death have no numbers": (
-        "codex_life.py",
-        "        self._publisher.publish(thread.id, method, line)\n",
-        "        self._state.tell(self._publisher._entitled(thread.id, method), line)\n",
+        "publishing.py",
+        '        self.publish(thread, method, messages.notification(method, {"threadId": thread, **about}))\n',
+        '        line = messages.notification(method, {"threadId": thread, **about})\n'
+        "        self._state.tell(self._entitled(thread, method), line)\n",
     ),
     "subscribers are told what Codex asks, and asked": (
         "publishing.py",
