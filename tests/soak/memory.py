@@ -1,4 +1,10 @@
-"""codexd's memory over time, and whether it grows."""
+"""codexd's memory over time, and whether it grows.
+
+It does a little, in steps that become smaller: 57.2 MiB after a minute, 59.2 after ten, in which 1.25 million events came.
+Seen from inside, nothing accumulates meanwhile: at the end there were as many objects as at the beginning (36,000), as
+many blocks of Python's allocator (250,000), as many bytes in use on the C heap (9.5 MB) and in SQLite (2.7 MB). What
+grows is the part of the C heap that is free and in pieces, between messages of all lengths that come and go.
+"""
 
 from statistics import linear_regression, median
 from typing import NamedTuple
