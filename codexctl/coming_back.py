@@ -79,6 +79,10 @@ class ComingBack(Generic[Result]):
                     self._failure = failure
                     if not self._may_pass(failure):
                         return
+                except (
+                    OSError
+                ) as failure:  # nothing can be started just now: no descriptor, no process, no disk
+                    self._failure = Unavailable(str(failure))
                 self._given_up.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         finally:

@@ -69,7 +69,8 @@ class EventLines:
         transcript.take(Message(event.method, event.params, None, b""))
         if not self._was_told and not event.method.lower().endswith("delta"):
             self.tell(thread, _in_words(event, transcript), "dim")
-        if event.method == "turn/completed" and transcript.turn is None:
+        is_over = event.method == "turn/completed" or not transcript.items
+        if is_over and transcript.turn is None:
             del self._transcripts[thread]  # a terminal that stays open for days must not remember them all
 
     def finish(self) -> None:

@@ -1,6 +1,7 @@
 """`codexctl events`: what has happened in all threads or in one, by number, and with `-f` what happens."""
 
 import argparse
+import gc
 import select
 import sys
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> Exit:
         if not arguments.follow:
             _print_kept(client, thread, arguments.after, lines)
             return Exit.DONE
+        gc.enable()  # it may run for days
         after = status["timeline"]["lastSeq"] if arguments.after is None else arguments.after
         return _Follower(arguments, thread, lines).run(client, after)
 

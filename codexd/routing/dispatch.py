@@ -53,7 +53,9 @@ class Dispatch:
         self._state.tell_codex(line)
 
     def is_full(self, client: ClientId) -> bool:
-        """Whether a client has so much waiting, parked requests and open reads of events included, that nothing more should be taken from it."""
+        """Whether a client has so much waiting that nothing more should be taken from it: what codexd itself has to
+        answer later counts, too.
+        """
         return self._state.flow.is_full(client) or self._waiting(client) >= QUEUE_REQUESTS
 
     def _is_low(self, client: ClientId) -> bool:
@@ -68,7 +70,8 @@ class Dispatch:
 
     def _waiting(self, client: ClientId) -> int:
         state = self._state
-        return state.flow.waiting(client) + state.threads.parked_count(client) + state.reads.waiting(client)
+        parked, reads = state.threads.parked_count(client), state.reads.waiting(client)
+        return state.flow.waiting(client) + parked + reads + state.releases.waiting(client)
 
     def ask(self, purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> None:
         """Queues a request of codexd's own."""

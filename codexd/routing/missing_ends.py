@@ -12,6 +12,7 @@ Rule 3. A turn ends once. What Codex says later of one that codexd has ended is 
 """
 
 from codexd.routing.delays import Delays
+from codexd.routing.remembered import Remembered
 
 GRACE_SECONDS = 3.0
 
@@ -23,7 +24,7 @@ class MissingEnds:
         self._clocks = Delays(GRACE_SECONDS)
         self._threads: dict[str, str] = {}
         self._overdue: dict[str, None] = {}
-        self._told: set[str] = set()
+        self._told = Remembered()
 
     def miss(self, thread: str, turn: str, now: float) -> None:
         """The thread is at rest, and this turn of it has not ended."""
@@ -74,4 +75,4 @@ class MissingEnds:
         self._clocks.clear()
         self._threads.clear()
         self._overdue.clear()
-        self._told.clear()
+        self._told = Remembered()

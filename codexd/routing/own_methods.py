@@ -189,6 +189,7 @@ class OwnMethods:
             self._state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *STOPPING)
         else:
             self._dispatch.unloading.release_for(client.id, request, wanted.thread_id)
+            self._dispatch.pause_if_full(client.id)
 
     def _params(self, request: Request, decoder: msgspec.json.Decoder[_Params], shape: str) -> _Params:
         try:

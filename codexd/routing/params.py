@@ -98,7 +98,6 @@ _item_event = msgspec.json.Decoder(_ItemEvent)
 _item_params = msgspec.json.Decoder(_ItemParams)
 _started = msgspec.json.Decoder(_Started)
 _error_body = msgspec.json.Decoder(_ErrorBody)
-_user_agent = msgspec.json.Decoder(dict[str, Raw])
 
 
 def thread_id(params: Raw | UnsetType) -> str | None:

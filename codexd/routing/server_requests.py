@@ -7,7 +7,7 @@ Rule 3. An error is an abstention as long as somebody else who was asked has not
         the answer. (Codex takes the first error for an answer: a client that does not know the method would decide
         for all, measured.)
 Rule 4. A request of a thread outlives those who were asked: it is offered to whoever attaches next, when Codex
-        repeats it behind the answer to the resume. A client that resumes again gets it again, as from Codex. A request
+        repeats it behind the answer to the resume; and it waits for them where all who are left have abstained. A client that resumes again gets it again, as from Codex. A request
         without a thread can't wait for anybody: when those who were asked have left, the others are asked who can
         answer it, and when there are none, it is answered with an error.
 Rule 5. Decided is not over: Codex tells all subscribers that it is resolved, by its own id, which is translated.

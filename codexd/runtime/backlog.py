@@ -52,10 +52,11 @@ class Backlog:
 
     def add(self, waiting: Waiting) -> None:
         """Queues something."""
+        if not self._queue:
+            self._empty = trio.Event()
         self._queue.append(waiting)
         if isinstance(waiting, bytes):
             self.bytes += len(waiting)
-        self._empty = trio.Event()
         self._filled.set()
 
     def pop(self) -> Waiting:

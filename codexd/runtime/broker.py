@@ -51,6 +51,7 @@ from codexd.runtime.peer import admitted
 from codexd.runtime.session import Session
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.timeline import Timeline
+from codexd.runtime.wall_clock import WallClock
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ logger = logging.getLogger(__name__)
 class Broker:
     """Serves clients on sockets with one Codex, which lives on this machine, and keeps what happens in the timeline.
 
-    `clock` tells the time as seconds since the epoch; it is asked when `run` begins, trio's clock counts from there.
+    `clock` tells the time as seconds since the epoch.
     `observe` is given all that Codex sends, burst by burst, if the identity says that it is wanted.
     """
 
@@ -86,8 +87,7 @@ class Broker:
         timeline.in_use = self._oldest_needed
         self._client_ids = count(1)
         self._budget = LineBudget(limits.max_buffered_bytes)
-        self._clock = clock
-        self._epoch = clock()
+        self._clock = WallClock(clock)
         self._alarm = trio.CancelScope()
         self._stopping = trio.Event()
         self._awaited = Awaited()
@@ -103,7 +103,7 @@ class Broker:
         The listeners stay the caller's to close. Whatever ends it, no process that Codex started is left.
         """
         self._machine.prepare()
-        self._epoch = self._clock() - trio.current_time()
+        self._clock.start()
         async with trio.open_nursery() as keeping:
             keeping.start_soon(self._timeline.run)
             async with trio.open_nursery() as timekeeping:
@@ -119,11 +119,11 @@ class Broker:
                 async with trio.open_nursery() as doors:
                     for listener in listeners:
                         doors.start_soon(accept_clients, listener, partial(self._welcome, clients))
-                    self._carry_out(self._router.start(self._now()))
+                    self._carry_out(self._router.start(self._clock.now()))
                     task_status.started()
                     await self._stopping.wait()
                     doors.cancel_scope.cancel()
-                self._carry_out(self._router.stop(self._now()))
+                self._carry_out(self._router.stop(self._clock.now()))
                 self._supervisor.finish()
             await self._flush()
             clients.cancel_scope.cancel()
@@ -145,7 +145,7 @@ class Broker:
         self._sessions[session.client] = session
         self._outboxes[session.client] = session.outbox
         logger.info("client %d connected, pid %s", session.client, session.pid)
-        self._carry_out(self._router.connect(session.client, session.pid, self._now()))
+        self._carry_out(self._router.connect(session.client, session.pid, self._clock.now()))
 
     def speaks_frames(self, client: ClientId) -> None:
         """A client speaks WebSocket."""
@@ -153,7 +153,7 @@ class Broker:
 
     def receive(self, client: ClientId, lines: Sequence[bytes | TooLong]) -> None:
         """A burst from a client."""
-        now = self._now()
+        now = self._clock.now()
         effects: list[Effect] = []
         for line in lines:
             if isinstance(line, TooLong):
@@ -172,19 +172,19 @@ class Broker:
         del self._sessions[client], self._outboxes[client]
         self._on_frames.discard(client)
         logger.info("client %d left", client)
-        self._carry_out(self._router.disconnect(client, self._now()))
+        self._carry_out(self._router.disconnect(client, self._clock.now()))
 
     def codex_spawned(self, incarnation: int, pid: int) -> None:
         """Codex runs."""
-        self._carry_out(self._router.codex_spawned(incarnation, pid, self._now()))
+        self._carry_out(self._router.codex_spawned(incarnation, pid, self._clock.now()))
 
     def codex_learnt(self, incarnation: int, gates: Gates | str) -> None:
         """What the schema of this Codex says, or why it says nothing."""
-        self._carry_out(self._router.codex_learnt(incarnation, gates, self._now()))
+        self._carry_out(self._router.codex_learnt(incarnation, gates, self._clock.now()))
 
     def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:
         """A burst from Codex."""
-        now = self._now()
+        now = self._clock.now()
         effects: list[Effect] = []
         for line in lines:
             effects += self._router.codex_receive(incarnation, line, now)
@@ -193,7 +193,7 @@ class Broker:
 
     def codex_exited(self, incarnation: int, reason: str) -> None:
         """Codex has ended, or could not be had."""
-        self._carry_out(self._router.codex_exited(incarnation, reason, self._now()))
+        self._carry_out(self._router.codex_exited(incarnation, reason, self._clock.now()))
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         """Does what the core wants, in order for each client and for Codex."""
@@ -224,7 +224,7 @@ class Broker:
 
     async def _read_events(self, wanted: ReadEvents) -> Callable[[], None]:
         events = await self._timeline.collect(wanted.after + 1, wanted.last, wanted.thread, wanted.limit)
-        return lambda: self._carry_out(self._router.events_read(wanted.number, events, self._now()))
+        return lambda: self._carry_out(self._router.events_read(wanted.number, events, self._clock.now()))
 
     def _write(self, lines: list[bytes]) -> None:
         if lines:
@@ -249,7 +249,7 @@ class Broker:
         """After every change: who waited for it goes on, and the alarm is set anew."""
         self._awaited.look()
         deadline = self._router.deadline()
-        at = math.inf if deadline is None else deadline - self._epoch
+        at = math.inf if deadline is None else self._clock.in_trio(deadline)
         if at != self._alarm.deadline:
             self._alarm.deadline = at
 
@@ -259,7 +259,7 @@ class Broker:
             with trio.CancelScope() as self._alarm:
                 self._look_ahead()
                 await trio.sleep_forever()
-            self._carry_out(self._router.tick(self._now()))
+            self._carry_out(self._router.tick(self._clock.now()))
 
     async def _flush(self) -> None:
         for session in self._sessions.values():
@@ -293,7 +293,3 @@ class Broker:
         """The oldest number that somebody still has to be sent."""
         needed = [outbox.oldest_needed for outbox in tuple(self._outboxes.values())]
         return min((number for number in needed if number is not None), default=None)
-
-    def _now(self) -> float:
-        """Seconds since the epoch by trio's clock, so that time that is made up in a test is made up here too."""
-        return self._epoch + trio.current_time()

@@ -48,8 +48,10 @@ class Delivery:
         """An event. One of an ephemeral thread can't be read back late, so it is queued as if it had no number."""
         event = effect.event
         if event.ephemeral:
-            self.tell(ToClients(effect.clients, event.line))
-            self.tell(ToClients(effect.with_number, event.numbered()))
+            if effect.clients:
+                self.tell(ToClients(effect.clients, event.line))
+            if effect.with_number:
+                self.tell(ToClients(effect.with_number, event.numbered()))
             return
         if (
             not self._first

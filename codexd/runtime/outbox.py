@@ -111,7 +111,7 @@ class Outbox:
                 self._conversation.cancel()
 
     def put_events(self, chunk: bytes, first: int) -> None:
-        """Queues events, of which `first` is the first. Never those of a client that lags."""
+        """Queues events, of which `first` is the first. Those of a client that lags only where nothing is kept."""
         is_full = self.queued_bytes > self._spill or len(self._queue) + len(self._backlog) >= SPILL_CHUNKS
         if not is_full or not self._lag.past.keeps:
             self.put(chunk)
@@ -228,13 +228,13 @@ class Outbox:
                 lenient=is_history,
             )
         except HistoryLost as why:
-            self._cut(f"this client did not read in time, and what it has not read is lost: {why}")
+            self._lose(stretch, f"what it has not read is lost: {why}")
             return
         if self._backlog.first is not stretch:
             return
         lost = self._lag.past.gap(begin - 1, page.next - 1, selection.thread) if is_history else None
         if lost is not None and not _is_within(lost, stretch.told):
-            self._cut(f"this client did not read in time, and the events {lost.from_} to {lost.to} are gone")
+            self._lose(stretch, f"the events {lost.from_} to {lost.to} are gone")
             return
         lines = [line for event in page.events if (line := selection.line(event)) is not None]
         if lines:
@@ -247,6 +247,13 @@ class Outbox:
 
     def _last_of(self, stretch: Stretch) -> int:
         return self._lag.newest if stretch.last is None else stretch.last
+
+    def _lose(self, stretch: Stretch, why: str) -> None:
+        """What the client should be sent can't be had any more. One that was told something last keeps that."""
+        if self._backlog.first is stretch and self._has_ended:
+            self._backlog.pop()
+        elif self._backlog.first is stretch:
+            self._cut(f"this client did not read in time, and {why}")
 
     def _cut(self, why: str) -> None:
         self._is_cut = True

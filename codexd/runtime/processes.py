@@ -76,7 +76,7 @@ def sweep_leftovers(mark: str) -> int:
 
 
 async def reap_adopted_as_they_end(codex: int) -> NoReturn:
-    """Keeps orphans that end while Codex runs from staying zombies. Not to be run while something is being spawned.
+    """Keeps orphans that end while Codex runs from staying zombies. What is spawned meanwhile is to stay in this session.
 
     `codex` is the one child in a session of its own whose exit status is somebody else's to take.
     """

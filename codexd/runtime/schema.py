@@ -116,28 +116,32 @@ class _Answer:
     """How one call of Codex has ended."""
 
     def __init__(self) -> None:
-        self._status = 0
-        self._said = ""
+        self._problem: str | None = None
 
     async def ask(self, launch: Launch, directory: Path, *options: str) -> None:
         """Lets Codex write one edition into the directory."""
-        done = await trio.run_process(
-            [*launch.argv, "generate-json-schema", "--out", str(directory), *options],
-            capture_stderr=True,
-            check=False,
-            deliver_cancel=_kill,
-            stdout=subprocess.DEVNULL,
-            process_group=0,
-            env=environment(launch.env),
-            cwd=launch.cwd,
-        )
-        self._status = done.returncode
-        self._said = done.stderr.decode(errors="replace").strip()
+        try:
+            done = await trio.run_process(
+                [*launch.argv, "generate-json-schema", "--out", str(directory), *options],
+                capture_stderr=True,
+                check=False,
+                deliver_cancel=_kill,
+                stdout=subprocess.DEVNULL,
+                process_group=0,
+                env=environment(launch.env),
+                cwd=launch.cwd,
+            )
+        except OSError as error:
+            self._problem = f"it cannot be run: {error}"
+            return
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip()
+            self._problem = f"it exits with {done.returncode}: {said.rpartition(chr(10))[2]}"
 
     def check(self) -> None:
-        """Raises `NoSchema` when Codex said no."""
-        if self._status != 0:
-            raise NoSchema(f"it exits with {self._status}: {self._said.rpartition(chr(10))[2]}")
+        """Raises `NoSchema` when Codex could not be asked, or said no."""
+        if self._problem is not None:
+            raise NoSchema(self._problem)
 
 
 async def _kill(process: trio.Process) -> None:

@@ -98,7 +98,7 @@ class SqliteArchive:
     def use(self, seq: int) -> None:
         """See `Archive.use`. Half a block at a time is told: as much again is reserved beyond what is known."""
         self._writer.handed_out = seq
-        if seq >= self._reserved_for + BLOCK // 2:
+        if seq >= self._reserved_for + BLOCK // 2 and not self._writer.ended:
             self._reserved_for = seq
             self._writer.items.put(Used(seq))
 

@@ -42,6 +42,8 @@ class Launcher:
             codex = self.find()
         except Unavailable as unavailable:
             raise CodexUnavailable(str(unavailable)) from None
+        except OSError as error:  # it is being replaced, say: gone since it was found
+            raise CodexUnavailable(f"no Codex can be had just now: {error}") from None
         return Launch(
             command(codex, self._settings),
             self._environ,

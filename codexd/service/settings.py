@@ -46,7 +46,7 @@ class Settings(NamedTuple):
     """After how long a Codex that says nothing, though it has something to do and is asked, counts as hung; 0: never."""
     max_message_bytes: int
     outbox_spill_bytes: int
-    """Past it events are queued for a client on disk alone; past `max_outbox_bytes` it is cut off."""
+    """Past it, or past 64 pieces, events are queued for a client on disk alone; past `max_outbox_bytes` it is cut off."""
     max_outbox_bytes: int
     max_buffered_bytes: int
     timeline: str

@@ -86,3 +86,17 @@ def test_nothing_is_known_while_it_tries(place):
         may_end.set()
         waited_for(back)
         assert back.result() == "connected"
+
+
+def test_what_a_machine_lacks_for_a_moment_is_tried_again(place):
+    """No descriptor, no process, no disk to start codexd with."""
+    failures = [OSError(28, "No space left on device")]
+
+    def attempt(start):
+        if failures:
+            raise failures.pop()
+        return "connected"
+
+    with ComingBack(attempt, str(place / "none"), start=True) as back:
+        waited_for(back)
+        assert back.result() == "connected"

@@ -151,3 +151,18 @@ def test_programs_get_one_object_per_line():
     lines.finish()
     assert out.getvalue() == '{"seq": 7, "at": 1.5, "method": "m", "params": {"a": "é\\n"}}\n'
     assert json.loads(out.getvalue()) == {"seq": 7, "at": 1.5, "method": "m", "params": {"a": "é\n"}}
+
+
+def test_a_thread_in_which_nothing_goes_on_is_not_remembered():
+    """A terminal stays open for days: threads end, are closed, and tell of themselves in between."""
+    lines = EventLines(io.StringIO())
+    for number in range(3):
+        name = f"thread-{number}"
+        for message in (
+            started(),
+            event("item/started", item=command()),
+            completed("interrupted"),
+            event("thread/closed"),
+        ):
+            lines.show(Event(1, AT, message["method"], message["params"] | {"threadId": name}))
+    assert lines._transcripts == {}

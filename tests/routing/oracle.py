@@ -159,6 +159,7 @@ class Oracle:
             waiting = held = waiting_of[client.id] + len(notes[client.id])
             if reads:
                 held += sum(read.client == client.id for read in reads)
+            held += sum(asker == client.id for asker, *_ in books.releases.waiting)
             if held > FULL + SLACK:
                 raise Wrong(f"client {client.id} has {held} requests waiting and is still read")
             if client.paused and held < LOW - SLACK:

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from codexd.routing.effects import PauseReading, ResumeReading
+from codexd.routing.flow import QUEUE_REQUESTS
 from codexd.routing.releases import Releases
 from tests.routing.driver import IDENTITY, OVERLOADED, Driver, codex, request, to
 
@@ -278,3 +280,14 @@ def test_bad_params_are_said() -> None:
     driver, _ = deserted()
     message = f"{RELEASE} takes {{threadId}}: Expected `str`, got `int` - at `$.threadId`"
     assert wants(driver, threadId=5) == [to(2, error={"code": -32602, "message": message}, id="w")]
+
+
+def test_who_asks_much_while_codex_takes_its_time_is_not_read_any_more() -> None:
+    """Its questions would fill the memory; it is read again when they are answered."""
+    driver, number = deserted()
+    assert wants(driver, 2, 0) == [codex(id=number, **LET_GO)]
+    effects = [wants(driver, 2, n) for n in range(1, QUEUE_REQUESTS)]
+    assert effects == [[]] * (QUEUE_REQUESTS - 2) + [[PauseReading(2)]]
+    driver.says(id=number, result=UNSUBSCRIBED)
+    answers = [answer(2, n, status="released") for n in range(QUEUE_REQUESTS)]
+    assert driver.says(method="thread/closed", params=T)[1:] == [*answers, ResumeReading(2)]

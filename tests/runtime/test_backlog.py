@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import trio
+from trio.testing import wait_all_tasks_blocked
+
 from codexd.routing.events import View
 from codexd.runtime.backlog import Backlog, Stretch
 
@@ -41,3 +44,24 @@ async def test_an_empty_one_is_waited_for_until_there_is_something(autojump_cloc
     backlog.add(b"x")
     nursery.start_soon(backlog.wait_empty)
     backlog.pop()
+
+
+async def test_who_waits_for_its_end_is_told_though_more_has_come(nursery: trio.Nursery) -> None:
+    """What comes while it waits has to go, too."""
+    backlog = Backlog()
+    backlog.add(b"a")
+    ended: list[bool] = []
+
+    async def wait() -> None:
+        await backlog.wait_empty()
+        ended.append(True)
+
+    nursery.start_soon(wait)
+    await wait_all_tasks_blocked()
+    backlog.add(b"b")
+    backlog.pop()
+    await wait_all_tasks_blocked()
+    assert not ended
+    backlog.pop()
+    await wait_all_tasks_blocked()
+    assert ended

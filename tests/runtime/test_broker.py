@@ -261,7 +261,7 @@ async def test_core_is_ticked_when_it_wants_and_not_before(autojump_clock, nurse
     """Once for each time, never too early by a rounding error, and not at all when it wants nothing."""
     identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
     broker = Broker(identity, ThisMachine(fake_codex), Timeline(NoArchive()), Limits())
-    router = TickingRouter(broker._epoch + 0.1 * n for n in range(1, 200))
+    router = TickingRouter(broker._clock.now() + 0.1 * n for n in range(1, 200))
     vars(broker).update(_router=router)
     nursery.start_soon(broker._keep_time)
     await trio.sleep(10.05)

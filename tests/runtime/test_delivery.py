@@ -79,6 +79,9 @@ def test_events_of_an_ephemeral_thread_are_queued_as_bytes():
     )
     assert one == two == [b'{"n":1}\n', b'{"n":2}\n']
     assert three == [b'{"n":1,"seq":1}\n']
+    one, two, three = delivered(*(Numbered(event(n, ephemeral=True), (1, 2), ()) for n in (1, 2)))
+    assert one == two == [b'{"n":1}\n{"n":2}\n']
+    assert three == []
 
 
 def test_who_lags_is_not_given_events_but_everything_else():

@@ -431,6 +431,34 @@ async def test_client_whose_stretch_is_gone_is_cut(connect, nursery, what):
     nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("ends", ["finished", "cut"])
+async def test_what_was_said_last_is_kept_though_a_stretch_before_it_is_gone(connect, nursery, ends):
+    """It ends while the stretch is being read, which fails then."""
+    ours, far = connect()
+    made = Writer(ours)
+    made.outbox._limit = 10**7
+    nursery.start_soon(made.outbox.run)
+    await fall_behind(made)
+    made.archive.failure = "the disk is gone"
+
+    def end():
+        if ends == "finished":
+            made.outbox.finish(b"good bye\n")
+        else:
+            made.outbox._limit = 0
+            made.outbox.put(b"x" * 10)
+            made.outbox.put(b"y")
+
+    made.archive.on_read = end
+    lines = [await far.line()]
+    while lines[-1] in made.sent:
+        lines.append(await far.line())
+    assert lines[:-1] == made.sent[: len(lines) - 1]
+    assert (b"good bye" if ends == "finished" else b"-32052") in lines[-1]
+    await made.outbox.wait_sent()
+    nursery.cancel_scope.cancel()
+
+
 async def test_gap_that_was_told_is_no_reason_to_be_cut(writer):
     """The follower knows that it is missing."""
     made, far = writer

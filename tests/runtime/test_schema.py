@@ -121,3 +121,11 @@ async def test_a_codex_that_is_gone(launch: Launch) -> None:
     """There is nothing to ask."""
     gone = replace(launch, argv=["/nonexistent/codex"])
     assert str(await learn(gone)).startswith("the schema of Codex 0.1.0 can't be had: [Errno 2]")
+
+
+async def test_a_codex_that_cannot_be_run(launch: Launch, tmp_path: Path) -> None:
+    """It is being replaced, or there is no memory for another process: said, and nobody's end."""
+    unfit = tmp_path / "codex"
+    unfit.touch(0o600)
+    said = str(await learn(replace(launch, argv=[str(unfit)])))
+    assert said.startswith("the schema of Codex 0.1.0 can't be had: it cannot be run: [Errno 13]")

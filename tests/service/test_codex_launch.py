@@ -55,3 +55,11 @@ def test_directories(place: Place) -> None:
     assert missing.codex_home.is_dir()
     with pytest.raises(UsageError, match=r"no directory /nowhere, which cwd names \(from --cwd\)"):
         check_directories(place.instance(cwd="/nowhere").settings, place.environ, demo=False)
+
+
+def test_a_codex_that_is_being_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks at it there is none: that is one more reason to try again, and not the end of codexd."""
+    launcher = Launcher(place.instance().settings, place.environ)
+    monkeypatch.setattr(launcher, "find", (place.home / "gone").stat)
+    with pytest.raises(CodexUnavailable, match="no Codex can be had just now"):
+        launcher.launch()

@@ -49,6 +49,8 @@ class Course:
             self._books.finish()
             for visitor in visitors:
                 visitor.thread.join()
+                if not visitor.has_finished:
+                    self._books.complain(f"a {visitor.name} has stumbled, see above")
         return self._report()
 
     def _visitors(self) -> list[Visitor]:

@@ -140,10 +140,6 @@ class RecordingClient(JsonLinesClient):
         if not is_event or message.method in self.KEPT:
             super().take(line)
 
-    def wait_all_read(self) -> None:
-        """After the far side has hung up, or this one: nothing more comes."""
-        self._reader.join(PATIENCE_S)
-
     def close(self) -> None:
         """See `JsonLinesClient.close`."""
         self.flowing.set()

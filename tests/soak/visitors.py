@@ -38,6 +38,8 @@ class Visitor(ABC):
         self.pool = pool
         self.rng = rng
         self.thread = threading.Thread(target=self._live, name=self.name)
+        self.has_finished = False
+        """Whether it was there to the end: one that has stumbled looks at nothing any more."""
 
     @abstractmethod
     def visit(self) -> None:
@@ -57,6 +59,7 @@ class Visitor(ABC):
             except (TimeoutError, AssertionError) as error:
                 self.books.complain(f"a {self.name}: {error}")
                 self.books.rest(1.0)
+        self.has_finished = True
 
     @contextmanager
     def connected(self, kind: type[_Client], **capabilities: object) -> Iterator[_Client]:
@@ -175,10 +178,13 @@ class Follower(Visitor):
     def visit(self) -> None:
         """See `Visitor.visit`."""
         with self.connected(RecordingClient) as client:
+            life = self.books.life
             client.follow(f"follower behind {self.cursor}", self.cursor)
             while not self.books.done and not client.closed:
                 self.books.cursor = client.received.last
                 self.books.rest(0.2)
+            if client.closed and life == self.books.life and not self.books.done:
+                self.books.complain("a follower was cut off while codexd lives")
         self.books.cursor = self.cursor = client.received.last
 
 
