@@ -255,7 +255,11 @@ def _approvals(approvals: Parser) -> None:
     actions = approvals.add_subparsers(metavar="ACTION", parser_class=Verb)
     _verb(actions, "list", "approvals:list_approvals", "list what waits for an answer")
     _verb(
-        actions, "show", "approvals:show", "show what is asked, with the command or the diff", _one_approval
+        actions,
+        "show",
+        "approvals:show",
+        "show what is asked, with the command where it is one",
+        _one_approval,
     )
     _verb(actions, "accept", "approvals:accept", "allow it, or answer it", _accepted)
     _verb(actions, "decline", "approvals:decline", "refuse it; the turn goes on", _one_approval)

@@ -28,6 +28,9 @@ class Lines(Protocol):
     def finish(self) -> None:
         """Nothing more comes, or not for now: what was told can be read."""
 
+    def leave_off(self) -> None:
+        """Something else is told now: what was told ends with a line."""
+
 
 class JsonLines:
     """One object per line: `{seq, at, method, params}`."""
@@ -40,6 +43,8 @@ class JsonLines:
 
     def finish(self) -> None:
         self._out.flush()
+
+    leave_off = finish
 
 
 class EventLines:
@@ -74,6 +79,10 @@ class EventLines:
             del self._transcripts[thread]  # a terminal that stays open for days must not remember them all
 
     def finish(self) -> None:
+        self._out.flush()
+
+    def leave_off(self) -> None:
+        self._end_line()
         self._out.flush()
 
     def tell(self, thread: str, text: str, *styles: str) -> None:

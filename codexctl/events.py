@@ -82,7 +82,7 @@ class _Follower:
                     self._print(client, following)
                     return Exit.DONE
                 except ConnectionLost as lost:
-                    self._lines.finish()
+                    self._lines.leave_off()
                     _say(f"{lost}; connecting again")
             client, following = self._come_back(client.path, following.cursor)
             _say(f"connected again, going on after {following.cursor}")

@@ -41,7 +41,10 @@ def connect_to_codexd(arguments: argparse.Namespace, *, start: bool = False) -> 
 def check_signed_in(account: dict[str, Any]) -> None:
     """Raises `Failure` for an answer to `account/read` that says that no turn can succeed."""
     if account.get("requiresOpenaiAuth") and account.get("account") is None:
-        raise Failure(Exit.SIGNED_OUT, "Codex is not signed in; `codex login` does that")
+        raise Failure(
+            Exit.SIGNED_OUT,
+            "Codex is not signed in; `codex login` does that, and so does `codexd-codex login`",
+        )
 
 
 def latest_query(directory: str) -> dict[str, Any]:

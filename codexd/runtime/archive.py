@@ -4,7 +4,6 @@ A simulation puts an archive of its own here; everything above knows neither SQL
 """
 
 import time
-from collections.abc import Callable
 from typing import Literal, Protocol
 
 import trio
@@ -122,8 +121,8 @@ def number_of_now() -> int:
 class NoArchive:
     """Keeps nothing, and touches no disk: for `timeline = "off"`."""
 
-    def __init__(self, clock: Callable[[], int] = number_of_now) -> None:
-        self.first_seq = clock()
+    def __init__(self, first_seq: int | None = None) -> None:
+        self.first_seq = number_of_now() if first_seq is None else first_seq
         self.status = Status(OFF)
         self._closed = trio.Event()
 

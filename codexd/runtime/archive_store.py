@@ -12,7 +12,14 @@ from pathlib import Path
 
 from codexd.routing.events import Event
 from codexd.runtime.archive import History, Size, Span
-from codexd.runtime.archive_file import BUSY_MILLISECONDS, Unusable, damaged, numbers_in, open_for_writing
+from codexd.runtime.archive_file import (
+    BUSY_MILLISECONDS,
+    PAGE_BYTES,
+    Unusable,
+    damaged,
+    numbers_in,
+    open_for_writing,
+)
 
 BLOCK = 10_000
 """How many numbers are reserved at a time."""
@@ -41,8 +48,8 @@ class Store:
         self._path = path
         self._wal = Path(f"{path}-wal")
         self._database = open_for_writing(path, max_wal_bytes)
-        self._inode = os.stat(path).st_ino
         self._reserved = 0
+        self._inodes = (0, 0)
 
     def begin_life(self, now: int) -> int:
         """Reserves the first numbers and returns the first of all: `now`, or more where that was used before.
@@ -50,18 +57,8 @@ class Store:
         A life that has begun already goes on; one that was not ended well before it leaves a lost span.
         """
         with self._transaction():
-            numbers = self._numbers()
-            if numbers.get("life") == now:
-                self._reserved = numbers["reserved"]
-                return now
-            first = max(now, numbers.get("reserved", 0))
-            if not numbers:
-                self._set(born=first, floor=first, events=0)
-            elif not numbers["ended"]:
-                newest = self._database.execute("SELECT max(seq) FROM event").fetchone()[0] or 0
-                self._add_lost(Span(max(newest + 1, numbers["life"]), first - 1))
-            self._reserved = first + 2 * BLOCK
-            self._set(life=first, reserved=self._reserved, ended=0)
+            first = self._begun(now)
+        self._inodes = (os.stat(self._path).st_ino, os.stat(self._wal).st_ino)
         return first
 
     def history(self) -> History:
@@ -151,15 +148,16 @@ class Store:
         return Size(os.stat(self._path).st_size + self._log_bytes(), self._numbers()["events"])
 
     def check_still_there(self) -> None:
-        """Raises `Unusable` when the file has been removed or replaced: what is written would be nobody's."""
+        """Raises `Unusable` when the file, or its log, was removed, replaced or emptied: what is written would be nobody's."""
         try:
-            is_same = os.stat(self._path).st_ino == self._inode
+            file = os.stat(self._path)
+            is_same = (file.st_ino, os.stat(self._wal).st_ino) == self._inodes and file.st_size >= PAGE_BYTES
         except FileNotFoundError:
             is_same = False
         if not is_same:
             raise Unusable(
-                f"the timeline {self._path} was removed or replaced while codexd ran: history is kept in memory only "
-                "until a new one is begun with: codexd restart",
+                f"the timeline {self._path} was removed, replaced or emptied while codexd ran: history is kept in "
+                "memory only until: codexd restart",
                 final=True,
             )
 
@@ -195,6 +193,21 @@ class Store:
                 self._database.execute(statement, values)
                 at += rows
 
+    def _begun(self, now: int) -> int:
+        numbers = self._numbers()
+        if numbers.get("life") == now:
+            self._reserved = numbers["reserved"]
+            return now
+        first = max(now, numbers.get("reserved", 0))
+        if not numbers:
+            self._set(born=first, floor=first, events=0)
+        elif not numbers["ended"]:
+            newest = self._database.execute("SELECT max(seq) FROM event").fetchone()[0] or 0
+            self._add_lost(Span(max(newest + 1, numbers["life"]), first - 1))
+        self._reserved = first + 2 * BLOCK
+        self._set(life=first, reserved=self._reserved, ended=0)
+        return first
+
     def _add_lost(self, span: Span) -> None:
         if span.last < span.first:
             return
@@ -226,3 +239,18 @@ class Store:
 
     def _log_bytes(self) -> int:
         return os.stat(self._wal).st_size if self._wal.exists() else 0
+
+
+def begin_life_without(path: Path, now: int) -> int:
+    """A life that keeps nothing begins beside the file of earlier ones; returns its first number.
+
+    What happens in it is missing in the file, so it never ends well there: the next life has a lost span.
+
+    Raises:
+        Unusable, sqlite3.Error, OSError: as for `Store`.
+    """
+    store = Store(path, PAGE_BYTES)
+    try:
+        return store.begin_life(now)
+    finally:
+        store.close()

@@ -219,6 +219,7 @@ class Writer:
             return 0
         if store.vacuum():
             return 0
+        self.size = store.size()
         return _IDLE_SECONDS if self._log_from is None else _LOG_SECONDS
 
     def _take(self, seconds: float) -> None:
@@ -252,5 +253,4 @@ class Writer:
         loop.committed(batch)
         if batch.deleted:
             self._log_from = 0.0
-        self.size = store.size()
         retention.wrote(batch.bytes)

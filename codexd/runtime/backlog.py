@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from codexd.routing.events import Gap, Selection
+from codexd.routing.events import Gap, Selection, View
 
 Errand = Callable[[], Awaitable[Callable[[], None]]]
 """Something that is done when all before it has been sent; what it returns is called then, and may queue the outcome."""
@@ -28,14 +28,17 @@ Waiting = bytes | Stretch | Errand
 
 
 class Backlog:
-    """A queue whose bytes are counted. Empty as long as a client keeps up and asks for nothing past."""
+    """A queue whose bytes are counted. Empty as long as a client keeps up and asks for nothing past.
+
+    `asked`: how many times the client, which takes nothing, has asked for something all the same.
+    """
 
     def __init__(self) -> None:
         self._queue: deque[Waiting] = deque()
         self._filled = trio.Event()
         self._empty = trio.Event()
         self._empty.set()
-        self.bytes = 0
+        self.bytes = self.asked = 0
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -48,7 +51,7 @@ class Backlog:
     @property
     def oldest_needed(self) -> int | None:
         """The oldest number that is still to be read."""
-        return next((waiting.next for waiting in self._queue if isinstance(waiting, Stretch)), None)
+        return min((waiting.next for waiting in self._queue if isinstance(waiting, Stretch)), default=None)
 
     def add(self, waiting: Waiting) -> None:
         """Queues something."""
@@ -57,6 +60,7 @@ class Backlog:
         self._queue.append(waiting)
         if isinstance(waiting, bytes):
             self.bytes += len(waiting)
+        self.asked += _is_asked_for(waiting)
         self._filled.set()
 
     def pop(self) -> Waiting:
@@ -64,6 +68,7 @@ class Backlog:
         waiting = self._queue.popleft()
         if isinstance(waiting, bytes):
             self.bytes -= len(waiting)
+        self.asked -= _is_asked_for(waiting)
         if not self._queue:
             self._has_emptied()
         return waiting
@@ -71,7 +76,7 @@ class Backlog:
     def clear(self) -> None:
         """Nothing of it will be sent."""
         self._queue.clear()
-        self.bytes = 0
+        self.bytes = self.asked = 0
         self._has_emptied()
 
     async def wait_filled(self) -> None:
@@ -85,3 +90,10 @@ class Backlog:
     def _has_emptied(self) -> None:
         self._filled = trio.Event()
         self._empty.set()
+
+
+def _is_asked_for(waiting: Waiting) -> bool:
+    """A question, or what one is answered with; everything else comes unasked."""
+    if isinstance(waiting, Stretch):
+        return not isinstance(waiting.selection, View)
+    return not isinstance(waiting, bytes)

@@ -74,7 +74,7 @@ class Outbox:
         self._conversation = conversation
         self.framing: Framing = LINES
         self._view = View()
-        self._has_ended = False
+        self._last_word: bytes | None = None
         self._has_its_turn = False
         self._is_cut = False
 
@@ -138,7 +138,7 @@ class Outbox:
     def finish(self, last: bytes) -> None:
         """Queues what is said last; what is put later is dropped. A client that was told something last keeps that."""
         if not self._has_ended:
-            self._has_ended = True
+            self._last_word = last
             self._close()
             if self._backlog:
                 self._backlog.add(last)
@@ -168,6 +168,10 @@ class Outbox:
             with trio.move_on_after(END_GRACE_SECONDS):
                 await self.wait_sent()
 
+    @property
+    def _has_ended(self) -> bool:
+        return self._last_word is not None
+
     def statistics(self) -> OutboxStatistics:
         """How full it is."""
         return OutboxStatistics(self.queued_bytes, len(self._queue) + len(self._backlog), self._is_cut)
@@ -181,7 +185,7 @@ class Outbox:
 
     def _takes_more(self) -> bool:
         """Whether another stretch or errand may wait; one too many is the client's end."""
-        if not self._has_ended and len(self._backlog) >= MAX_WAITING:
+        if not self._has_ended and self._backlog.asked >= MAX_WAITING:
             self._cut(f"this client did not read, and asked for events {MAX_WAITING} times meanwhile")
         self._close()
         return not self._has_ended
@@ -228,7 +232,7 @@ class Outbox:
                 lenient=is_history,
             )
         except HistoryLost as why:
-            self._lose(stretch, f"what it has not read is lost: {why}")
+            self._lose(stretch, str(why))
             return
         if self._backlog.first is not stretch:
             return
@@ -249,17 +253,21 @@ class Outbox:
         return self._lag.newest if stretch.last is None else stretch.last
 
     def _lose(self, stretch: Stretch, why: str) -> None:
-        """What the client should be sent can't be had any more. One that was told something last keeps that."""
-        if self._backlog.first is stretch and self._has_ended:
-            self._backlog.pop()
-        elif self._backlog.first is stretch:
-            self._cut(f"this client did not read in time, and {why}")
+        """What the client should be sent can't be had any more, and so it is sent nothing of what stands behind it."""
+        if self._backlog.first is not stretch:
+            return
+        if isinstance(stretch.selection, History):
+            self._cut(f"the past that this client follows can't be read: {why}")
+        else:
+            self._cut(f"this client did not read in time, and what it has not read is lost: {why}")
 
     def _cut(self, why: str) -> None:
         self._is_cut = True
         self._close()
         self._backlog.clear()
         self._queue.keep_only_begun(self.framing.end_of_begun)
+        if self._last_word is not None:
+            self._queue.put(self._last_word)
         self.finish(self.framing.too_slow(f"cut off: {why}; connect again and resume the threads"))
         self._conversation.cancel()
 

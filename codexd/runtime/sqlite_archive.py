@@ -198,9 +198,11 @@ class SqliteArchive:
         self._changed(status)
 
     def _failed(self, error: Failure) -> ArchiveFailed:
-        """A file that is found to be damaged is not written any more."""
+        """A file that is found to be damaged is not written any more; any other is looked at by who writes it."""
         unusable = in_words(error, self._path)
         if unusable.final and self._changed is not None:
             self._writer.stop()
             self._on_changed(Status(DEGRADED, str(unusable)))
+        elif not self._writer.ended:
+            self._writer.items.put(Used(self._writer.handed_out))
         return ArchiveFailed(str(unusable))

@@ -118,6 +118,8 @@ def _daemon(instance: Instance) -> Iterator[Finding]:
             yield Finding(
                 "codexd", OK, f"{own['version']} runs (pid {own['pid']}) with {status['clients']} clients"
             )
+            if (problem := status["timeline"]["problem"]) is not None:
+                yield Finding("events", BROKEN, problem)
             yield from _answers_of_codex(asker, codex)
     except (Unavailable, Refused) as error:
         yield Finding(
@@ -139,7 +141,7 @@ def _answers_of_codex(asker: Asker, codex: dict[str, Any]) -> Iterator[Finding]:
     # Another Codex may answer otherwise; a doctor looks and does not fall over.
     account = answer.get("account")
     if account is None and answer.get("requiresOpenaiAuth"):
-        yield Finding("account", BROKEN, "Codex is not signed in", "codex login")
+        yield Finding("account", BROKEN, "Codex is not signed in", "codex login, or codexd-codex login")
     else:
         yield Finding(
             "account", OK, account.get("type") if account else "none is needed for its model provider"

@@ -117,7 +117,11 @@ def test_a_named_thread_and_a_new_one(attach, talk, place):
 def test_signed_out_is_said_at_once(attach, talk):
     """Exit 4."""
     talk.answers["account/read"] = {"account": None, "requiresOpenaiAuth": True}
-    assert attach("hello") == (4, "", "codexctl: Codex is not signed in; `codex login` does that\n")
+    assert attach("hello") == (
+        4,
+        "",
+        "codexctl: Codex is not signed in; `codex login` does that, and so does `codexd-codex login`\n",
+    )
 
 
 def test_events_are_printed_for_programs(attach, talk):

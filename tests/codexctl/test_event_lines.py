@@ -166,3 +166,14 @@ def test_a_thread_in_which_nothing_goes_on_is_not_remembered():
         ):
             lines.show(Event(1, AT, message["method"], message["params"] | {"threadId": name}))
     assert lines._transcripts == {}
+
+
+def test_what_is_told_in_between_begins_a_line_of_its_own():
+    """That the connection was lost, say, in the middle of what Codex says."""
+    out = io.StringIO()
+    lines = EventLines(out)
+    for message in (started(), *saying("Hi, ", "you")[:-1]):
+        lines.show(Event(1, AT, message["method"], message["params"]))
+    assert not out.getvalue().endswith("\n")
+    lines.leave_off()
+    assert out.getvalue().endswith("you\n")

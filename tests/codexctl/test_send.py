@@ -119,7 +119,11 @@ def test_a_named_thread_goes_on_with_what_was_asked_for(send, codexd):
 def test_signed_out_is_said_at_once(send, codexd):
     """Exit 4, and no turn that would try for minutes."""
     codexd.answers["account/read"] = {"account": None, "requiresOpenaiAuth": True}
-    assert send("hello") == (4, "", "codexctl: Codex is not signed in; `codex login` does that\n")
+    assert send("hello") == (
+        4,
+        "",
+        "codexctl: Codex is not signed in; `codex login` does that, and so does `codexd-codex login`\n",
+    )
     assert codexd.requests("turn/start") == []
 
 

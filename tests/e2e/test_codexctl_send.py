@@ -153,7 +153,10 @@ def test_a_codex_that_is_not_signed_in_is_exit_4(world: World) -> None:
     )
     done = world.codexctl("send", "hello")
     assert (done.returncode, done.stdout) == (4, "")
-    assert done.stderr == "codexctl: Codex is not signed in; `codex login` does that\n"
+    assert (
+        done.stderr
+        == "codexctl: Codex is not signed in; `codex login` does that, and so does `codexd-codex login`\n"
+    )
 
 
 def approvals(world: World) -> list[dict[str, Any]]:

@@ -142,7 +142,7 @@ def test_without_its_file_codexd_serves_on_and_says_so(world: World) -> None:
     client = world.client()
     [path] = world.state_home.rglob("timeline.db")
     path.unlink()
-    assert _serves(client) == ("degraded", "was removed or replaced")
+    assert _serves(client) == ("degraded", "was removed, replaced or emptied")
     world.stop(daemon)
     _damage(path)
     world.start_daemon()
@@ -156,7 +156,7 @@ def _serves(client: JsonLinesClient) -> tuple[str, str]:
     events = client.call("codexd/events/read", {"threadId": thread, "after": 0})["events"]
     assert "turn/completed" in [event["method"] for event in events]
     found = client.call("codexd/status")["timeline"]
-    known = ("was removed or replaced", "is damaged")
+    known = ("was removed, replaced or emptied", "is damaged")
     return found["state"], next(part for part in known if part in found["problem"])
 
 

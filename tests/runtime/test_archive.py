@@ -20,7 +20,7 @@ def test_numbers_begin_with_the_clock() -> None:
 
 async def test_nothing_is_kept() -> None:
     """It takes nothing, says that it is off, and names the setting to who asks for more."""
-    archive = NoArchive(lambda: 5)
+    archive = NoArchive(5)
     assert (archive.first_seq, archive.status, archive.size()) == (5, Status("off"), Size(0, 0))
     assert archive.put(event(5)) is False
     archive.use(5)

@@ -12,6 +12,7 @@ import pytest
 
 from codexd.routing.events import Gap
 from codexd.runtime import archive_file, archive_writer
+from codexd.runtime.archive import ArchiveFailed
 from codexd.runtime.sqlite_archive import SqliteArchive
 from codexd.runtime.timeline import HistoryLost, Timeline
 from tests.runtime.living import Watched, append, everything, living
@@ -101,6 +102,20 @@ async def test_a_newer_file(path: Path) -> None:
         await serves_from_memory(timeline, problem)
 
 
+async def test_a_log_that_vanishes_is_noticed_by_the_next_read(path: Path) -> None:
+    """The events that are only there can't be read; then it is said how things are."""
+    async with living(path) as timeline:
+        put = append(timeline, 100)
+        await timeline.until_committed()
+        Path(f"{path}-wal").unlink()
+        timeline._archive._reader.close()  # type: ignore[attr-defined]
+        with pytest.raises(ArchiveFailed):
+            await timeline._archive.read(put[0].seq, put[-1].seq, None, 10**6, 10**6)
+        await timeline.until(lambda each: not each.keeps)
+        problem = str(timeline.statistics().problem)
+        assert problem.startswith(f"the timeline {path} was removed, replaced or emptied while codexd ran")
+
+
 @pytest.mark.parametrize("replaced", [False, True])
 async def test_a_file_that_vanishes(path: Path, replaced: bool) -> None:
     """It is noticed with the next event; no other file is written, and none made."""
@@ -113,7 +128,7 @@ async def test_a_file_that_vanishes(path: Path, replaced: bool) -> None:
         append(timeline, 1)
         await timeline.until(lambda each: not each.keeps)
         problem = str(timeline.statistics().problem)
-        assert problem.startswith(f"the timeline {path} was removed or replaced while codexd ran")
+        assert problem.startswith(f"the timeline {path} was removed, replaced or emptied while codexd ran")
         await serves_from_memory(timeline, problem)
     assert path.exists() == replaced
     if replaced:

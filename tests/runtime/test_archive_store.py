@@ -12,7 +12,7 @@ from codexd.runtime import archive_store
 from codexd.runtime.archive import History, Page, Size, Span
 from codexd.runtime.archive_file import Unusable
 from codexd.runtime.archive_reader import Reader
-from codexd.runtime.archive_store import BLOCK, Store
+from codexd.runtime.archive_store import BLOCK, Store, begin_life_without
 from tests.runtime.events import event, events
 
 LOG_BYTES = 256 * 1024
@@ -272,11 +272,40 @@ def test_a_file_that_vanished(path: Path, replaced: bool) -> None:
     if replaced:
         path.touch()
     with pytest.raises(
-        Unusable, match=f"the timeline {path} was removed or replaced .* codexd restart$"
+        Unusable, match=f"the timeline {path} was removed, replaced or emptied .* codexd restart$"
     ) as raised:
         store.check_still_there()
     assert raised.value.final
     store.close()
+
+
+@pytest.mark.parametrize("what", ["the log", "the log is another", "the file is empty"])
+def test_a_file_that_is_not_whole_any_more(path: Path, what: str) -> None:
+    """What is written goes nowhere, though SQLite says nothing of it."""
+    store = begun(path)
+    write(store, event(1000))
+    if what == "the file is empty":
+        os.truncate(path, 0)
+    else:
+        Path(f"{path}-wal").rename(path.with_name("elsewhere"))
+        if what == "the log is another":
+            Path(f"{path}-wal").touch()
+    with pytest.raises(Unusable, match="was removed, replaced or emptied"):
+        store.check_still_there()
+    store.close()
+
+
+def test_a_life_that_is_not_kept_is_missing(path: Path) -> None:
+    """Its numbers stand above those of before, and below those of the next life, which knows that they are lost."""
+    store = begun(path, 1000)
+    write(store, event(1000))
+    store.end_life()
+    store.close()
+    first = begin_life_without(path, 5)
+    assert first > 1000
+    again = begun(path, 10**9)
+    assert again.history().lost == (Span(first, 10**9 - 1),)
+    again.close()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from codexd.routing.events import View
+from codexd.routing.events import History, View
 from codexd.runtime.backlog import Backlog, Stretch
 
 
@@ -44,6 +44,19 @@ async def test_an_empty_one_is_waited_for_until_there_is_something(autojump_cloc
     backlog.add(b"x")
     nursery.start_soon(backlog.wait_empty)
     backlog.pop()
+
+
+async def test_what_is_asked_for_is_counted_apart_and_the_oldest_need_may_stand_last() -> None:
+    """What comes unasked is bounded by its bytes. Who lags and then asks for the past needs more than it did before."""
+    backlog = Backlog()
+    for waiting in (Stretch(50, None, View()), b"a", errand, Stretch(7, 9, History(None)), b"b"):
+        backlog.add(waiting)
+    assert (backlog.asked, backlog.oldest_needed) == (2, 7)
+    for _ in range(3):
+        backlog.pop()
+    assert backlog.asked == 1
+    backlog.clear()
+    assert (backlog.asked, backlog.oldest_needed) == (0, None)
 
 
 async def test_who_waits_for_its_end_is_told_though_more_has_come(nursery: trio.Nursery) -> None:

@@ -325,7 +325,7 @@ async def test_what_is_committed_while_it_is_read(lenient: bool) -> None:
 
 async def test_without_an_archive() -> None:
     """Memory only: nothing is wrong, and what has left it is a gap."""
-    timeline = Timeline(NoArchive(lambda: 10), 2 * SIZE)
+    timeline = Timeline(NoArchive(10), 2 * SIZE)
     append(timeline, *events(10, 11))
     assert (timeline.gap(0, 11), timeline.gap(5, 11)) == (None, Gap(6, 9))
     append(timeline, *events(12, 13))
@@ -336,7 +336,7 @@ async def test_without_an_archive() -> None:
 
 async def test_one_event_larger_than_the_memory() -> None:
     """The newest is always there."""
-    timeline = Timeline(NoArchive(lambda: 1), 100)
+    timeline = Timeline(NoArchive(1), 100)
     append(timeline, event(1), event(2, text=b"x" * 1000))
     assert [each.seq for each in await everything(timeline, 2, 2)] == [2]
 

@@ -72,7 +72,7 @@ def test_a_codex_that_is_just_starting(place: Place) -> None:
 @pytest.mark.parametrize(
     ("answer", "finding"),
     [
-        ({"account": None, "requiresOpenaiAuth": True}, Finding("account", BROKEN, "Codex is not signed in", "codex login")),
+        ({"account": None, "requiresOpenaiAuth": True}, Finding("account", BROKEN, "Codex is not signed in", "codex login, or codexd-codex login")),
         ({"account": None, "requiresOpenaiAuth": False}, Finding("account", OK, "none is needed for its model provider")),
         ({"account": {"type": "chatgpt", "email": "me@x"}, "requiresOpenaiAuth": True}, Finding("account", OK, "chatgpt")),
     ],

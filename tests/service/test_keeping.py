@@ -1,6 +1,8 @@
 """Which archive the settings want."""
 
-from codexd.runtime.archive import NoArchive
+import pytest
+
+from codexd.runtime.archive import NoArchive, Span
 from codexd.runtime.sqlite_archive import SqliteArchive
 from codexd.service import locks
 from codexd.service.keeping import archive_of
@@ -22,3 +24,29 @@ def test_on_disk_or_not_at_all(place: Place) -> None:
     assert file.exists()
     assert archive._writer._store is not None
     archive._writer._store.close()
+
+
+def test_a_time_when_nothing_is_kept_is_noted_in_the_file(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its numbers stand above those that are kept, and it is known to be missing. A file of no use is left alone."""
+    file = locks.timeline_file(place.environ, place.codex_home)
+    file.parent.mkdir(parents=True)
+    on = place.instance().settings
+    off = on._replace(timeline="off")
+    before = archive_of(on, place.environ)
+    assert isinstance(before, SqliteArchive)
+    assert before._writer._store is not None
+    before._writer._store.end_life()
+    before._writer._store.close()
+    without = archive_of(off, place.environ)
+    after = archive_of(on, place.environ)
+    assert isinstance(after, SqliteArchive)
+    assert after._writer._store is not None
+    assert before.first_seq < without.first_seq < after.first_seq
+    assert after._writer._store.history().lost == (Span(without.first_seq, after.first_seq - 1),)
+    after._writer._store.close()
+    assert not caplog.records
+    file.write_bytes(b"no database, but some text that is long enough to be none" * 100)
+    assert isinstance(archive_of(off, place.environ), NoArchive)
+    assert "it will not be said there that this time is missing" in caplog.text
