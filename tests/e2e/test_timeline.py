@@ -143,6 +143,9 @@ def test_without_its_file_codexd_serves_on_and_says_so(world: World) -> None:
     [path] = world.state_home.rglob("timeline.db")
     path.unlink()
     assert _serves(client) == ("degraded", "was removed, replaced or emptied")
+    doctor = world.codexd("doctor")
+    assert doctor.returncode == 1
+    assert "was removed, replaced or emptied while codexd ran" in doctor.stdout
     world.stop(daemon)
     _damage(path)
     world.start_daemon()
