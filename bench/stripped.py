@@ -11,10 +11,10 @@ from codexd.service import main as codexd
 
 
 def _without_timeline() -> None:
-    """Nothing is kept; nobody who falls behind could be served."""
+    """Nothing is kept, so what waits for a client waits as bytes."""
 
     def append(timeline: Timeline, event: Event) -> None:
-        return
+        timeline.keeps = False
 
     setattr(Timeline, "append", append)  # noqa: B010, to mypy it is a method
 
