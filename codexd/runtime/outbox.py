@@ -131,7 +131,10 @@ class Outbox:
             self._backlog.add(Stretch(wanted.first, wanted.last, wanted.selection, wanted.gap))
 
     def do_later(self, errand: Errand) -> None:
-        """Does something when the client has taken what is queued for it now; the outcome goes before what came later."""
+        """Does something when the client has taken what is queued for it now.
+
+        The outcome goes before what waits by then; what the client takes while it is being done goes before it.
+        """
         if self._takes_more():
             self._backlog.add(errand)
 

@@ -209,7 +209,7 @@ class Timeline:
             if span.first <= upto and span.last >= first:
                 why = (
                     self._status.problem
-                    or "retention has deleted them, or a codexd that was killed lost them"
+                    or "retention has deleted them, the disk did not take them, or a codexd that was killed lost them"
                 )
                 raise HistoryLost(f"events from {max(span.first, first)} on can't be read any more: {why}")
 

@@ -148,7 +148,7 @@ async def test_earlier_lives() -> None:
     assert timeline.gap(305, 400) == Gap(306, 400)
     assert timeline.gap(500, 2000) is None
     with pytest.raises(
-        HistoryLost, match="can't be read any more: retention has deleted them, or a codexd that"
+        HistoryLost, match="can't be read any more: retention has deleted them, the disk did not"
     ):
         await everything(timeline, 190, 210)
     with pytest.raises(HistoryLost, match="events from 300 on"):

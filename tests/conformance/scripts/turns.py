@@ -62,9 +62,16 @@ SCRIPTS = (
         Call("turn/settings/update", _TURN),
         _running("hold second"),
         Call("turn/steer", {**_T, "expectedTurnId": "$turn", "input": _input("steered")}, until=(_ENDED,)),
-        _running("hold released"),
+        Call(
+            "turn/start",
+            {**_T, "input": _input("hold released")},
+            save={"turn": "turn.id"},
+            held="released",
+            until=(Note("item/agentMessage/delta", {}),),
+        ),
         Do("release", "released"),
-        Call("thread/loaded/list", until=(_ENDED,)),
+        Join("released", until=(_ENDED,)),
+        Call("thread/loaded/list"),
         Call("turn/interrupt", {"threadId": "00000000-0000-0000-0000-000000000000", "turnId": "x"}),
     ),
     script(
@@ -84,7 +91,7 @@ SCRIPTS = (
         Call("thread/sample", {**_T, "expectedTurnId": "$turn", "prompt": "sampled"}),
         Call(
             "thread/sample",
-            {**_T, "expectedTurnId": "$turn", "prompt": "hold a sample"},
+            {**_T, "expectedTurnId": "$turn", "prompt": "hold sample"},
             held="sample",
             id="s",
         ),
