@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from codexd.routing.events import Event
 from codexd.runtime.archive import DEGRADED, ON, History, Size, Span, Status
-from codexd.runtime.archive_file import FAILURES, Unusable, in_words
+from codexd.runtime.archive_file import FAILURES, Failure, Unusable, in_words
 from codexd.runtime.archive_retention import Keep, Retention
 from codexd.runtime.archive_store import BLOCK, Store
 from codexd.runtime.ring import cost
@@ -150,7 +150,7 @@ class Writer:
             try:
                 self._work(retention, loop)
             except FAILURES as error:
-                self._fail(in_words(error, self._path))
+                self._fail(in_words(self._cause(error), self._path))
             if self.status != before:
                 loop.changed(self.status)
             if self.status.state == DEGRADED and not self.ended:
@@ -178,6 +178,17 @@ class Writer:
         # What can't be written can still be read.
         self.status = Status(DEGRADED, str(unusable), None if unusable.final else self._history)
         self.ended = self.ended or unusable.final
+
+    def _cause(self, error: Failure) -> Failure:
+        """A file that is gone fails in as many ways as it is used; the reason is always the same."""
+        if self._store is not None:
+            try:
+                self._store.check_still_there()
+            except Unusable as gone:
+                return gone
+            except OSError:  # can't be told; the error itself says as much
+                pass
+        return error
 
     def _work(self, retention: Retention, loop: Loop) -> None:
         """One commit at most, and one step of what there is to tidy up."""

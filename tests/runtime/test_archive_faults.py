@@ -154,6 +154,21 @@ async def test_a_directory_that_is_read_only(not_root: Path) -> None:
         assert timeline.gap(0, put[-1].seq) is None
 
 
+async def test_a_directory_that_can_not_be_searched(not_root: Path) -> None:
+    """Whether the file is still in it can't be told, so it is tried again."""
+    async with living(not_root / "timeline.db") as timeline:
+        put = append(timeline, 100)
+        await timeline.until_committed()
+        not_root.chmod(0o000)
+        put += append(timeline, 1)
+        await timeline.until(lambda each: not each.keeps)
+        assert "can't be used (Permission denied): until that is mended" in str(timeline.statistics().problem)
+        not_root.chmod(0o700)
+        await timeline.until(lambda each: each.keeps)
+        await timeline.until_committed()
+        assert await everything(timeline, put[0].seq, put[-1].seq) == put
+
+
 async def test_a_file_that_is_read_only(not_root: Path) -> None:
     """What was in it is history again as soon as it can be written."""
     path = not_root / "timeline.db"

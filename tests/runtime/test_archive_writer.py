@@ -171,6 +171,15 @@ def test_an_end_without_a_note(path: Path) -> None:
     assert read(path) == []
 
 
+def test_a_file_that_vanishes_while_it_is_tidied(path: Path) -> None:
+    """Whatever fails first, the reason is told, once, and the thread ends."""
+    writer = Writer(path, Keep(), 10)
+    path.unlink()
+    (status,) = run(writer, event(10)).statuses
+    assert str(status.problem).startswith(f"the timeline {path} was removed, replaced or emptied")
+    assert not path.exists()
+
+
 def test_a_file_that_can_not_be_written_is_tried_again(path: Path) -> None:
     """With what was to be written then; the change is told twice, the reason not again and again."""
     writer = Writer(path, Keep(), 10)
