@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from codexd.demo import mcp_server
 from codexd.demo.scripted_model import ScriptedModel
 from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
 from tests.e2e.harness_terminal import Terminal
@@ -62,6 +63,7 @@ class World:
         self._clients: list[JsonLinesClient] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         self._terminals: list[Terminal] = []
+        self._has_bare_codex = False
         self.model.__enter__()
 
     def _directory(self, name: str) -> Path:
@@ -222,6 +224,7 @@ class World:
     def bare_connection(self, *options: str) -> JsonLinesClient:
         """The same before it has said ``initialize``."""
         argv = [str(self.codex), *options, "app-server"]
+        self._has_bare_codex = True
         with self.log.open("ab") as log:
             process = self.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         assert process.stdin
@@ -270,6 +273,11 @@ class World:
         argv = _told(process.cmdline) or []
         return _told(process.exe) == str(self.codex) and argv[-1:] == ["app-server"]
 
+    def _is_mcp_server(self, process: psutil.Process) -> bool:
+        """Or one that Codex is about to start. A bare Codex does not wait for them: one whose thread has just begun
+        outlives it by the time that it needs to start and to find its stdin closed, 1.6 s on a loaded machine."""
+        return _told(process.exe) == str(self.codex) or mcp_server.__file__ in (_told(process.cmdline) or [])
+
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
@@ -297,6 +305,8 @@ class World:
         self._stop_detached_daemon()
         self.model.__exit__()
         killed = [str(process.args) for process in self._processes if not self._ended(process)]
+        if self._has_bare_codex:
+            psutil.wait_procs(filter(self._is_mcp_server, self.living()), timeout=self.grace_s)
         for left in self.living():
             killed.append(_describe(left))
             left.kill()
