@@ -7,7 +7,8 @@ what the "model" shall do. The first word decides; what fits no line of this tab
 prompt                                what the model does
 ====================================  =======================================================================
 ``any text``                          streams ``You said: any text`` (the text cut at 200 characters)
-``stream N [DELAY_MS]``               streams N deltas, ``1 `` to ``N ``, DELAY_MS milliseconds apart
+``stream N [DELAY_MS [NAME]]``        streams N deltas, ``1 `` to ``N ``, DELAY_MS milliseconds apart, the last one
+                                      not before ``release(NAME)``
 ``clock N DELAY_MS``                  streams N deltas, each the machine's monotonic clock in nanoseconds
 ``hold NAME``                         streams ``holding NAME``, waits for ``release(NAME)``, streams the rest
 ``run COMMAND``                       runs COMMAND outside the sandbox: Codex asks for approval first
@@ -179,6 +180,8 @@ def _stream(match: re.Match[str]) -> Reply:
     parts: list[Part] = []
     for number in range(1, int(match["count"]) + 1):
         parts += [delay, f"{number} "] if delay.seconds and number > 1 else [f"{number} "]
+    if parts and match["name"]:
+        parts.insert(-1, Hold(match["name"]))
     return (Message(tuple(parts)),)
 
 
@@ -259,7 +262,7 @@ def _form(pattern: str) -> re.Pattern[str]:
 
 
 _WORDS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Reply]], ...] = (
-    (_form(r"stream (?P<count>\d{1,7})(?: (?P<delay>\d{1,6}))?"), _stream),
+    (_form(r"stream (?P<count>\d{1,7})(?: (?P<delay>\d{1,6})(?: (?P<name>\S+))?)?"), _stream),
     (_form(r"clock (?P<count>\d{1,7}) (?P<delay>\d{1,6})"), _clock),
     (_form(r"hold (?P<name>\S+)"), _hold),
     (_form(r"run (?P<command>.+)"), _run),

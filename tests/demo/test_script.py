@@ -40,7 +40,10 @@ def call_of(reply: object) -> Call:
     [
         ("stream 3", ("1 ", "2 ", "3 ")),
         ("stream 2 50", ("1 ", Pause(0.05), "2 ")),
+        ("stream 2 50 end", ("1 ", Pause(0.05), Hold("end"), "2 ")),
+        ("stream 1 0 end", (Hold("end"), "1 ")),
         ("stream 0", ()),
+        ("stream 0 1 end", ()),
         ("clock 2 50", (Pause(0.05), Now(), Pause(0.05), Now())),
         ("hold a-1", ("holding a-1", Hold("a-1"), ", released a-1")),
         ("die", ("The connection will be ", Cut())),

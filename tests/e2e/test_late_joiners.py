@@ -73,11 +73,14 @@ def test_a_message_that_streams_is_whole_for_whoever_joins_at_any_time(world: Wo
     joiners = [world.client(f"joiner {number}") for number in range(JOINERS)]
     thread = starter.start_thread()
     starter.wait_turn(starter.start_turn(thread, "hello"))
-    turn = starter.start_turn(thread, f"stream {STREAM} 1")
+    turn = starter.start_turn(thread, f"stream {STREAM} 1 end")
     for number, joiner in enumerate(joiners):
         at = f"{1 + number * STREAM // JOINERS} "
         starter.wait_notification(DELTA, delta=at)
         joiner.start("thread/resume", {"threadId": thread, "excludeTurns": number % 2 == 0}, id="join")
+    for joiner in joiners:
+        joiner.wait(lambda message: message.get("id") == "join")
+    world.model.release("end")
     assert starter.wait_turn(turn)["status"] == "completed"
     wanted = told(starter, turn, without=tuple(items(starter, turn, "userMessage")))
     assert [m["params"]["delta"] for m in wanted if m["method"] == DELTA] == [
