@@ -181,9 +181,8 @@ class Answers:
         heard = self._publisher.heard_by(client)
         thread = state.threads.open(described.id, described.parent_thread_id)
         thread.attached = True
-        thread.ephemeral = described.ephemeral
         if described.ephemeral:
-            state.threads.ephemeral.add(thread.id)
+            state.threads.note_ephemeral(thread.id)
         if call.method == "thread/start" or described.ephemeral:
             thread.started = Raw(bytes(answer.result))
         thread.durable |= call.method != "thread/start" and not described.ephemeral
@@ -224,6 +223,8 @@ class Answers:
 
     def _parent_found(self, thread: str, answer: Response | ErrorResponse) -> None:
         described = params.thread_of_result(answer.result) if isinstance(answer, Response) else None
+        if described is not None and described.ephemeral:
+            self._state.threads.note_ephemeral(thread)
         self._state.threads.parent_searched(thread, described.parent_thread_id if described else None)
         self._notifications.adopt()
         self._let_go_unclaimed()

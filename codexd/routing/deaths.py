@@ -50,7 +50,7 @@ class Deaths:
         state.missing_ends.clear()
         for thread in state.threads.all():
             self._keep_or_lose(thread)
-        for parked in state.threads.parked_threads():
+        for parked in state.parked.threads():
             self._unloading.unpark(parked)
 
     def _end_turn(self, thread: Thread, reason: str) -> None:

@@ -70,7 +70,7 @@ class Dispatch:
 
     def _waiting(self, client: ClientId) -> int:
         state = self._state
-        parked, reads = state.threads.parked_count(client), state.reads.waiting(client)
+        parked, reads = state.parked.count(client), state.reads.waiting(client)
         return state.flow.waiting(client) + parked + reads + state.releases.waiting(client)
 
     def ask(self, purpose: Purpose, method: str, params: dict[str, Any], thread: str | None = None) -> None:
@@ -101,7 +101,7 @@ class Dispatch:
         elif call.thread is not None and state.threads.is_lost(call.thread):
             state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *thread_lost(call.thread))
         elif call.thread is not None and self._must_wait(call, thread):
-            state.threads.park(call.thread, call)
+            state.parked.add(call.thread, call)
         elif call.method == "thread/unsubscribe" and call.thread is not None:
             self._unsubscribe(call, call.thread, thread)
         else:
@@ -156,7 +156,7 @@ class Dispatch:
             return True
         if call.method in RESUMING and self.unloading.is_under_way(call.thread):
             return True
-        return not call.tries and self._state.threads.has_parked(call.thread, call.owner)
+        return not call.tries and self._state.parked.has(call.thread, call.owner)
 
     def _unsubscribe(self, call: Call, thread_id: str, thread: Thread | None) -> None:
         """Answered here: for Codex there is one subscriber, codexd, and it may have other clients to serve."""
@@ -164,7 +164,7 @@ class Dispatch:
         assert client is not None, "codexd's own has a purpose"
         resumes = [c for c in state.requests.of_methods(RESUMING) if c.thread == thread_id]
         if any(resume.owner == client for resume in resumes):
-            state.threads.park(thread_id, call)
+            state.parked.add(thread_id, call)
         elif thread is None and not resumes and not self.unloading.is_heard_of(thread_id):
             self.send(call)
         elif thread is not None and client in thread.subscribers:

@@ -75,7 +75,7 @@ class FromClients:
         state.following.leave(client_id)
         never_sent = state.flow.drop(client_id)
         state.paused.discard(client_id)
-        state.threads.drop_parked(client_id)
+        state.parked.drop(client_id)
         for call in state.requests.abandon(client_id):
             if call.method == "command/exec" and call.handle is not None:
                 self._dispatch.close(client_id, "command/exec", call.handle)

@@ -115,7 +115,7 @@ class Notifications:
             self._pass_on(notification)
             return
         if thread.ephemeral:
-            self._state.threads.ephemeral.add(thread.id)
+            self._state.threads.note_ephemeral(thread.id)
         self._publisher.publish(thread.id, notification.method, notification.line)
 
     def _item_started(self, notification: Notification) -> None:

@@ -113,15 +113,14 @@ class OwnMethods:
             threads=len(state.threads),
             pending_approvals=len(state.server_requests.undecided()),
             in_flight=len(state.requests),
-            queued=sum(state.flow.waiting(owner) for owner in state.flow.owners())
-            + state.threads.parked_count(),
+            queued=sum(state.flow.waiting(owner) for owner in state.flow.owners()) + state.parked.count(),
             timeline=state.kept.statistics(),
         )
 
     def in_flight(self, client: ClientId) -> int:
         """How many requests of the client have no answer yet, wherever they are."""
         state = self._state
-        waiting = state.flow.waiting(client) + state.threads.parked_count(client)
+        waiting = state.flow.waiting(client) + state.parked.count(client)
         waiting += (
             state.releases.waiting(client)
             + state.reads.waiting(client)

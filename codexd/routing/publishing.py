@@ -41,7 +41,7 @@ class Publisher:
         if state.threads.changed or state.following.changed:
             self._tell_of_views()
         clients, numbered = state.following.audience(thread, entitled)
-        is_ephemeral = thread in state.threads.ephemeral
+        is_ephemeral = state.threads.is_ephemeral(thread)
         event = Event(state.following.next(), state.now, thread, method, line, is_ephemeral)
         state.want(Numbered(event, clients, state.clients.wanting(method, numbered)))
         if line is state.received.line:

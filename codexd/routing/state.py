@@ -17,6 +17,7 @@ from codexd.routing.handles import Handles
 from codexd.routing.lifecycle import Lifecycle
 from codexd.routing.missing_ends import MissingEnds
 from codexd.routing.origins import Origins
+from codexd.routing.parked import Parked
 from codexd.routing.reads import Reads
 from codexd.routing.releases import Releases
 from codexd.routing.requests import Requests
@@ -74,6 +75,7 @@ class State:
         self.requests = Requests()
         self.flow = Flow()
         self.threads = Threads()
+        self.parked = Parked()
         self.deserted = Delays(identity.thread_unload_delay)
         self.silence = Silence(identity.codex_silence)
         self.releases = Releases()

@@ -12,7 +12,6 @@ from msgspec import Raw, Struct, field
 from codexd.protocol.messages import Notification
 from codexd.routing.effects import ClientId
 from codexd.routing.remembered import Remembered
-from codexd.routing.requests import Call
 
 HELD_MESSAGES = 10_000
 """At most so many messages wait for the answer that names their thread's owner; beyond it the oldest thread's go."""
@@ -56,8 +55,7 @@ NOBODY: ClientId = -1
 class Threads:
     """The threads by id, and what arrived for threads that nobody is known to follow yet.
 
-    `ephemeral`: those of which Codex has nothing on disk, loaded or not; codexd keeps nothing of them there. `changed`:
-    the clients that do not follow the same threads any more as when they were taken last.
+    `changed`: the clients that do not follow the same threads any more as when they were taken last.
     """
 
     def __init__(self) -> None:
@@ -69,9 +67,8 @@ class Threads:
         self._parents: dict[str, str] = {}
         self._searched: set[str] = set()
         self._in_turn: set[str] = set()
-        self._parked: dict[str, list[Call]] = {}
         self._lost = Remembered()
-        self.ephemeral = Remembered()
+        self._ephemeral = Remembered()
         self._with_parent: dict[str, None] = {}
         self.changed: dict[ClientId, None] = {}
 
@@ -89,13 +86,25 @@ class Threads:
     def open(self, thread: str, parent: str | None = None) -> Thread:
         """The thread, known from now on; `parent` as far as it is told."""
         self._lost.discard(thread)
-        opened = self._threads.setdefault(thread, Thread(thread))
+        opened = self._threads.setdefault(thread, Thread(thread, ephemeral=thread in self._ephemeral))
         if parent is not None:
             opened.parent = parent
             self._with_parent[thread] = None
             self._recipients.clear()
             self._note_change(self.recipients(thread))
         return opened
+
+    def is_ephemeral(self, thread: str) -> bool:
+        """Whether Codex has nothing of the thread on disk, loaded or not; codexd keeps nothing of it there either."""
+        known = self._threads.get(thread)
+        return known.ephemeral if known is not None else thread in self._ephemeral
+
+    def note_ephemeral(self, thread: str) -> None:
+        """Codex says that it is."""
+        self._ephemeral.add(thread)
+        known = self._threads.get(thread)
+        if known is not None:
+            known.ephemeral = True
 
     def take_changed(self) -> list[ClientId]:
         """Takes those whose threads have changed."""
@@ -253,38 +262,6 @@ class Threads:
     def held_threads(self) -> list[str]:
         """The threads for which something is kept."""
         return list(self._held)
-
-    def park(self, thread: str, call: Call) -> None:
-        """Keeps a request back until a resume of its thread is answered."""
-        self._parked.setdefault(thread, []).append(call)
-
-    def has_parked(self, thread: str, client: ClientId | None) -> bool:
-        """Whether a request of this client for the thread is kept back."""
-        return any(call.owner == client for call in self._parked.get(thread, ()))
-
-    def is_parked(self, thread: str) -> bool:
-        """Whether any request for the thread is kept back."""
-        return bool(self._parked.get(thread))
-
-    def take_parked(self, thread: str) -> list[Call]:
-        """What was kept back for the thread, in order."""
-        return self._parked.pop(thread, [])
-
-    def parked_threads(self) -> list[str]:
-        """The threads for which requests are kept back."""
-        return list(self._parked)
-
-    def drop_parked(self, client: ClientId) -> None:
-        """The client left: what it has parked goes with it."""
-        self._parked = {
-            thread: kept
-            for thread, calls in self._parked.items()
-            if (kept := [call for call in calls if call.owner != client])
-        }
-
-    def parked_count(self, client: ClientId | None = None) -> int:
-        """How many requests are parked, of one client or of all."""
-        return sum(client in (None, call.owner) for calls in self._parked.values() for call in calls)
 
     def _note_change(self, clients: tuple[ClientId, ...]) -> None:
         self.changed.update(dict.fromkeys(clients))

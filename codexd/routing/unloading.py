@@ -100,7 +100,7 @@ class Unloading:
 
     def unpark(self, thread: str) -> None:
         """Its resume, or its end, is over: what waited for that takes its place before what came later."""
-        for call in reversed(self._state.threads.take_parked(thread)):
+        for call in reversed(self._state.parked.take(thread)):
             self._state.flow.offer(call, first=True)
 
     def is_under_way(self, thread: str) -> bool:
@@ -152,7 +152,7 @@ class Unloading:
         """Whether Codex is to let go of it, now that this may be sent: not if it was used since that was decided."""
         if not thread.releasing or self._is_told(thread.id):
             return False
-        thread.releasing = self._may_release(thread) and not self._state.threads.is_parked(thread.id)
+        thread.releasing = self._may_release(thread) and not self._state.parked.has_any(thread.id)
         if not thread.releasing:
             self.not_released(thread)
         return thread.releasing

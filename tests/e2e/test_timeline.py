@@ -114,18 +114,21 @@ def test_what_retention_has_deleted_is_a_gap(world: World) -> None:
 
 
 def test_deleted_and_ephemeral_threads_are_in_no_file(world: World) -> None:
-    """Their events are gone from the file, or never came there; whoever follows is told of them while they happen."""
+    """Their events are gone from the file, or never came there; whoever follows is told of them while they happen.
+
+    A sub-agent of an ephemeral thread is ephemeral, too, which Codex says in the answer to `thread/read` alone.
+    """
     world.start_daemon()
     client, follower = world.client(), world.client("follower")
     follower.call("codexd/events/follow", {"after": 0})
     ephemeral = client.start_thread(ephemeral=True)
-    client.wait_turn(client.start_turn(ephemeral, "fleeting-4711"))
+    client.wait_turn(client.start_turn(ephemeral, "agents fleeting-4711"))
     assert follower.wait_notification("turn/completed", threadId=ephemeral)["seq"] > 0
     thread = client.start_thread()
     client.wait_turn(client.start_turn(thread, "lasting-4711"))
     world.until(lambda: files_with(world, "lasting-4711") != [])
     assert files_with(world, "fleeting-4711") == []
-    assert "fleeting-4711" in json.dumps(follower.messages)
+    assert "You said: fleeting-4711" in json.dumps(follower.messages)
     client.call("thread/delete", {"threadId": thread})
     world.until(lambda: files_with(world, "lasting-4711") == [])
     left = client.call("codexd/events/read", {"threadId": thread, "after": 0})["events"]

@@ -479,7 +479,8 @@ class CodexSide:
 
     def _parent_told(self, said: Said) -> None:
         """codexd has asked whose sub-agent a thread is."""
-        threads = self._books.threads
+        books = self._books
+        threads = books.threads
         assert said.cause is not None, "an answer"
         assert said.cause.params is not None, "it has some"
         view = threads.get(said.cause.params.thread_id)
@@ -487,6 +488,9 @@ class CodexSide:
         if view is not None:
             view.searched = False
             view.named = said.ok and said.parent is not None and not view.known
+            if said.ephemeral:
+                view.ephemeral = True
+                books.following.ephemeral.add(view.id)
         self._adopt()
 
 

@@ -277,7 +277,7 @@ class SimulatedThreads:
 
     def _spawn_agent(self, parent: Loaded) -> None:
         """Every connection is subscribed to a sub-agent's thread from its beginning (measured)."""
-        child = Loaded(f"t{self._disk.number()}", parent=parent.id)
+        child = Loaded(f"t{self._disk.number()}", ephemeral=parent.ephemeral, parent=parent.id)
         self.loaded[child.id] = child
         self.subscribed[child.id] = None
         self._begin_turn(child)
@@ -428,7 +428,9 @@ class SimulatedThreads:
             return True
         if written.serial and self._rng.random() < 0.3:
             self._codex.cause_of("deprecationNotice", written)
-        self._codex.say_result(written, self._describe(thread), thread=thread.id, parent=thread.parent)
+        described = self._describe(thread)
+        said = {"thread": thread.id, "parent": thread.parent, "ephemeral": thread.ephemeral}
+        self._codex.say_result(written, described, **said)
         return True
 
     def _turns_list(self, written: Written) -> bool:

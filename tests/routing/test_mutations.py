@@ -322,8 +322,13 @@ MUTATIONS = {
     ),
     "what an ephemeral thread says is kept on disk": (
         "publishing.py",
-        "        is_ephemeral = thread in state.threads.ephemeral\n",
+        "        is_ephemeral = state.threads.is_ephemeral(thread)\n",
         "        is_ephemeral = False\n",
+    ),
+    "what an ephemeral thread's sub-agent says is kept on disk": (
+        "answers.py",
+        "        if described is not None and described.ephemeral:\n",
+        "        if False:\n",
     ),
     "the ends of a death have no numbers": (
         "publishing.py",

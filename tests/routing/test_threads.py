@@ -4,7 +4,7 @@ import pytest
 
 from codexd.routing import threads as module
 from codexd.routing.threads import Thread, Threads
-from tests.routing.driver import call, notification
+from tests.routing.driver import notification
 
 
 def family(**parents: str | None) -> Threads:
@@ -173,25 +173,6 @@ def test_a_lost_thread_is_known_as_lost_until_it_is_there_again() -> None:
     assert not threads.is_lost("T")
 
 
-def test_parked_requests_come_back_in_order() -> None:
-    """By thread; who leaves takes its own along."""
-    threads = Threads()
-    a, b, c, d = (call(owner, raw_id) for owner, raw_id in [(1, "a"), (2, "b"), (1, "c"), (1, "d")])
-    for one in (a, b, c):
-        threads.park("T", one)
-    threads.park("U", d)
-    assert (threads.parked_count(), threads.parked_count(1), threads.parked_count(3)) == (4, 3, 0)
-    assert threads.parked_threads() == ["T", "U"]
-    assert threads.take_parked("T") == [a, b, c]
-    assert (threads.take_parked("T"), threads.parked_threads()) == ([], ["U"])
-    for one in (a, b):
-        threads.park("T", one)
-    threads.drop_parked(1)
-    assert threads.parked_threads() == ["T"]
-    assert threads.take_parked("T") == [b]
-    assert threads.parked_count() == 0
-
-
 def test_a_parent_is_searched_for_once_at_a_time() -> None:
     """Until Codex has answered that there is none, or is gone with all that was held."""
     threads = Threads()
@@ -218,12 +199,17 @@ def test_the_answer_may_tell_the_parent() -> None:
     assert threads.open("C").parent == "P"
 
 
-def test_a_client_has_something_parked_for_a_thread() -> None:
-    """Only its own counts."""
+def test_what_is_ephemeral_is_known_before_and_after_the_thread_is() -> None:
+    """However many others there are: an open one is never forgotten."""
     threads = Threads()
-    threads.park("T", call(1))
-    assert [threads.has_parked("T", 1), threads.has_parked("T", 2), threads.has_parked("U", 1)] == [
-        True,
-        False,
-        False,
-    ]
+    threads.note_ephemeral("T")
+    assert (threads.is_ephemeral("T"), threads.is_ephemeral("U")) == (True, False)
+    threads.open("U")
+    threads.note_ephemeral("U")
+    assert get(threads, "U").ephemeral
+    assert threads.open("T").ephemeral
+    for number in range(10_001):
+        threads.note_ephemeral(f"other {number}")
+    assert (threads.is_ephemeral("T"), threads.is_ephemeral("U")) == (True, True)
+    threads.forget(get(threads, "T"))
+    assert (threads.is_ephemeral("T"), threads.is_ephemeral("other 10000")) == (False, True)
