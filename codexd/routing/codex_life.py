@@ -21,7 +21,7 @@ from codexd.routing.clients import Client
 from codexd.routing.deaths import Deaths
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import StartCodex, StopCodex
-from codexd.routing.lifecycle import CRASH_LOOP_DEATHS, START_SECONDS, State as LifeState
+from codexd.routing.lifecycle import START_SECONDS, State as LifeState
 from codexd.routing.publishing import Publisher
 from codexd.routing.requests import Call, Purpose, own_call
 from codexd.routing.silence import Step
@@ -220,7 +220,7 @@ class CodexLife:
     def down_sentence(self) -> str:
         """Why Codex was left down, and what brings it back."""
         return (
-            f"Codex died {CRASH_LOOP_DEATHS} times within a minute and is left down ({self._state.life.reason}); "
+            f"Codex {self._state.life.left_down_because} and is left down ({self._state.life.reason}); "
             "`codexd start` or the next `codexctl send` tries again, `codexd logs` shows what it said"
         )
 

@@ -6,6 +6,9 @@
 
     EXITED ──RETRY──> WAITING ──START──> STARTING        without RETRY it is left down
 
+It is left down after five deaths within a minute, and after a minute of starts of which none was answered: a Codex that
+hangs takes half of that for one start.
+
 An incarnation is one life of one process. Reports of an older incarnation than the present one are to be ignored:
 `is_current` says so.
 """
@@ -73,6 +76,10 @@ class Lifecycle:
         self.stopping = False
         self.deadline: float | None = None
         self._deaths: deque[float] = deque(maxlen=CRASH_LOOP_DEATHS)
+        self.left_down_because: str | None = None
+        """What it did that it is not tried again, as it stands in a sentence."""
+        self._unanswered: list[float] = []
+        """When each start began since Codex was ready last."""
 
     def fire(self, event: Event) -> None:
         """Takes one step of the table; raises `IllegalTransition` for a step that it does not have."""
@@ -89,6 +96,7 @@ class Lifecycle:
         """Begins the next incarnation and returns its number."""
         self.fire(Event.START)
         self.incarnation += 1
+        self._unanswered.append(now)
         self.deadline = now + START_SECONDS
         return self.incarnation
 
@@ -102,6 +110,7 @@ class Lifecycle:
         self.fire(Event.ANSWERED)
         self.reason = None
         self.deadline = None
+        self._unanswered.clear()
 
     def exited(self, reason: str, now: float) -> bool:
         """The process is gone, or could not be had. Returns whether it will be tried again (at `deadline`)."""
@@ -113,12 +122,21 @@ class Lifecycle:
         if self.stopping:
             return False
         self._deaths.append(now)
-        if len(self._deaths) == CRASH_LOOP_DEATHS and now - self._deaths[0] <= CRASH_LOOP_SECONDS:
+        self.left_down_because = self._left_down_because(now)
+        if self.left_down_because is not None:
             return False
         recent = sum(now - death <= CRASH_LOOP_SECONDS for death in self._deaths)
         self.fire(Event.RETRY)
         self.deadline = now + BACKOFF_SECONDS[recent - 1]
         return True
+
+    def _left_down_because(self, now: float) -> str | None:
+        if len(self._deaths) == CRASH_LOOP_DEATHS and now - self._deaths[0] <= CRASH_LOOP_SECONDS:
+            return f"died {CRASH_LOOP_DEATHS} times within a minute"
+        # One start alone may have slept with the machine.
+        if len(self._unanswered) > 1 and now - self._unanswered[0] >= CRASH_LOOP_SECONDS:
+            return "did not start within a minute"
+        return None
 
     def condemn(self) -> None:
         """The process is good for nothing and is being ended; the next one takes its place."""
@@ -128,6 +146,7 @@ class Lifecycle:
     def forgive(self) -> None:
         """Somebody asks for another try: the deaths so far do not count."""
         self._deaths.clear()
+        self._unanswered.clear()
 
     def stop(self) -> None:
         """No more tries; the process, if there is one, is being ended."""

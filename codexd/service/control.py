@@ -21,8 +21,8 @@ from codexd.service.locks import Holder
 from codexd.service.service_manager import SERVICE, SOCKET, UserManager
 from codexd.service.sockets import make_private_directory
 
-START_SECONDS = 60.0
-"""How long a start may take; Codex itself has 30 seconds to answer, and answers in 0.1."""
+START_SECONDS = 75.0
+"""How long a start may take. Codex answers in 0.1 seconds; one that does not answer within a minute codexd gives up."""
 STOP_SECONDS = 10.0
 """How long a stop is waited for; codexd ends within 5."""
 _GLANCE_SECONDS = 0.05

@@ -279,6 +279,7 @@ class Oracle:
         if incarnation != books.incarnation:
             raise Wrong(f"incarnation {incarnation} is not the next one")
         books.life, books.since, books.condemned, books.may_start = Life.STARTING, books.now, False, False
+        books.unanswered.append(books.now)
         books.verdict = None
 
     def _stop(self, *, at_once: bool) -> None:

@@ -105,6 +105,8 @@ class Books:
         self.startup: list[tuple[str, bytes]] = []
         self.startup_is_complete = False
         self.deaths: deque[float] = deque(maxlen=CRASH_LOOP)
+        self.unanswered: list[float] = []
+        """When Codex was started since it was ready last."""
         self.counts: Counter[str] = Counter()
         self.token_login: int | None = None
         """Who logged in with tokens of its own, if that was the last login."""

@@ -443,6 +443,7 @@ class CodexSide:
             books.orders.append("stop")
             return
         books.life = Life.READY
+        books.unanswered.clear()
         books.counts["ready"] += 1
         knowing = frozenset(c for c in books.everybody() if books.clients[c].claims.knows_codexd)
         clients = books.wanting("codexd/codex/ready", knowing)

@@ -29,6 +29,7 @@ class DeathSide:
     def starts(self) -> None:
         """The next Codex is to be started, because somebody wants it: earlier deaths do not count any more."""
         self._books.deaths.clear()
+        self._books.unanswered.clear()
         self._books.orders.append("start")
 
     def time_passes(self) -> None:
@@ -66,6 +67,7 @@ class DeathSide:
             return
         books.deaths.append(books.now)
         in_a_row = len(books.deaths) == CRASH_LOOP and books.now - books.deaths[0] <= CRASH_LOOP_SECONDS
+        in_a_row |= len(books.unanswered) > 1 and books.now - books.unanswered[0] >= CRASH_LOOP_SECONDS
         books.life = Life.DOWN if in_a_row else Life.WAITING
         books.since = books.now
         if in_a_row:

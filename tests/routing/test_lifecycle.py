@@ -123,10 +123,11 @@ def test_a_minute_is_just_long_enough() -> None:
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=30))
 def test_left_down_means_five_deaths_in_a_minute(gaps: list[float]) -> None:
-    """It is tried again if and only if the last five deaths took longer than a minute."""
+    """One that answers is tried again if and only if the last five deaths took longer than a minute."""
     life, now, deaths = Lifecycle(), 0.0, list[float]()
     life.start(now)
     for gap in gaps:
+        life.answered()
         now += gap
         deaths.append(now)
         lately = [death for death in deaths if now - death <= CRASH_LOOP_SECONDS]
@@ -137,6 +138,30 @@ def test_left_down_means_five_deaths_in_a_minute(gaps: list[float]) -> None:
         else:
             assert life.deadline == now + BACKOFF_SECONDS[len(lately) - 1]
         life.start(now)
+
+
+def test_one_that_never_answers_is_left_down_after_a_minute() -> None:
+    """The second start is the last: each is given half a minute. It is tried anew when somebody asks for it."""
+    life = Lifecycle()
+    for now in (0.0, 100.0):
+        life.start(now)
+        assert life.exited("hung", now + START_SECONDS)
+        life.start(now + START_SECONDS)
+        assert not life.exited("hung", now + 2 * START_SECONDS)
+        assert (life.is_left_down, life.left_down_because) == (True, "did not start within a minute")
+        life.forgive()
+
+
+def test_one_that_has_answered_in_between_is_tried_again() -> None:
+    """And so is one whose only start took long, because the machine slept."""
+    life = Lifecycle()
+    life.start(0)
+    assert life.exited("slept", 1000)
+    life.start(1000)
+    life.answered()
+    assert life.exited("dead", 2000)
+    life.start(2000)
+    assert life.exited("hung", 2030)
 
 
 def test_who_asks_for_another_try_gets_a_whole_one() -> None:
