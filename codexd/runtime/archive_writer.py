@@ -118,7 +118,8 @@ class Writer:
         self._log_from: float | None = 0.0
         """When the log is to be emptied: at once, in case that a thread had been deleted."""
         self._closing = False
-        self._hurried = threading.Event()
+        self._wanted = threading.Event()
+        self._closing_soon = False
         self.ended = False
         self._store: Store | None = None
         self._history: History | None = None
@@ -133,13 +134,18 @@ class Writer:
         """The newest number that is in use; written in trio's thread."""
 
     def hurry(self) -> None:
-        """Ends a pause of the thread: `Close` has been put."""
-        self._hurried.set()
+        """Ends every pause of the thread: `Close` has been put."""
+        self._closing_soon = True
+        self._wanted.set()
+
+    def wake(self) -> None:
+        """Ends the pause that the thread makes now, if it does: what has been put is not to wait."""
+        self._wanted.set()
 
     def stop(self) -> None:
         """Ends the thread before its next commit, without a note of a clean end: the file is of no use any more."""
         self.ended = True
-        self._hurried.set()
+        self._wanted.set()
         self.items.put(Close())
 
     def run(self, loop: Loop) -> None:
@@ -155,8 +161,8 @@ class Writer:
                 loop.changed(self.status)
             if self.status.state == DEGRADED and not self.ended:
                 # What can't be written by now, when nobody waits any longer, never will be.
-                self.ended = self._hurried.is_set()
-                self._hurried.wait(RETRY_SECONDS)
+                self.ended = self._closing_soon
+                self._pause(RETRY_SECONDS)
         if self._store is not None:
             self._store.close()
 
@@ -240,12 +246,18 @@ class Writer:
                 self._add(self.items.get(block=seconds > 0, timeout=seconds or None))
             except queue.Empty:
                 return
-            self._hurried.wait(max(0.0, self._pause_until - time.monotonic()))
+            self._pause(self._pause_until - time.monotonic())
         while not self._batch.is_full() and not self._closing:
             try:
                 self._add(self.items.get_nowait())
             except queue.Empty:
                 return
+
+    def _pause(self, seconds: float) -> None:
+        self._wanted.wait(max(0.0, seconds))
+        self._wanted.clear()
+        if self._closing_soon:
+            self._wanted.set()
 
     def _add(self, item: Item) -> None:
         if isinstance(item, Close):

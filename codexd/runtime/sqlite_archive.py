@@ -109,6 +109,7 @@ class SqliteArchive:
         upto = self._writer.handed_out
         self._deleted[thread] = upto
         self._writer.items.put(Deletion(thread, upto))
+        self._writer.wake()
 
     async def read(self, first: int, last: int, thread: str | None, max_bytes: int, max_events: int) -> Page:
         """See `Archive.read`. One reads at a time; who is cancelled leaves the disk to its thread, which may hang."""

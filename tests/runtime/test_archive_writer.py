@@ -85,7 +85,7 @@ class Pauses(threading.Event):
         self.asked: list[bool] = []
 
     def wait(self, timeout: float | None = None) -> bool:
-        self.asked.append(timeout != 0)
+        self.asked.append(timeout != 0 and not self.is_set())
         return False
 
 
@@ -95,7 +95,7 @@ def test_it_pauses_behind_a_commit_that_it_had_not_to_hurry_for(
     """So that few events are committed together, and many without a pause in which still more would come to wait."""
     monkeypatch.setattr(archive_writer, "PACE_SECONDS", 3600)
     writer = Writer(path, Keep(), 10)
-    pauses = writer._hurried = Pauses()
+    pauses = writer._wanted = Pauses()
     put = events(10, 10 + 2 * BATCH_EVENTS)
     told = Told()
 
@@ -111,6 +111,30 @@ def test_it_pauses_behind_a_commit_that_it_had_not_to_hurry_for(
     writer.run(told)
     assert [len(batch.events) for batch in told.batches] == [BATCH_EVENTS, BATCH_EVENTS, 1, 1]
     assert pauses.asked == [False, False, False, True]
+
+
+def test_a_deletion_ends_the_pause(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That one, and no other: what somebody wants gone is gone before codexd can be killed."""
+    monkeypatch.setattr(archive_writer, "PACE_SECONDS", 3600)
+    writer = Writer(path, Keep(), 10)
+    pauses = writer._wanted = Pauses()
+    told = Told()
+
+    def put_more(batch: Batch) -> None:
+        told.batches.append(batch)
+        match len(told.batches):
+            case 1:
+                writer.items.put(Deletion("t", 10))
+                writer.wake()
+            case 2:
+                for item in (event(12), Close()):
+                    writer.items.put(item)
+
+    monkeypatch.setattr(told, "committed", put_more)
+    writer.items.put(event(10))
+    writer.run(told)
+    assert [list(batch.deleted) for batch in told.batches] == [[], ["t"], []]
+    assert pauses.asked == [False, False, True]
 
 
 def test_a_batch_is_bounded_in_bytes(path: Path) -> None:

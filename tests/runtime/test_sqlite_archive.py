@@ -155,6 +155,19 @@ async def test_a_deleted_thread(path: Path) -> None:
         assert await everything(timeline, 0, after[-1].seq, lenient=True) == kept + after
 
 
+async def test_a_deletion_does_not_wait_for_the_next_commit(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the pause that the thread makes."""
+    monkeypatch.setattr(archive_writer, "PACE_SECONDS", 3600)
+    async with living(path) as timeline:
+        append(timeline, 1, "gone")
+        await timeline.until_committed()
+        append(timeline, 1, "gone")
+        timeline.forget_thread("gone")
+        await timeline.until_committed()
+
+
 def is_in_a_file(text: bytes, path: Path) -> bool:
     """Whether the text stands anywhere in the files of the timeline."""
     return any(text in file.read_bytes() for file in path.parent.iterdir())
