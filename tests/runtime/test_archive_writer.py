@@ -122,13 +122,12 @@ def test_a_deletion_ends_the_pause(path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     def put_more(batch: Batch) -> None:
         told.batches.append(batch)
-        match len(told.batches):
-            case 1:
-                writer.items.put(Deletion("t", 10))
-                writer.wake()
-            case 2:
-                for item in (event(12), Close()):
-                    writer.items.put(item)
+        if len(told.batches) == 1:
+            writer.items.put(Deletion("t", 10))
+            writer.wake()
+        elif len(told.batches) == 2:
+            for item in (event(12), Close()):
+                writer.items.put(item)
 
     monkeypatch.setattr(told, "committed", put_more)
     writer.items.put(event(10))
