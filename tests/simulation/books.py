@@ -18,6 +18,8 @@ from codexd.protocol.framing import TooLong
 from codexd.routing.events import Event
 
 _SEQ = attrgetter("seq")
+TOLD_SECONDS = 2.0
+"""So long after a death of Codex everybody has been told of it."""
 
 
 class Wrong(AssertionError):
@@ -232,6 +234,7 @@ class CodexBook:
         self.name = name
         self.due: deque[bytes] = deque()
         self.said: deque[bytes] = deque()
+        self.ended_at = 0.0
 
     def is_written(self, line: bytes) -> None:
         """The core wants Codex to get this line."""
@@ -254,7 +257,9 @@ class CodexBook:
             if line != said:
                 raise Wrong(f"{self.name} said {said!r:.200}, the core was given {line!r:.200}")
 
-    def ends(self) -> None:
+    def ends(self, now: float) -> None:
         """The supervisor reports its end."""
+        if now - self.ended_at > TOLD_SECONDS:
+            raise Wrong(f"{self.name} has ended, and that is told {now - self.ended_at:.2f} s later")
         if self.said:
             raise Wrong(f"the last {len(self.said)} lines of {self.name} are lost: {self.said[0]!r:.200}")

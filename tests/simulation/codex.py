@@ -161,6 +161,7 @@ class SimulatedCodex:
             with trio.CancelScope(shield=True):
                 await trio.sleep(self._rng.choice((0.0, 0.01)))
         self._note(f"{self.book.name} has ended: {self.process.returncode}")
+        self.book.ended_at = trio.current_time()
         self.process.ended.set()
 
     def die(self, status: int) -> None:

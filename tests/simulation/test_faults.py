@@ -203,6 +203,12 @@ FAULTS = {
         "            self._codex = None\n            self._reports.codex_exited(incarnation, reason)\n",
         "            self._codex = None\n",
     ),
+    "that Codex has ended is told too late": (
+        "supervisor.py",
+        "            self._codex = None\n            self._reports.codex_exited(incarnation, reason)\n",
+        "            await trio.sleep(2.1)\n            self._codex = None\n"
+        "            self._reports.codex_exited(incarnation, reason)\n",
+    ),
     "without a descriptor to spare nobody comes in any more": (
         "accept.py",
         "            await trio.sleep(RETRY_SECONDS)\n",

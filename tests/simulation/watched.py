@@ -88,7 +88,7 @@ class WatchedBroker(Broker):
     def codex_exited(self, incarnation: int, reason: str) -> None:
         """Codex has ended."""
         if self.codex is not None:
-            self.codex.ends()
+            self.codex.ends(trio.current_time())
             self.codex = None
         super().codex_exited(incarnation, reason)
 
