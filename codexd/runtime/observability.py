@@ -106,7 +106,7 @@ class ObservabilityLog:
             self._queued_bytes += size
 
     def reopen(self) -> None:
-        """What is not written yet goes to the file that then has the name; it is made if there is none."""
+        """What is not written yet goes to the file that then has the name; without one, the next line makes it."""
         with self._changed:
             self._reopening = True
             self._changed.notify()
