@@ -19,7 +19,7 @@ from codexctl.keys import Key
 from codexctl.questions import INPUT_PROMPT, Questions, how_to_answer
 from codexctl.saying import Saying
 from codexctl.screen import Screen
-from codexctl.transcript import Transcript
+from codexctl.transcript import Transcript, warning_to_all
 from codexctl.views import View
 from codexd.protocol import extension
 
@@ -178,8 +178,8 @@ class Conversation:
         return message.method != extension.SERVER_REQUEST  # it comes as a request, too
 
     def _take(self, incoming: Message) -> None:
-        if self._as_json and incoming.params.get("threadId") == self._transcript.thread:
-            print(incoming.line.decode(), flush=True)
+        if self._as_json:
+            self._print(incoming)
         if incoming.id is not None:
             self._asked(incoming)
         elif incoming.method == "serverRequest/resolved":
@@ -191,6 +191,13 @@ class Conversation:
             elif incoming.method == "turn/completed":
                 self._questions.turn_ended(incoming.params["turn"]["id"], self._screen)
                 self._saying.turn_ended()
+
+    def _print(self, message: Message) -> None:
+        """Stdout has the messages of the thread alone."""
+        if message.params.get("threadId") == self._transcript.thread:
+            print(message.line.decode(), flush=True)
+        elif warning := warning_to_all(message):
+            self._say_on_the_way(warning, "yellow")
 
     def _asked(self, message: Message) -> None:
         question = self._questions.take(message)

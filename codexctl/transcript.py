@@ -61,7 +61,8 @@ class Transcript:
 
     def take(self, message: Message) -> None:
         """One notification; what concerns other threads is nothing to tell."""
-        if message.params.get("threadId", self.thread) == self.thread and message.method in self._takers:
+        thread = message.params.get("threadId") or self.thread
+        if thread == self.thread and message.method in self._takers:
             self._takers[message.method](message.params)
 
     def history(self, turns: list[Params]) -> None:
@@ -235,6 +236,13 @@ class Transcript:
     def _end(self, how: str) -> None:
         self._view.note(f"the thread was {how}", "yellow")
         self.ended = how
+
+
+def warning_to_all(message: Message) -> str | None:
+    """What a warning says that names no thread, for who tells nothing else that names none; None for other messages."""
+    if message.method != "warning" or message.params.get("threadId"):
+        return None
+    return str(message.params["message"])
 
 
 def _command_of(item: Params) -> str:

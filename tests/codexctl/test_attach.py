@@ -132,6 +132,25 @@ def test_events_are_printed_for_programs(attach, talk):
     assert [line["method"] for line in lines][::5] == ["turn/started", "turn/completed"]
 
 
+@pytest.mark.parametrize(
+    ("argv", "prefix"), [((), "warning: Codex is left down"), (("--json",), "codexctl: Codex is left down")]
+)
+def test_a_warning_to_all_threads_is_said_on_stderr(attach, talk, argv, prefix):
+    """Programs find nothing but messages of the thread on stdout."""
+    repeat = talk.answers["turn/start"]
+    warning = {"method": "warning", "params": {"threadId": None, "message": "Codex is left down"}}
+
+    def handler(connection, params):
+        answer, *events = repeat(connection, params)
+        return (answer, warning, *events)
+
+    talk.answers["turn/start"] = handler
+    code, out, err = attach("hello\n", *argv)
+    assert code == 0
+    assert prefix in err.splitlines()
+    assert "left down" not in out
+
+
 def test_what_codex_refuses_is_said_and_the_talk_goes_on(attach, talk):
     """A prompt that is too large is no reason to leave."""
     talk.answers["turn/start"] = Refused(-32602, "input too large")

@@ -129,6 +129,12 @@ def test_other_threads_are_not_told(view):
     assert view.told == []
 
 
+def test_a_warning_to_all_threads_is_told(view):
+    """codexd's own name no thread, in as many words."""
+    take(Transcript(THREAD, view), {"method": "warning", "params": {"threadId": None, "message": "mind"}})
+    assert view.told == ["# warning: mind"]
+
+
 def test_what_is_done_is_told_in_a_line(view):
     """Commands without their shell and with what went wrong, files, tools, agents, searches."""
     take(
