@@ -176,9 +176,7 @@ class CodexLife:
         ended = messages.notification(extension.CODEX_EXITED, {"pid": pid, "reason": reason})
         state.notify(state.clients.knowing_codexd(), extension.CODEX_EXITED, ended)
         if not will_retry and not state.life.stopping:
-            sentence = self.down_sentence()
-            warning = messages.notification("warning", {"threadId": None, "message": sentence})
-            state.notify(state.clients.initialized(), "warning", warning)
+            state.warn(self.down_sentence())
             self._refuse_what_waits()
 
     def stop(self) -> None:

@@ -83,6 +83,10 @@ class Following:
         """Whether it wants the numbers of what it is sent as a subscriber."""
         return client in self._wanting_numbers
 
+    def clients(self) -> tuple[ClientId, ...]:
+        """Who follows any events."""
+        return tuple(dict.fromkeys((*self._all, *self._threads)))
+
     def followers(self, thread: str) -> list[ClientId]:
         """Who follows the events of this thread."""
         return [

@@ -106,6 +106,12 @@ class State:
         """Sends a notification without a number to those of these clients that want it."""
         self.tell(self.clients.wanting(method, clients), line)
 
+    def warn(self, sentence: str) -> None:
+        """Tells everybody who listens: the initialized clients, and those that only follow events."""
+        clients = tuple(dict.fromkeys((*self.clients.initialized(), *self.following.clients())))
+        warning = messages.notification("warning", {"threadId": None, "message": sentence})
+        self.notify(clients, "warning", warning)
+
     def tell_codex(self, line: bytes) -> None:
         """Writes a line to Codex."""
         self._effects.append(ToCodex(line))

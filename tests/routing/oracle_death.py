@@ -73,7 +73,7 @@ class DeathSide:
         if in_a_row:
             books.counts["left down"] += 1
             self._nothing_is_written()
-            self._afterwards("warning", books.everybody())
+            self._afterwards("warning", books.everybody() | books.following.clients())
 
     def stops(self) -> None:
         """codexd ends."""

@@ -40,6 +40,10 @@ class FollowBook:
             self._followers[thread] = found
         return found
 
+    def clients(self) -> frozenset[int]:
+        """Who follows any events."""
+        return frozenset(self._of_all).union(*self._of_thread.values())
+
     def follow(self, client: int, thread: str | None) -> None:
         """The client follows the events of a thread, or of all."""
         book = self._of_all if thread is None else self._of_thread.setdefault(thread, {})

@@ -474,6 +474,21 @@ def test_five_deaths_in_a_minute_are_enough() -> None:
     ]
 
 
+def test_followers_are_told_that_codex_is_left_down() -> None:
+    """Who has never initialized follows events all the same, and would wait for some that do not come."""
+    driver = Driver().ready()
+    client, watcher, both = driver.client(), driver.connect(), driver.client()
+    driver.connect()
+    driver.sends(watcher, id=1, method="codexd/events/follow", params={})
+    driver.sends(both, id=1, method="codexd/events/follow", params={"threadId": "T"})
+    for _ in range(4):
+        driver.dies(REASON)
+        driver.wait(3)
+    assert driver.dies(REASON) == [
+        to(client, both, watcher, method="warning", params={"threadId": None, "message": DOWN})
+    ]
+
+
 def test_what_waits_for_a_thread_is_answered_when_codex_is_left_down() -> None:
     """Parked requests wait as well, and so do refused ones; codexd's own are just dropped."""
     driver = Driver().ready()
