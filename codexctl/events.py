@@ -7,12 +7,13 @@ import sys
 from contextlib import ExitStack
 
 from codexctl import session
-from codexctl.client import Client, ConnectionLost
+from codexctl.client import Client, ConnectionLost, Message
 from codexctl.coming_back import ComingBack
 from codexctl.descriptors import STDOUT, waited
 from codexctl.event_lines import EventLines, JsonLines, Lines
 from codexctl.exits import Exit
 from codexctl.timeline import Following, Gap, read
+from codexctl.transcript import warning_to_all
 
 
 def run(arguments: argparse.Namespace) -> Exit:
@@ -73,7 +74,7 @@ class _Follower:
 
     def run(self, client: Client, after: int) -> Exit:
         """Until nobody reads what is printed. Raises `Unavailable` when codexd does not come back."""
-        following = Following(client, after=after, thread=self._thread)
+        following = self._follow(client, after)
         while True:
             if following.gap is not None:
                 _tell_gap(following.gap)
@@ -86,6 +87,15 @@ class _Follower:
                     _say(f"{lost}; connecting again")
             client, following = self._come_back(client.path, following.cursor)
             _say(f"connected again, going on after {following.cursor}")
+
+    def _follow(self, client: Client, after: int) -> Following:
+        return Following(client, after=after, thread=self._thread, others=self._warn)
+
+    def _warn(self, message: Message) -> None:
+        """codexd's warnings are for people, and no events."""
+        if warning := warning_to_all(message):
+            self._lines.leave_off()
+            _say(warning)
 
     def _print(self, client: Client, following: Following) -> None:
         either = select.poll()
@@ -103,7 +113,7 @@ class _Follower:
             client, status = session.connect_to_codexd(self._arguments, start=start)
             with ExitStack() as on_failure:
                 on_failure.enter_context(client)
-                following = Following(client, after=cursor, thread=self._thread)
+                following = self._follow(client, cursor)
                 session.warn_of_timeline(status["timeline"])
                 on_failure.pop_all()
             return client, following

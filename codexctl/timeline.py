@@ -19,7 +19,7 @@ more is said (`gap`), and what can be comes all the same. Neither needs a handsh
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from codexctl.client import Client, Message
@@ -71,17 +71,26 @@ class Following:
     the number to go on from.
     """
 
-    def __init__(self, client: Client, *, after: int, thread: str | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        after: int,
+        thread: str | None = None,
+        others: Callable[[Message], None] = lambda message: None,
+    ) -> None:
+        """`others` is given what codexd sends besides: what names no thread has no number and is no event."""
         answer = client.request(extension.EVENTS_FOLLOW, {"threadId": thread, "after": after})
         self.last: int = answer["last"]
         self.gap = _gap(answer)
         self.cursor = min(after, self.last)
         self._client = client
+        self._others = others
 
     def receive(self, timeout: float | None = None) -> Event | None:
         """The next event; None when none comes in `timeout` seconds (0: none is there). Raises `ConnectionLost`.
 
-        Whatever else codexd sends meanwhile is passed over.
+        Whatever else codexd sends meanwhile goes to `others`.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -89,7 +98,11 @@ class Following:
             incoming = self._client.receive(left)
             if incoming is None:
                 return None
-            if isinstance(incoming, Message) and incoming.seq is not None and incoming.seq > self.cursor:
+            if not isinstance(incoming, Message):
+                continue
+            if incoming.seq is None:
+                self._others(incoming)
+            elif incoming.seq > self.cursor:
                 self.cursor = incoming.seq
                 at = time.time() if incoming.at is None else incoming.at
                 return Event(incoming.seq, at, incoming.method, incoming.params)

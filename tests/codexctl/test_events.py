@@ -85,6 +85,28 @@ def test_a_timeline_that_is_not_well_is_told(events, codexd):
     assert events() == (0, "", said)
 
 
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_a_warning_to_all_threads_is_said_on_stderr(events, codexd, monkeypatch, how):
+    """It has no number and is no event; whatever else has none is nothing to tell."""
+    monkeypatch.setattr(coming_back, "PATIENCE_SECONDS", 0.0)
+
+    def follow(connection, params):
+        codexd.path.unlink()
+        return (
+            {"last": 6},
+            {"method": "account/rateLimits/updated", "params": {}},
+            {"method": "warning", "params": {"threadId": None, "message": "Codex is left down"}},
+            numbered(7, "warning", message="of the thread"),
+            connection.hang_up,
+        )
+
+    codexd.answers["codexd/events/follow"] = follow
+    _, out, err = events("-f", *how)
+    assert err.startswith("codexctl: Codex is left down\ncodexctl: codexd closed the connection;")
+    assert "of the thread" in out
+    assert "left down" not in out
+
+
 def test_following_begins_now_unless_it_is_said(events, codexd):
     """Until Ctrl-C, which is exit 130."""
     codexd.answers["codexd/events/follow"] = ({"last": 1}, ctrl_c)

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from codexctl.client import Client, ConnectionLost
+from codexctl.client import Client, ConnectionLost, Message
 from codexctl.timeline import Event, Following, Gap, Page, read
 from tests.codexctl.standin import THREAD, numbered
 
@@ -33,7 +33,7 @@ def test_what_is_kept_comes_page_by_page(client, codexd):
 
 
 def test_a_follower_gets_each_event_once_with_its_time(client, codexd):
-    """What has no number is no event; what it has seen it is not told again; live events have the time of now."""
+    """What has no number is no event, and given to whoever wants it; what it has seen it is not told again; live events have the time of now."""
     codexd.answers["codexd/events/follow"] = (
         {"last": 6},
         numbered(5, "one", at=1.5),
@@ -42,7 +42,8 @@ def test_a_follower_gets_each_event_once_with_its_time(client, codexd):
         numbered(7, "two"),
     )
     before = time.time()
-    following = Following(client, after=4)
+    others: list[Message] = []
+    following = Following(client, after=4, others=others.append)
     assert (following.last, following.gap, following.cursor) == (6, None, 4)
     events = iter(following)
     assert next(events) == Event(5, 1.5, "one", {"threadId": THREAD})
@@ -50,6 +51,7 @@ def test_a_follower_gets_each_event_once_with_its_time(client, codexd):
     assert (live.seq, live.method, following.cursor) == (7, "two", 7)
     assert before <= live.at <= time.time()
     assert following.receive(0) is None
+    assert [other.method for other in others] == ["codexd/codex/ready"]
     codexd.connections[0].hang_up()
     with pytest.raises(ConnectionLost):
         next(events)
