@@ -164,6 +164,12 @@ class Router:
         self._events.answer(number, events)
         return self._pumped()
 
+    def timeline_degraded(self, problem: str, now: float) -> list[Effect]:
+        """Events are not kept as they should be any more; `problem` is a sentence. Not called for what a life began with."""
+        self._state.now = now
+        self._state.warn(f"events may be missing: {problem}")
+        return self._state.take_effects()
+
     def tick(self, now: float) -> list[Effect]:
         """Time has passed: does what is due. Called at `deadline`; any other time does no harm."""
         self._state.now = now

@@ -85,6 +85,7 @@ class Broker:
         self._lag = Lag(timeline)
         self._delivery = Delivery(self._outboxes, self._on_frames, self._lag, self._read_events)
         timeline.in_use = self._oldest_needed
+        timeline.on_degraded = self._timeline_degraded
         self._client_ids = count(1)
         self._budget = LineBudget(limits.max_buffered_bytes)
         self._clock = WallClock(clock)
@@ -221,6 +222,9 @@ class Broker:
         if observed:
             self._observe(observed)
         self._look_ahead()
+
+    def _timeline_degraded(self, problem: str) -> None:
+        self._carry_out(self._router.timeline_degraded(problem, self._clock.now()))
 
     async def _read_events(self, wanted: ReadEvents) -> Callable[[], None]:
         events = await self._timeline.collect(wanted.after + 1, wanted.last, wanted.thread, wanted.limit)

@@ -34,11 +34,16 @@ def _nobody() -> int | None:
     return None
 
 
+def _nobody_cares(problem: str) -> None:
+    return None
+
+
 class Timeline:
     """All events, whole and in order; the only holder of its archive.
 
     `in_use` says which is the oldest number that somebody still has to be sent, None when there is none; retention
-    does not go past it. `keeps`: what is appended now can be read back however old it becomes.
+    does not go past it. `on_degraded` is told why when an archive fails that has worked, not again while it fails.
+    `keeps`: what is appended now can be read back however old it becomes.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Timeline:
     ) -> None:
         self.next_seq = archive.first_seq
         self.in_use: Callable[[], int | None] = _nobody
+        self.on_degraded: Callable[[str], None] = _nobody_cares
         self._archive = archive
         self._ring_bytes = ring_bytes
         self._most_bytes = ring_bytes + backlog_bytes
@@ -182,9 +188,12 @@ class Timeline:
         if self._history is None and status.history is not None:
             self._floor = status.history.floor
             self._lost = [*status.history.lost, *self._lost]
+        was_degraded = self._status.state == DEGRADED
         self._history, self._status = status.history, status
         self.keeps = status.state == ON
         self._bound()
+        if status.problem is not None and status.state == DEGRADED and not was_degraded:
+            self.on_degraded(status.problem)
 
     def _born(self) -> int:
         """The number before which there was never anything; where an archive can't be read, there may have been."""

@@ -10,6 +10,7 @@ import pytest
 from bench.wires import LineWire, call, initialize, request
 from tests.e2e.harness import World
 from tests.e2e.harness_client import JsonLinesClient
+from tests.e2e.harness_terminal import CTRL_C
 
 pytestmark = pytest.mark.e2e
 
@@ -140,12 +141,20 @@ def test_deleted_and_ephemeral_threads_are_in_no_file(world: World) -> None:
 
 
 def test_without_its_file_codexd_serves_on_and_says_so(world: World) -> None:
-    """One that vanishes while codexd runs, and one that is damaged when it starts."""
+    """One that vanishes while codexd runs, of which everybody is told, and one that is damaged when it starts."""
     daemon = world.start_daemon()
     client = world.client()
+    client.start_thread()
+    terminal = world.terminal("codexctl", "events", "-f", "--after", "0", "--no-start")
+    terminal.wait_text("thread started")
     [path] = world.state_home.rglob("timeline.db")
     path.unlink()
     assert _serves(client) == ("degraded", "was removed, replaced or emptied")
+    warning = client.wait_notification("warning", threadId=None)["params"]["message"]
+    assert warning.startswith("events may be missing: ")
+    terminal.wait_text(f"codexctl: {warning[:60]}")
+    terminal.type(CTRL_C)
+    assert terminal.wait_exit() == 130
     doctor = world.codexd("doctor")
     assert doctor.returncode == 1
     assert "was removed, replaced or emptied while codexd ran" in doctor.stdout

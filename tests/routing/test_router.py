@@ -37,6 +37,19 @@ def test_it_says_whether_codex_takes_requests_and_why_not() -> None:
     assert (driver.router.ready(), driver.router.down_reason()) == (True, None)
 
 
+def test_a_timeline_that_fails_is_told_to_everybody() -> None:
+    """To those who listen: who has not initialized and follows nothing is left alone, and so is who has opted out."""
+    driver = Driver().ready()
+    client, follower = driver.client(), driver.connect()
+    driver.connect()
+    driver.client(optOutNotificationMethods=["warning"])
+    driver.sends(follower, id=1, method="codexd/events/follow", params={})
+    message = "events may be missing: the disk is full"
+    assert driver.router.timeline_degraded("the disk is full", driver.now) == [
+        to(client, follower, method="warning", params={"threadId": None, "message": message})
+    ]
+
+
 def test_it_wants_to_be_called_when_the_first_thing_is_due() -> None:
     """A second try, or the next Codex; with nothing to wait for the daemon sleeps."""
     driver = Driver().ready()

@@ -30,9 +30,8 @@ class Place:
             is_observed=True,
         )
         self.observed: list[Sequence[Observed]] = []
-        self.broker = Broker(
-            identity, ThisMachine(find), Timeline(NoArchive()), limits, observe=self.observed.append
-        )
+        self.timeline = Timeline(NoArchive())
+        self.broker = Broker(identity, ThisMachine(find), self.timeline, limits, observe=self.observed.append)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         self.listener.listen()

@@ -15,7 +15,7 @@ from websockets.frames import Close
 
 from codexd.routing.effects import Log, StartCodex, StopCodex, ToClients, ToCodex
 from codexd.routing.router import Identity
-from codexd.runtime.archive import NoArchive
+from codexd.runtime.archive import DEGRADED, NoArchive, Status
 from codexd.runtime.broker import Broker
 from codexd.runtime.codex import CodexUnavailable
 from codexd.runtime.limits import Limits
@@ -81,6 +81,20 @@ async def test_death_of_codex_is_an_event(serve):
     after = (await place.status())["codex"]
     assert after["pid"] != before
     assert after["restarts"] == 1
+
+
+async def test_timeline_that_fails_is_told_to_clients_and_followers(serve):
+    """While codexd runs, each of them once."""
+    place = await serve()
+    client, follower, silent = await place.client(), place.connect(), place.connect()
+    await follower.request(1, "codexd/events/follow")
+    place.timeline.changed(Status(DEGRADED, "the disk is full"))
+    warning = {"threadId": None, "message": "events may be missing: the disk is full"}
+    for far in (client, follower):
+        assert await far.message() == {"method": "warning", "params": warning}
+        await far.send(request(2, "codexd/status"))
+        assert (await far.message())["id"] == 2
+    assert (await silent.request(1, "codexd/status"))["result"]["timeline"]["state"] == "degraded"
 
 
 async def test_codex_that_cannot_be_had_is_said_and_tried_again(serve):

@@ -284,6 +284,25 @@ async def test_an_archive_that_can_be_read_but_not_written() -> None:
     assert (timeline.keeps, timeline.gap(0, 5)) == (True, None)
 
 
+def test_who_cares_is_told_once_when_an_archive_fails() -> None:
+    """Not again for other failures meanwhile, nor of one that was there from the beginning; again after a recovery."""
+    told: list[str] = []
+    archive = ListArchive()
+    timeline = make(archive)
+    timeline.on_degraded = told.append
+    well, full = archive.status, Status("degraded", "the disk is full", archive.status.history)
+    timeline.changed(full)
+    timeline.changed(BROKEN)
+    assert told == ["the disk is full"]
+    timeline.changed(well)
+    timeline.changed(BROKEN)
+    assert told == ["the disk is full", "the disk is on fire"]
+    timeline = make(ListArchive(100, BROKEN))
+    timeline.on_degraded = told.append
+    timeline.changed(full)
+    assert len(told) == 2
+
+
 async def test_an_archive_that_is_gone() -> None:
     """The memory is all there is from then on, and does not grow for what will never be committed."""
     archive = ListArchive()
