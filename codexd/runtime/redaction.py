@@ -1,7 +1,8 @@
 """What must not stand in a log: known by the name of the member that holds it, or by how it looks in a text.
 
-The two lists are all there is: `SECRET_ENDINGS` and `PATTERNS`. What is said in words (`my password is x`) can be known by
-neither. No pattern goes over a text more than once or so, however it is made up.
+The two lists are all there is: `SECRET_ENDINGS` and `PATTERNS`. An option and its value may also be two words of a list.
+What is said in words (`my password is x`) can be known by neither. No pattern goes over a text more than once or so,
+however it is made up.
 
 Codex repeats the answer to a secret question in one message: the `output` of a `rawResponseItem/completed`, a text
 that is the JSON `{"answers":…}` (measured on 0.163 and 0.169, with `experimentalRawEvents`).
@@ -9,6 +10,7 @@ that is the JSON `{"answers":…}` (measured on 0.163 and 0.169, with `experimen
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -36,8 +38,13 @@ _NAMES = ("token", "secret", "passw", "passphrase", "credential", "key")
 _NAME = (
     r"(?:token|secret|passw(?:or)?d|passphrase|credential|api[_-]?key|(?:access|private|signing)key|[_-]key)"
 )
+_OPTION = rf"--?[\w-]{{0,20}}?{_NAME}[\w-]{{0,20}}"
+# Between an option and what is given to it: in a command, and in a text that lists the words of one.
+_NEXT_WORD = r"""(?:\s{1,8}|\\*+["'],\s{0,8}(?=\\*["']))"""
 # In quotes that are themselves quoted, in quotes, or without.
 _QUOTED = r"""(?:\\++(["'])(?:(?!\\++["']).)*+|"(?:[^"\\]++|\\.)*+|'(?:[^'\\]++|\\.)*+"""
+# Numbers on both sides are ids (`docker run -u 1000:1000`), and what begins with a plus is a format (`date -u +%H:%M`).
+_USER = r"""(?!\+|\d++:\d++(?![^\s"'\\]))[\w.@+%${}\\-]{0,100}+"""
 _VALUE = rf"""{_QUOTED}|[^\s"'\\]++)"""
 _REST_OF_LINE = rf"""{_QUOTED}|[^\r\n]++)"""
 
@@ -88,7 +95,13 @@ PATTERNS = (
     _pattern(
         _NAMES, rf"""({_NAME}[\w-]{{0,20}})(\\*["']?\s{{0,8}}[:=]>?\s{{0,8}}){_VALUE}""", rf"\1\2{REDACTED}"
     ),
-    _pattern(_NAMES, rf"(--?[\w-]{{0,20}}?{_NAME}[\w-]{{0,20}})(\s{{1,8}}){_VALUE}", rf"\1\2{REDACTED}"),
+    _pattern(_NAMES, rf"""({_OPTION})({_NEXT_WORD})(?!\\*["']?{_OPTION}){_VALUE}""", rf"\1\2{REDACTED}"),
+    _pattern(
+        ("-u",),
+        rf"""(?<![\w-])(--?(?:u|(?:proxy-)?user))((?:{_NEXT_WORD}|=)(\\*+["'])?+{_USER}:)"""
+        r"""(?(3)(?:(?!\3)(?:\\.|[^\\]))++|[^\s"'\\]++)""",
+        rf"\1\2{REDACTED}",
+    ),
     # What Codex makes of a user's answers.
     _pattern(("answers",), r"""(answers\\*["']\s{0,8}:\s{0,8}\[)[^\]]++""", rf"\1{REDACTED}"),
     # URLs.
@@ -108,6 +121,10 @@ PATTERNS = (
     _pattern(("aiza", "ya29", "sg."), r"(?<![\w-])(?:AIza[\w-]{30,}+|ya29\.[\w-]{16,}+|SG\.[\w.-]{30,}+)"),
 )
 
+_SECRET_OPTION = re.compile(_OPTION, re.IGNORECASE)
+_USER_OPTION = re.compile(r"--?(?:u|(?:proxy-)?user)", re.IGNORECASE)
+_USER_AND_SECRET = re.compile(rf"({_USER}:).+", re.IGNORECASE | re.DOTALL)
+
 _HINT = re.compile("|".join(re.escape(hint) for pattern in PATTERNS for hint in pattern.hints))
 _IN_NAMES = re.compile(r"[^a-z0-9]")
 
@@ -120,9 +137,27 @@ def redacted(value: Any) -> Any:
         case dict():
             return {name: _member(name, inner) for name, inner in value.items()}
         case list():
-            return [redacted(inner) for inner in value]
+            return _list(value)
         case _:
             return value
+
+
+def _list(values: list[Any]) -> list[Any]:
+    """Its elements may be the words of a command, where an option says what the next one is."""
+    clean = [redacted(inner) for inner in values]
+    for at, (option, word) in enumerate(pairwise(values), 1):
+        if isinstance(option, str) and isinstance(word, str):
+            clean[at] = _word(option, word, clean[at])
+    return clean
+
+
+def _word(option: str, word: str, clean: str) -> str:
+    """What is written for a word behind this one, where `clean` is without what it shows to be secret by itself."""
+    if _SECRET_OPTION.fullmatch(option) and not _SECRET_OPTION.fullmatch(word):
+        return REDACTED
+    if _USER_OPTION.fullmatch(option) and (user := _USER_AND_SECRET.fullmatch(word)):
+        return f"{user[1]}{REDACTED}"
+    return clean
 
 
 def _member(name: str, value: Any) -> Any:

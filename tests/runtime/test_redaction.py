@@ -44,6 +44,16 @@ TEXTS = [
     f"page=1&code={PLANTED}",
     f"login --password {PLANTED} --user me",
     f"login --access-token '{PLANTED}'",
+    f"login --password-stdin --token {PLANTED}",
+    f"curl -u me:{PLANTED} https://example.org",
+    f"curl -u :{PLANTED} https://example.org",
+    f"curl -u me+you@example.org:{PLANTED} https://example.org",
+    f'curl -u "${{ME}}:{PLANTED}" https://example.org',
+    f"curl --user=me@example.org:{PLANTED} https://example.org",
+    f"curl --user 'me:{PLANTED} and {PLANTED}' https://example.org",
+    f'curl -U "DOMAIN\\me:{PLANTED} \\" and {PLANTED}" https://example.org',
+    f"Command '['echo', '--token', '{PLANTED}']' returned non-zero exit status 1",
+    f"Command '['curl', '-u', 'me:{PLANTED}']' returned non-zero exit status 1",
     f"https://user:{PLANTED}@example.org/path",
     f"https://{PLANTED}@example.org",
     f"https://example.org/callback?code={PLANTED}&state={PLANTED}#top",
@@ -99,6 +109,30 @@ def test_a_secret_is_known_by_how_it_looks(text: str) -> None:
     assert REDACTED in redacted(text)
 
 
+def test_a_secret_is_known_by_the_option_before_it() -> None:
+    """In a list of words, as Codex proposes one for a command whose approval it asks for."""
+    words = [
+        "echo",
+        "--token",
+        "x1",
+        "--verbose",
+        "--password",
+        "-x2",
+        "--api-key=x3",
+        "-u",
+        "me:x4 x5",
+        "end",
+    ]
+    clean = ["echo", "--token", REDACTED, "--verbose", "--password", REDACTED, f"--api-key={REDACTED}"]
+    clean += ["-u", f"me:{REDACTED}", "end"]
+    assert redacted({"proposedExecpolicyAmendment": words}) == {"proposedExecpolicyAmendment": clean}
+    decision = {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": words}}
+    assert redacted(decision) == {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": clean}}
+    assert redacted(["curl", "--proxy-user", "me:x1"]) == ["curl", "--proxy-user", f"me:{REDACTED}"]
+    assert redacted(["--password-stdin", "--token", "x1"]) == ["--password-stdin", "--token", REDACTED]
+    assert redacted(["--token"]) == ["--token"]
+
+
 def test_every_ending_and_every_pattern_is_needed() -> None:
     """The lists hold nothing that no test would miss."""
     small = ["".join(filter(str.isalnum, name.lower())) for name in NAMES]
@@ -119,6 +153,10 @@ def test_every_ending_and_every_pattern_is_needed() -> None:
         {"text": '[1, {"x": "y"}]'},
         {"text": "user@example.org // a comment"},
         [1.5, True, None, "é ☃"],
+        ["echo", "--user", "me", "--tokens", 5, "token", "-x", "a:b", "--output", "token"],
+        ["docker", "run", "-u", "1000:1000", "image"],
+        {"text": "docker run -u 1000:1000 image; date -u +%H:%M; git push -u origin HEAD:main"},
+        {"text": "sudo -u me ls; systemctl --user status a:b; option --x-u me:x"},
     ],
 )  # fmt: skip
 def test_the_rest_stays_as_it_is(value: Any) -> None:
@@ -145,7 +183,7 @@ def test_what_surrounds_a_secret_stays() -> None:
 @pytest.mark.parametrize(
     "piece",
     ["a", "token", "-token", "?token", "eyJ-", "x-", '"', "key='", "\\", '\\"', "secret=\\", "//", "bearer ", "sk-",
-     "-----BEGIN PRIVATE KEY-----", "[", "{", "cookie:", " ", "api_key"],
+     "-----BEGIN PRIVATE KEY-----", "[", "{", "cookie:", " ", "api_key", "--token ", "-u ", "-u a:", "-u 'a:", "-u 1:1"],
 )  # fmt: skip
 def test_no_text_takes_for_ever(piece: str) -> None:
     """A text made to have the patterns go over it again and again: with one that does, this test does not end."""
