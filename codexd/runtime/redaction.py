@@ -22,7 +22,7 @@ SECRET_ENDINGS = (
     "token", "tokens", "secret", "secrets", "password", "passwords", "passwd", "passphrase", "passcode",
     "apikey", "apikeys", "accesskey", "accesskeyid", "privatekey", "secretkey", "signingkey", "encryptionkey",
     "sessionkey", "authkey", "credential", "credentials", "cookie", "cookies", "authorization", "authentication",
-    "bearer", "jwt", "otp", "attestation", "signature",
+    "bearer", "jwt", "otp", "attestation", "signature", "pwd", "auth", "accountkey", "clientassertion",
     # Where and how to log in.
     "authurl", "authorizationurl", "verificationurl", "verificationuri", "verificationuricomplete", "loginurl",
     "callbackurl", "redirecturl", "redirecturi", "usercode", "devicecode", "pairingcode", "manualcode", "authcode",
@@ -34,9 +34,10 @@ SECRET_ENDINGS = (
 )  # fmt: skip
 """How the names of members end whose values are secret, in small letters and without `_` and `-`."""
 
-_NAMES = ("token", "secret", "passw", "passphrase", "credential", "key")
+_NAMES = ("token", "secret", "passw", "pwd", "passphrase", "credential", "key", "assertion")
 _NAME = (
-    r"(?:token|secret|passw(?:or)?d|passphrase|credential|api[_-]?key|(?:access|private|signing)key|[_-]key)"
+    r"(?:token|secret|passw(?:or)?d|[_-]pwd|passphrase|credential|client[_-]?assertion|api[_-]?key|[_-]key"
+    r"|(?:access|account|private|signing|encryption|session|auth)key)"
 )
 _OPTION = rf"--?[\w-]{{0,20}}?{_NAME}[\w-]{{0,20}}"
 # Between an option and what is given to it: in a command, and in a text that lists the words of one.
@@ -102,6 +103,13 @@ PATTERNS = (
         r"""(?(3)(?:(?!\3)(?:\\.|[^\\]))++|[^\s"'\\]++)""",
         rf"\1\2{REDACTED}",
     ),
+    # Names that are also those of a directory, and of a way to log in.
+    _pattern(
+        ("pwd", "auth"),
+        r"""((?:pwd|(?<![a-z])auth)(?:\\*["']\s{0,8}:|\s{0,8}=)\s{0,8})"""
+        rf"""(?!\\*["']?(?:[/~.$`%]|[a-z]:\\)){_VALUE}""",
+        rf"\1{REDACTED}",
+    ),
     # What Codex makes of a user's answers.
     _pattern(("answers",), r"""(answers\\*["']\s{0,8}:\s{0,8}\[)[^\]]++""", rf"\1{REDACTED}"),
     # URLs.
@@ -161,11 +169,16 @@ def _word(option: str, word: str, clean: str) -> str:
 
 
 def _member(name: str, value: Any) -> Any:
-    if not _is_secret(name) or value is None or isinstance(value, bool):
+    if not _is_secret(name) or value is None or isinstance(value, bool) or _is_directory(name, value):
         return redacted(value)
     # Tokens are counted, too.
     is_count = isinstance(value, int | float) and name.lower().endswith("tokens")
     return value if is_count else REDACTED
+
+
+def _is_directory(name: str, value: Any) -> bool:
+    """Shells call the directory they are in by a name that passwords have, too."""
+    return name.lower() in ("pwd", "oldpwd") and isinstance(value, str) and value.startswith("/")
 
 
 @lru_cache(4096)

@@ -19,7 +19,8 @@ NAMES = [
     "headers", "http_headers", "requestHeaders", "env", "answers", "deltaBase64", "dataBase64", "signature", "attestation",
     "jwt", "otp", "privateKey", "signing_key", "passwords", "passwd", "api_keys", "secretKey", "encryptionKey", "sessionKey",
     "authKey", "credentials", "authentication", "bearer", "verificationUri", "verification_uri_complete", "loginUrl",
-    "callbackUrl", "redirectUrl", "authCode", "envVars", "manualCode", "delta",
+    "callbackUrl", "redirectUrl", "authCode", "envVars", "manualCode", "delta", "pwd", "db_pwd",
+    "auth", "_auth", "basicAuth", "AccountKey", "client_assertion",
 ]  # fmt: skip
 
 TEXTS = [
@@ -39,6 +40,20 @@ TEXTS = [
     f'the arguments are {{\\"api_key\\":\\"{PLANTED} and more\\",\\"rest\\":1}}',
     f"secret => {PLANTED}",
     f"passphrase: {PLANTED}",
+    f"APP_PWD=/{PLANTED}",
+    f"DB_PWD: {PLANTED}",
+    f"dbPwd = '{PLANTED}'",
+    f"login --pwd {PLANTED}",
+    f"Server=db;Uid=me;Pwd={PLANTED};",
+    f'the answer was {{"pwd": "{PLANTED}"}}',
+    f'the arguments are {{\\"pwd\\":\\"{PLANTED}\\",\\"rest\\":1}}',
+    f"AccountName=me;AccountKey={PLANTED}==;EndpointSuffix=core.example.org",
+    f"sessionKey={PLANTED}",
+    f"encryptionKey: {PLANTED}",
+    f"authkey={PLANTED}",
+    f"client_assertion={PLANTED}&scope=all",
+    f"//registry.example.org/:_auth={PLANTED}==",
+    f'it says "auth": "{PLANTED}"',
     f"credential = {PLANTED}",
     f"X-Auth: {PLANTED}",
     f"page=1&code={PLANTED}",
@@ -156,6 +171,9 @@ def test_every_ending_and_every_pattern_is_needed() -> None:
         ["echo", "--user", "me", "--tokens", 5, "token", "-x", "a:b", "--output", "token"],
         ["docker", "run", "-u", "1000:1000", "image"],
         {"text": "docker run -u 1000:1000 image; date -u +%H:%M; git push -u origin HEAD:main"},
+        {"pwd": "/home/me", "oldPwd": "/tmp", "auth": None, "deviceAuth": True, "authMode": "chatgpt", "author": "me"},
+        {"text": "PWD=/home/me OLDPWD=/tmp pwd=$(pwd) PWD=~ pwd='/a b' \"pwd\":\"/tmp\" bash: pwd: command not found"},
+        {"text": "AssertionError: assertion: a == b; the author: me; auth: it works; oauth=x; pwd = `pwd`; PWD=C:\\x PWD=%CD% pwd=.."},
         {"text": "sudo -u me ls; systemctl --user status a:b; option --x-u me:x"},
     ],
 )  # fmt: skip
@@ -183,7 +201,7 @@ def test_what_surrounds_a_secret_stays() -> None:
 @pytest.mark.parametrize(
     "piece",
     ["a", "token", "-token", "?token", "eyJ-", "x-", '"', "key='", "\\", '\\"', "secret=\\", "//", "bearer ", "sk-",
-     "-----BEGIN PRIVATE KEY-----", "[", "{", "cookie:", " ", "api_key", "--token ", "-u ", "-u a:", "-u 'a:", "-u 1:1"],
+     "-----BEGIN PRIVATE KEY-----", "[", "{", "cookie:", " ", "api_key", "--token ", "-u ", "-u a:", "-u 'a:", "-u 1:1", "pwd=", "auth "],
 )  # fmt: skip
 def test_no_text_takes_for_ever(piece: str) -> None:
     """A text made to have the patterns go over it again and again: with one that does, this test does not end."""
