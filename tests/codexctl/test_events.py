@@ -155,3 +155,25 @@ def test_it_ends_when_nobody_reads_any_more(codexd, codexctl, monkeypatch):
     finally:
         os.dup2(saved, 1)
         os.close(saved)
+
+
+def test_a_timeline_that_is_not_well_when_codexd_comes_back_is_told(events, codexd, monkeypatch):
+    """As it is when following begins: that something will be missing is said nowhere else."""
+    timeline = codexd.answers["codexd/status"]["timeline"]
+
+    def follow(connection, params):
+        if timeline["state"] == "degraded":
+            codexd.path.unlink()
+            monkeypatch.setattr(coming_back, "PATIENCE_SECONDS", 0.0)
+        timeline.update(state="degraded", problem="the disk is full")
+        return {"last": 1}, connection.hang_up
+
+    codexd.answers["codexd/events/follow"] = follow
+    code, _, err = events("-f", "--after", "1")
+    assert code == 3
+    assert err.splitlines()[:-1] == [
+        "codexctl: codexd closed the connection; connecting again",
+        "codexctl: events may be missing: the disk is full",
+        "codexctl: connected again, going on after 1",
+        "codexctl: codexd closed the connection; connecting again",
+    ]
