@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from codexd.routing.events import Event
 from codexd.runtime import archive_file, archive_writer
 from codexd.runtime.archive import Span, Status
 from codexd.runtime.archive_reader import Reader
-from codexd.runtime.archive_retention import Keep
+from codexd.runtime.archive_retention import Keep, Retention
 from codexd.runtime.archive_store import BLOCK, Store
 from codexd.runtime.archive_writer import BATCH_BYTES, BATCH_EVENTS, Batch, Close, Deletion, Used, Writer
 from tests.runtime.events import event, events
@@ -173,6 +174,44 @@ def test_the_log_is_emptied_of_a_deleted_thread(path: Path, monkeypatch: pytest.
     told = run(Writer(path, Keep(), 10**6), Deletion("gone", 5), *put)
     assert len(told.batches) == 5
     assert emptied == [True] * 3
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done to the store, in order: commits, and steps after which there is more to do."""
+    noted: list[str] = []
+    write, erase, step = Store.write, Store.erase, Retention.step
+
+    def note_write(store: Store, *batch: Any) -> None:
+        noted.append("commit")
+        write(store, *batch)
+
+    def note_erase(store: Store) -> bool:
+        has_more = erase(store)
+        noted.extend(["erase"] * has_more)
+        return has_more
+
+    def note_step(retention: Retention, store: Store) -> bool:
+        has_more = step(retention, store)
+        noted.extend(["retain"] * has_more)
+        return has_more
+
+    monkeypatch.setattr(Store, "write", note_write)
+    monkeypatch.setattr(Store, "erase", note_erase)
+    monkeypatch.setattr(Retention, "step", note_step)
+    return noted
+
+
+def test_what_comes_is_committed_between_two_steps(path: Path, done: list[str]) -> None:
+    """However many events are to be erased and are too old: nobody waits until all of them have gone."""
+    old = [event(seq, at=0.0) for seq in range(10, 1510)]
+    run(Writer(path, Keep(days=10**6), 10), *old, *events(1510, 3009, "deleted"))
+    done.clear()
+    come = events(10**6, 10**6 + 9 * BATCH_EVENTS - 1)
+    run(Writer(path, Keep(), 10**6), Deletion("deleted", 10**6), *come)
+    steps = ["retain", *["erase"] * 4, *["retain"] * 2]
+    assert done == [each for step in steps for each in (step, "commit")] + ["commit"] * 2
+    assert read(path) == come
 
 
 def test_numbers_are_reserved_before_the_last_block_is_used_up(path: Path) -> None:
