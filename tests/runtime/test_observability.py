@@ -16,6 +16,8 @@ from codexd.runtime.redaction import REDACTED
 
 PATIENCE_SECONDS = 30.0
 AT = 1795251871.477
+FULL = 16 * 1024 * 1024
+"""How long a file may be by default."""
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +116,17 @@ def test_it_is_bounded(path: Path) -> None:
     assert all(file.stat().st_size <= 20_000 for file in files)
     kept = [number for file in (*files[:0:-1], files[0]) for number in numbers_in(file)]
     assert kept == list(range(kept[0], 5_000))
+
+
+@pytest.mark.parametrize(("size", "names"), [(FULL - 1000, [".jsonl"]), (FULL, [".1", ".jsonl"])])
+def test_a_file_holds_16_mib_unless_it_is_said(path: Path, size: int, names: list[str]) -> None:
+    """Then the next one is begun."""
+    with path.open("wb") as file:
+        file.seek(size - 1)
+        file.write(b"\n")
+    with ObservabilityLog(path, log_content=False) as log:
+        log.put(observed(1))
+    assert sorted(each.suffix for each in path.parent.iterdir()) == names
 
 
 def test_what_a_slow_disk_does_not_take_is_dropped_and_counted(fifo: Path) -> None:
