@@ -47,11 +47,13 @@ def do_write(params):
 
 
 def do_flood(params):
-    """Writes the same notification `count` times, in large pieces."""
+    """Writes a notification `count` times, in large pieces; NUMBER in it counts them from `first`."""
     line = json.dumps(params["message"]).encode() + b"\n"
-    for _ in range(params["count"] // 1000):
-        write(line * 1000)
-    write(line * (params["count"] % 1000))
+    first = params.get("first", 0)
+    end = first + params["count"]
+    for start in range(first, end, 1000):
+        numbers = range(start, min(start + 1000, end))
+        write(b"".join(line.replace(b"NUMBER", b"%d" % number) for number in numbers))
 
 
 def do_die(params):
