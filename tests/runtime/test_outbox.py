@@ -299,6 +299,20 @@ async def test_many_short_events_spill_before_they_weigh_much(connect, nursery):
     nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize(("size", "most"), [(1, 512 * 50), (1000, 64 * 1024)])
+async def test_what_is_read_back_at_once_is_bounded(writer, size, most):
+    """In events and in bytes: it is all that a client which is behind costs."""
+    made, far = writer
+    for _ in range(5_000):
+        made.event(size=size)
+        made.archive.commit(made.timeline)
+    queued = []
+    for line in made.sent:
+        assert await far.line() == line
+        queued.append(made.outbox.queued_bytes)
+    assert most / 2 < max(queued) <= most
+
+
 async def test_stretch_ends_where_something_without_number_stands(writer):
     """An answer keeps its place among the events."""
     made, far = writer
