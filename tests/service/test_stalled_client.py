@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +13,8 @@ import pytest
 
 from bench.wires import LineWire, call, initialize, request
 from tests.service.place import PATIENCE_SECONDS, Place
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the peak")
 
 MIB = 1024 * 1024
 THREAD = "01a1fc06-0d86-7a53-a176-e1e171885d08"
