@@ -118,3 +118,19 @@ def test_numbers_of_codexs_requests_are_names_and_so_is_what_resolves_them() -> 
     bad = _transcript(*GOOD, {**asked, "id": 77}, _note("serverRequest/resolved", requestId=0))
     assert differences([bare], good) == []
     assert len(differences([bare], bad)) == 1
+
+
+def test_how_much_of_a_commands_output_is_told_on_its_way_is_chance() -> None:
+    """None, some, or all of it; but not something else."""
+    first, second, other = (
+        _note("item/commandExecution/outputDelta", itemId="c", delta=text) for text in ("one", "two", "three")
+    )
+    for ours, is_same in (
+        ((), True),
+        ((first,), True),
+        ((first, second), True),
+        ((second,), False),
+        ((other,), False),
+    ):
+        bare, through = (_transcript(*GOOD[:3], *told, GOOD[3]) for told in ((first, second), ours))
+        assert (differences([bare], through) == []) is is_same

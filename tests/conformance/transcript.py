@@ -23,6 +23,8 @@ SEARCH = f" of a search{BY_CHANCE}"
 """How often it says so, and whether a search has ended before it is asked the next thing, is chance too."""
 _AT_ANY_TIME = frozenset({"mcpServer/startupStatus/updated", "thread/queue/changed"})
 """What Codex says of a thread beside its turns; it does not wait for what it says of these."""
+_OUTPUT = "item/commandExecution/outputDelta"
+"""What a command says before Codex looks at it for the first time stands in the item alone: on a slow machine all of it."""
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _REPLACED: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -142,6 +144,8 @@ def _stream(message: Message, announced: Set[str]) -> str:
     """``announced``: the threads that have begun with `thread/started`; a sub-agent's does not."""
     params = message.get("params") or {}
     match params:
+        case {"threadId": str(thread), "itemId": str(item)} if message["method"] == _OUTPUT:
+            return f"thread {thread}, the output of {item}{BY_CHANCE}"
         case {"threadId": str(thread)} | {"conversationId": str(thread)} | {"thread": {"id": str(thread)}}:
             if message["method"] in _AT_ANY_TIME:
                 return f"thread {thread}, {params.get('name', 'its queue')}{BY_CHANCE}"  # each MCP server starts when it can

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-SEEDS = tuple(map(str, range(1, 11)))
+SEEDS = ("46", *map(str, range(1, 11)), "18", "21")
+"""The first one meets what is rare."""
 STEPS = "20000"
 
 MUTATIONS = {
