@@ -64,7 +64,7 @@ class Typist:
     def _run(self) -> None:
         try:
             self._script()
-        except (TimeoutError, AssertionError) as error:
+        except (TimeoutError, AssertionError, LookupError) as error:
             self._raised = error
             for _ in range(2):  # the program at the terminal would wait for ever
                 os.kill(os.getpid(), signal.SIGINT)

@@ -3,12 +3,13 @@ import json
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 import pytest
 
 from codexctl import coming_back, conversation
-from tests.codexctl.pseudo import Pseudo, Typist
+from tests.codexctl.pseudo import PATIENCE_S, Pseudo, Typist
 from tests.codexctl.standin import (
     COMMAND_APPROVAL,
     SILENCE,
@@ -512,6 +513,7 @@ def test_questions_come_one_after_the_other(attach_there, talk, terminal):
     """How many more wait is said; one that is answered elsewhere is skipped, and one on the screen goes."""
     answers: list[dict[str, object]] = []
     asked: list[int] = []
+    all_asked = threading.Event()
 
     def handler(connection, _):
         def ask():
@@ -522,6 +524,7 @@ def test_questions_come_one_after_the_other(attach_there, talk, terminal):
                     connection.ask(ASK, COMMAND_APPROVAL | {"command": "the third"}),
                 ]
             )
+            all_asked.set()
 
         return (*BEGUN, ask)
 
@@ -530,6 +533,9 @@ def test_questions_come_one_after_the_other(attach_there, talk, terminal):
     def script():
         terminal.type("ask me\r")
         assert "Codex asks (2 more wait)\n" in terminal.expect("answer: ")
+        assert all_asked.wait(
+            PATIENCE_S
+        )  # the questions may be on the screen before their ids are written down
         connection = talk.connections[0]
         connection.send(event("serverRequest/resolved", requestId=asked[1]))
         terminal.type("2\r")

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import queue
 import signal
 import sys
 import threading
@@ -9,7 +10,7 @@ import pytest
 
 from codexctl import follow
 from codexctl.views import PlainView
-from tests.codexctl.pseudo import Pseudo, Typist
+from tests.codexctl.pseudo import PATIENCE_S, Pseudo, Typist
 from tests.codexctl.standin import (
     COMMAND_APPROVAL,
     SILENCE,
@@ -299,16 +300,16 @@ def test_what_is_answered_elsewhere_is_asked_no_more(codexd, send_there, termina
     def handler(connection, _):
         def ask():
             number = connection.ask(ASK, COMMAND_APPROVAL)
-            asked.append((connection, number))
+            asked.put((connection, number))
 
         return (*BEGUN, ask)
 
-    asked: list[tuple[object, int]] = []
+    asked: queue.SimpleQueue[tuple[object, int]] = queue.SimpleQueue()
     codexd.answers["turn/start"] = handler
 
     def script():
         terminal.expect("[y/p/n/c] ")
-        connection, number = asked[0]
+        connection, number = asked.get(timeout=PATIENCE_S)
         connection.send(  # type: ignore[attr-defined]
             *saying("done"),
             event("warning", message="held back"),
