@@ -102,7 +102,7 @@ def activated() -> None:
     assert status["codexd"]["pid"] == main_pid()
     assert status["codexd"]["socket"] == str(SOCKET)
     assert codexd("start").stdout.startswith("codexd already runs (pid ")
-    assert state("codexd.service") == "active"
+    until(lambda: state("codexd.service") == "active", "systemd has not taken note that codexd is ready")
     status = ask()["result"]
     assert status["codex"]["state"] == "ready"
 
