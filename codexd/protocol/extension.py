@@ -34,8 +34,9 @@ EVENTS_FOLLOW = "codexd/events/follow"
 """`{threadId?, after?}` → `{last, gap?}`; then every event after `after`, past and future, in order, each as the notification it
 was, with its number as the top-level member `seq` and, as far as it is history (up to `last`), its time as `at`. What the
 client was sent before this answer counts as not sent. From then on it is sent each event once, whether it follows the
-thread, is subscribed to it, or both. It gets codexd's own `warning`s to all (`threadId` null), too, without a number. Holds until the connection ends. Of a request of Codex it gets `SERVER_REQUEST`. Without `after`:
-from now on, and of a thread in the middle of a turn from the beginning of that turn."""
+thread, is subscribed to it, or both. It gets codexd's own `warning`s to all (`threadId` null), too, without a number. Holds
+until the connection ends. Of a request of Codex it gets `SERVER_REQUEST`. Without `after`: from now on, and of a thread in
+the middle of a turn from the beginning of that turn."""
 SERVER_REQUEST = "codexd/serverRequest"
 """The event that Codex has asked something: `{id, threadId, method, params}`, with the `id` under which codexd asks clients.
 Its end is the event `serverRequest/resolved`. Only those who follow events are sent it."""

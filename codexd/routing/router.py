@@ -16,10 +16,11 @@ Rules
 
 Theory of operation
     `State` holds the tables; each table has its rules at the top of its file (`flow`, `requests`, `clients`,
-    `threads`, `following`, `reads`, `missing_ends`, `deserted`, `releases`, `server_requests`, `handles`, `origins`,
-    `lifecycle`, `silence`). The deciders change them: `FromClients` and `FromCodex` take one line each (the latter's are for `Answers`, `Notifications` or `Decisions`), `CodexLife`
-    carries everybody through Codex's deaths, `Dispatch` hands to Codex what may be handed over. After each input the
-    queues are pumped, once. What belongs to a thread is numbered and sent by `Publisher`, whoever decides that it is to be.
+    `threads`, `parked`, `following`, `reads`, `missing_ends`, `deserted`, `releases`, `server_requests`, `handles`,
+    `origins`, `lifecycle`, `silence`). The deciders change them: `FromClients` and `FromCodex` take one line each (the
+    latter's are for `Answers`, `Notifications` or `Decisions`), `CodexLife` carries everybody through Codex's deaths,
+    `Dispatch` hands to Codex what may be handed over. After each input the queues are pumped, once. What belongs to a
+    thread is numbered and sent by `Publisher`, whoever decides that it is to be.
 
 Invariant
     A request is in exactly one place: waiting for the handshake, in a queue, parked for its thread's resume, waiting

@@ -254,10 +254,9 @@ class Writer:
                 return
 
     def _pause(self, seconds: float) -> None:
-        self._wanted.wait(max(0.0, seconds))
-        self._wanted.clear()
-        if self._closing_soon:
-            self._wanted.set()
+        if not self._closing_soon:
+            self._wanted.wait(max(0.0, seconds))
+            self._wanted.clear()
 
     def _add(self, item: Item) -> None:
         if isinstance(item, Close):

@@ -1,9 +1,9 @@
 import io
 import json
 import os
+import queue
 import signal
 import sys
-import threading
 from typing import Any
 
 import pytest
@@ -512,19 +512,17 @@ def test_an_approval_is_answered_with_a_key(attach_there, talk, terminal):
 def test_questions_come_one_after_the_other(attach_there, talk, terminal):
     """How many more wait is said; one that is answered elsewhere is skipped, and one on the screen goes."""
     answers: list[dict[str, object]] = []
-    asked: list[int] = []
-    all_asked = threading.Event()
+    asked: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
 
     def handler(connection, _):
         def ask():
-            asked.extend(
+            asked.put(
                 [
                     connection.ask("item/tool/requestUserInput", USER_INPUT, answers.append),
                     connection.ask(ASK, COMMAND_APPROVAL),
                     connection.ask(ASK, COMMAND_APPROVAL | {"command": "the third"}),
                 ]
             )
-            all_asked.set()
 
         return (*BEGUN, ask)
 
@@ -533,14 +531,12 @@ def test_questions_come_one_after_the_other(attach_there, talk, terminal):
     def script():
         terminal.type("ask me\r")
         assert "Codex asks (2 more wait)\n" in terminal.expect("answer: ")
-        assert all_asked.wait(
-            PATIENCE_S
-        )  # the questions may be on the screen before their ids are written down
+        _, second, third = asked.get(timeout=PATIENCE_S)
         connection = talk.connections[0]
-        connection.send(event("serverRequest/resolved", requestId=asked[1]))
+        connection.send(event("serverRequest/resolved", requestId=second))
         terminal.type("2\r")
         assert "echo hi" not in terminal.expect("the third")
-        connection.send(event("serverRequest/resolved", requestId=asked[2]))
+        connection.send(event("serverRequest/resolved", requestId=third))
         terminal.expect("not asked any more: somebody answered it, or its turn ended\n")
         connection.send(completed())
         terminal.type("\x04")

@@ -1,12 +1,11 @@
 """The walk is worth something: a router that is broken by hand, in any of these ways, does not get through it."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.unmeasured import run_unmeasured
 
 CHECKOUT = Path(__file__).parents[2]
 SEEDS = ("46", *map(str, range(1, 11)), "18", "21")
@@ -498,15 +497,8 @@ def test_a_fault_is_caught(fault: str, tmp_path: Path) -> None:
     source = path.read_text()
     assert source.count(sound) == 1, "the fault can't be planted: the code has changed, so must the fault"
     path.write_text(source.replace(sound, broken))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     for seed in SEEDS:
-        walk = subprocess.run(
-            [sys.executable, "-m", "tests.walk", STEPS, "--seed", seed],
-            cwd=tmp_path,
-            env=environment | {"PYTHONPATH": str(tmp_path)},
-            capture_output=True,
-            text=True,
-        )
+        walk = run_unmeasured("tests.walk", STEPS, "--seed", seed, cwd=tmp_path)
         if walk.returncode != 0:
             assert "step " in walk.stderr, walk.stderr
             print(walk.stderr.splitlines()[-1])

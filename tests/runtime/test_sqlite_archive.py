@@ -235,9 +235,8 @@ async def test_retention_stops_at_who_reads_until_it_must_not(
     async with living(path, Keep(14, 4 * 1024 * 1024)) as timeline:
         first = timeline.next_seq
         timeline.in_use = lambda: first + 10
-        for _ in range(
-            30
-        ):  # so that the log stays short: the file takes more than it may, and less than it must
+        # In pieces, so that the log stays short: the file takes more than it may, and not so much that it must shrink.
+        for _ in range(30):
             append(timeline, 100, text=b"x" * 1000)
             await timeline.until_committed()
         await timeline.until(lambda _: timeline._floor == first + 10)

@@ -1,12 +1,11 @@
 """The simulation is worth something: a runtime that is broken by hand, in any of these ways, does not get through it."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.unmeasured import run_unmeasured
 
 CHECKOUT = Path(__file__).parents[2]
 SEEDS = 1000
@@ -227,14 +226,7 @@ def test_a_fault_is_caught(fault: str, tmp_path: Path) -> None:
     source = path.read_text()
     assert source.count(sound) == 1, "the fault can't be planted: the code has changed, so must the fault"
     path.write_text(source.replace(sound, broken))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    simulated = subprocess.run(
-        [sys.executable, "-m", "tests.simulation", "--seeds", "0", str(SEEDS)],
-        cwd=tmp_path,
-        env=environment | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
+    simulated = run_unmeasured("tests.simulation", "--seeds", "0", str(SEEDS), cwd=tmp_path)
     assert simulated.returncode != 0, "no world noticed"
     said = [line for line in simulated.stderr.splitlines() if " fails: " in line]
     assert said, simulated.stderr

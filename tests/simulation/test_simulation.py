@@ -1,13 +1,11 @@
 """The whole daemon in simulated worlds: the same thousand in every run. `make soak` tries ten times as many."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.simulation.world import simulate
+from tests.unmeasured import run_unmeasured
 
 CHECKOUT = Path(__file__).parents[2]
 SEEDS = 1000
@@ -25,8 +23,6 @@ def test_worlds_go_well():
 
 @pytest.mark.parametrize("first", range(AT_ONCE, SEEDS, AT_ONCE))
 def test_worlds_go_well_unmeasured(first):
-    """The rest of them where nobody counts the lines that were run, which takes three times as long."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    command = [sys.executable, "-m", "tests.simulation", "--seeds", str(first), str(first + AT_ONCE)]
-    simulated = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+    """The rest of them where nobody counts the lines that are run."""
+    simulated = run_unmeasured("tests.simulation", "--seeds", str(first), str(first + AT_ONCE), cwd=CHECKOUT)
     assert simulated.returncode == 0, simulated.stderr
