@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = ("codexd", "codexctl")
-MAX_LINES = 300
+MAX_LINES = 400
 
 
 def files(*folders: str) -> Iterator[Path]:
@@ -66,11 +66,11 @@ def without_docstring(source: str) -> list[str]:
 
 
 def test_files_are_short() -> None:
-    """One concept per file: what takes more than 300 lines is two."""
+    """One concept per file: what takes more than 400 lines is two."""
     assert [
         f"{path.relative_to(ROOT)}: {lines} lines"
         for path in files(*OURS)
-        if (lines := len(path.read_text().splitlines())) >= MAX_LINES
+        if (lines := len(path.read_text().splitlines())) > MAX_LINES
     ] == []
 
 
