@@ -83,7 +83,7 @@ def find_codex() -> Path:
     try:
         package = import_module("codex_cli_bin")
     except ImportError:
-        sys.exit("bench: no Codex: set CODEX_PATH, or pip install 'codexd[codex]'")
+        sys.exit("bench: no Codex: set CODEX_PATH, or run make setup")
     return Path(package.bundled_codex_path())
 
 

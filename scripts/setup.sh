@@ -4,7 +4,8 @@
 #   scripts/setup.sh EXTRAS        EXTRAS as in pyproject.toml, for example "codex,test"
 #
 # Does nothing when .venv was made for these extras (or more) from the pyproject.toml at hand. Codex and its SDK are
-# of the version that tests/codex_versions.env pins. The Python is $PYTHON, else the first of python3, python3.14 … python3.11 that is new enough and can make environments.
+# of the version that tests/codex_versions.env pins. The Python is $PYTHON, else the first of python3, python3.14 …
+# python3.11 that is new enough and can make environments.
 # When something is missing, says what, and how to get it, and exits with 1.
 set -eu
 
@@ -86,11 +87,11 @@ if ! { [ -x "$venv/bin/python" ] && new_enough "$venv/bin/python"; }; then
     "$python" -m venv --clear "$venv" || give_up "$python could not make $venv."
 fi
 rm -f "$stamp"
-say "Installing codexd[$extras] into $venv; the first time this downloads Codex itself, about 150 MB"
+say "Installing codexd and its extras $extras into $venv; the first time this downloads Codex itself, about 150 MB"
 . "./$versions"
 printf 'openai-codex-cli-bin==%s\nopenai-codex==%s\n' "$PYPI" "$PYPI" >"$venv/pinned.txt"
 PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/python" -m pip install --quiet \
     --constraint "$venv/pinned.txt" --editable ".[$extras]" ||
-    give_up "pip could not install codexd[$extras]; the reason is above." \
+    give_up "Could not install codexd and its extras $extras; the reason is above." \
         "It needs a package index: PyPI, or the one that PIP_INDEX_URL names."
 { made_for; echo "$extras"; } >"$stamp"

@@ -23,7 +23,7 @@ def from_pypi() -> Path:
     try:
         from codex_cli_bin import bundled_codex_path
     except ImportError:
-        raise Missing("no Codex: set CODEX_PATH or install codexd[codex]") from None
+        raise Missing("no Codex: set CODEX_PATH or run make setup") from None
     return Path(bundled_codex_path())
 
 

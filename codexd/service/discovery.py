@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from codexd.protocol import stand_in
 from codexd.protocol.errors import Unavailable
+from codexd.service.installation import add_codex_command
 from codexd.service.npm import native_binary, wrapper_script
 from codexd.service.settings import Choice
 
@@ -29,7 +30,6 @@ STAND_IN_QUESTION = {stand_in.QUESTION: "1"}
 _VERSION_SECONDS = 10.0
 _DEATH_SECONDS = 1.0
 _VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
-_GET_ONE = "install one (npm install -g @openai/codex, or pip install 'codexd[codex]')"
 
 
 class Codex(NamedTuple):
@@ -69,7 +69,7 @@ class Finder:
             if answer.split(" ")[0] == stand_in.NAME:
                 continue
             return Codex(binary, _checked_version(answer, binary, source), candidate, source)
-        raise Unavailable(f"no Codex found: {_GET_ONE}, or say where it is with --codex PATH or CODEX_PATH")
+        raise Unavailable(f"no Codex found: {_get_one()}, or say where it is with --codex PATH or CODEX_PATH")
 
     def abandon(self) -> None:
         """Ends for good what `find` does in another thread, its process included; `find` raises there."""
@@ -133,12 +133,16 @@ class Finder:
                 self._question = None
 
 
+def _get_one() -> str:
+    return f"install one (npm install -g @openai/codex, or {add_codex_command()})"
+
+
 def _runnable(candidate: Path, source: str) -> Path:
     """The executable to spawn for this candidate: itself, or what npm's wrapper starts."""
     where = f"{candidate} (from {source})"
     try:
         if not candidate.is_file():
-            raise Unavailable(f"no Codex found: there is no file {where}; {_GET_ONE}, or correct the path")
+            raise Unavailable(f"no Codex found: there is no file {where}; {_get_one()}, or correct the path")
         script = wrapper_script(candidate)
     except OSError as error:
         raise Unavailable(f"Codex at {where} cannot be read: {error.strerror}") from None

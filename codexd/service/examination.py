@@ -17,6 +17,7 @@ from codexd.service.ask import Asker, Refused
 from codexd.service.codex_launch import check_directories, codex_environment
 from codexd.service.discovery import Finder
 from codexd.service.errors import UsageError
+from codexd.service.installation import shadowed
 from codexd.service.instance import Instance
 from codexd.service.service_manager import SERVICE, SOCKET, UserManager
 from codexd.service.settings import DEFAULT
@@ -49,6 +50,7 @@ def examine(instance: Instance) -> list[Finding]:
         _socket,
         _service,
         _control_socket,
+        _commands,
         _start_up,
         _timeline,
         _log,
@@ -225,6 +227,16 @@ def _control_socket(instance: Instance) -> Iterator[Finding]:
             f"another server for this CODEX_HOME listens at {path}{f' (pid {pid})' if pid else ''}; "
             "threads that it has open cannot be opened here",
             "codex app-server daemon stop",
+        )
+
+
+def _commands(instance: Instance) -> Iterator[Finding]:
+    for command, found, ours in shadowed(instance.environ):
+        yield Finding(
+            "PATH",
+            BROKEN,
+            f"`{command}` runs {found}, which is another program; this codexd's own is {ours}",
+            f"put {ours.parent} before {found.parent} on PATH",
         )
 
 
