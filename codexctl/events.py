@@ -35,8 +35,10 @@ def run(arguments: argparse.Namespace) -> Exit:
 
 
 def _thread_meant(arguments: argparse.Namespace) -> str | None:
-    if arguments.thread is None or session.is_full_id(arguments.thread):
-        return arguments.thread  # type: ignore[no-any-return]
+    if arguments.thread is None:
+        return None
+    if (whole := session.whole_id(arguments.thread)) is not None:
+        return whole
     with session.connect(arguments, start=True) as client:
         return session.full_id(client, arguments.thread)
 

@@ -8,9 +8,9 @@ from codexctl.client import Client
 from codexctl.exits import Exit, Failure
 from codexd import __version__
 from codexd.protocol import extension
+from codexd.protocol.thread_ids import canonical, is_thread_id
 
 NAME = "codexctl"
-_ID_LENGTH = 36
 _PAGE = 100
 
 Thread = dict[str, Any]
@@ -82,20 +82,20 @@ def no_thread_here(directory: str) -> Failure:
     )
 
 
-def is_full_id(given: str) -> bool:
-    """Whether it is no mere beginning."""
-    return len(given) == _ID_LENGTH
+def whole_id(given: str) -> str | None:
+    """The id in Codex's own spelling, whichever was given; `None` for a mere beginning of one."""
+    return canonical(given) if is_thread_id(given) else None
 
 
 def full_id(client: Client, given: str) -> str:
-    """The id of the thread that is meant: a whole id as it is, else the one thread whose id begins so."""
-    if is_full_id(given):
-        return given
+    """The id of the thread that is meant: a whole id, else that of the one thread whose id begins so."""
+    if (whole := whole_id(given)) is not None:
+        return whole
     found = {
         thread["id"]
         for archived in (False, True)
         for thread in all_threads(client, {"archived": archived})
-        if thread["id"].startswith(given)
+        if thread["id"].startswith(given.lower())
     }
     if len(found) == 1:
         return str(found.pop())

@@ -154,6 +154,9 @@ SUBSCRIBING = frozenset({"thread/start", "thread/resume", "thread/fork"})
 RESUMING = frozenset({"thread/resume"})
 """Those that attach the asker to the thread that they name; the others reveal a new one."""
 
+OF_ROLLOUT = frozenset({"thread/resume", "thread/fork"})
+"""Requests that may name a thread by the `path` of its rollout."""
+
 UNSUBSCRIBING = frozenset({"thread/unsubscribe"})
 """Those that detach codexd from the thread that they name."""
 

@@ -227,6 +227,14 @@ def changed(message: Request, changes: dict[str, Any]) -> Request:
     return new
 
 
+def with_method(message: Request, method: str) -> Request:
+    """A client's request with another method; everything else is the same to the byte."""
+    start, end = members.spans(message.line, members.decode(message.line))["method"]
+    new = parse(message.line[:start] + encode(method) + message.line[end:])
+    assert isinstance(new, Request), "only its method was changed"
+    return new
+
+
 def rewritten(message: Notification | Request, changes: dict[str, Any]) -> bytes:
     """The message's line with some members of `params`, which is an object, replaced or added."""
     return _with_params(message, {**members_of(message.params), **changes})

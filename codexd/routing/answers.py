@@ -5,9 +5,10 @@ import logging
 from msgspec import Raw
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import DECLARES_TOOLS, RESUMING, STARTS_TURN, SUBSCRIBING
+from codexd.protocol.catalogue import DECLARES_TOOLS, RESUMING, STARTS_TURN, SUBSCRIBING, UNSUBSCRIBING
 from codexd.protocol.errors import OVERLOADED_MESSAGE, Code
 from codexd.protocol.messages import ErrorResponse, Response
+from codexd.protocol.thread_ids import is_thread_id
 from codexd.routing import introduction, params
 from codexd.routing.asking import Asking
 from codexd.routing.clients import Handshake
@@ -66,12 +67,8 @@ class Answers:
             return
         if call.purpose is not None:
             self._own_answer(call, answer)
-        elif call.instead_of is not None:
-            self._sharing.attach(call, answer)
-        elif isinstance(answer, Response):
-            self._result(call, answer)
         else:
-            self._error(call, answer)
+            self._of_client(call, answer)
         if call.method in SUBSCRIBING:
             if call.thread is not None:
                 self._dispatch.unloading.unpark(call.thread)
@@ -117,6 +114,16 @@ class Answers:
                 self._turn_ends.told(call.thread, answer)
             case _:
                 assert call.purpose in (Purpose.MARKER, Purpose.CLEAN_UP, Purpose.WATCH_AGAIN)
+
+    def _of_client(self, call: Call, answer: Response | ErrorResponse) -> None:
+        if call.method in UNSUBSCRIBING:
+            self._not_subscribed(call, answer)
+        elif call.instead_of is not None:
+            self._sharing.attach(call, answer)
+        elif isinstance(answer, Response):
+            self._result(call, answer)
+        else:
+            self._error(call, answer)
 
     def _result(self, call: Call, answer: Response) -> None:
         state = self._state
@@ -204,6 +211,19 @@ class Answers:
         self._asking.offer(thread.id)
         self._notifications.offer_below(thread)
         self._dispatch.unloading.release_if_deserted(thread.id)
+
+    def _not_subscribed(self, call: Call, answer: Response | ErrorResponse) -> None:
+        """Whether Codex has the thread from which somebody wants to unsubscribe, or why there can be no such thread."""
+        if call.abandoned or call.owner is None:
+            return
+        state = self._state
+        if isinstance(answer, ErrorResponse) and not (call.thread and is_thread_id(call.thread)):
+            state.tell((call.owner,), messages.with_id(answer, call.request.id))
+            return
+        status = params.thread_status_of_result(answer.result) if isinstance(answer, Response) else None
+        is_loaded = status not in (None, "notLoaded")
+        told = {"status": "notSubscribed" if is_loaded else "notLoaded"}
+        state.tell((call.owner,), messages.result(call.request.id, told))
 
     def _released(self, call: Call, answer: Response | ErrorResponse) -> None:
         thread = self._state.threads.get(call.thread)

@@ -7,7 +7,7 @@ way back after a death, or may have found a new follower. So what depends on it 
 from typing import Any
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import MARKER, REQUEST_ID_IN_PARAMS, RESUMING
+from codexd.protocol.catalogue import MARKER, REQUEST_ID_IN_PARAMS, RESUMING, UNSUBSCRIBING
 from codexd.protocol.errors import Code
 from codexd.protocol.gates import Gates
 from codexd.protocol.strictness import is_id
@@ -102,7 +102,7 @@ class Dispatch:
             state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *thread_lost(call.thread))
         elif call.thread is not None and self._must_wait(call, thread):
             state.parked.add(call.thread, call)
-        elif call.method == "thread/unsubscribe" and call.thread is not None:
+        elif call.method in UNSUBSCRIBING and call.wants_answer:
             self._unsubscribe(call, call.thread, thread)
         else:
             self._translate_id_in_params(call)
@@ -158,15 +158,18 @@ class Dispatch:
             return True
         return not call.tries and self._state.parked.has(call.thread, call.owner)
 
-    def _unsubscribe(self, call: Call, thread_id: str, thread: Thread | None) -> None:
+    def _unsubscribe(self, call: Call, thread_id: str | None, thread: Thread | None) -> None:
         """Answered here: for Codex there is one subscriber, codexd, and it may have other clients to serve."""
         state, client = self._state, call.owner
         assert client is not None, "codexd's own has a purpose"
+        if thread_id is None:
+            self._ask_of_unknown(call)
+            return
         resumes = [c for c in state.requests.of_methods(RESUMING) if c.thread == thread_id]
         if any(resume.owner == client for resume in resumes):
             state.parked.add(thread_id, call)
         elif thread is None and not resumes and not self.unloading.is_heard_of(thread_id):
-            self.send(call)
+            self._ask_of_unknown(call)
         elif thread is not None and client in thread.subscribers:
             state.threads.unsubscribe(thread, client)
             for left in state.threads.family(thread):
@@ -177,6 +180,16 @@ class Dispatch:
             self.unloading.was_used(thread)
         else:
             state.tell((client,), messages.result(call.request.id, {"status": "notSubscribed"}))
+
+    def _ask_of_unknown(self, call: Call) -> None:
+        """Asks whether Codex has the thread, in the stead of an unsubscribe from one that codexd does not know.
+
+        An unsubscribe that reaches Codex ends codexd's own subscription, if codexd has misread which thread it is from. A
+        read changes nothing, and refuses an id, or params, in the same words (0.163 and 0.171).
+        """
+        asked = call.instead_of or call.request
+        read = messages.with_method(asked, "thread/read")
+        self.send(Call(call.owner, read, call.thread, tries=call.tries, instead_of=asked))
 
 
 def thread_lost(thread: str) -> tuple[str, dict[str, Any]]:

@@ -1,12 +1,14 @@
 """What clients send: handshake, requests for Codex, decisions, and codexd's own methods."""
 
 import msgspec
+from msgspec import UNSET
 
 from codexd.protocol import extension, messages
+from codexd.protocol.catalogue import OF_ROLLOUT
 from codexd.protocol.errors import Code, InvalidMessage, ProtocolError
 from codexd.protocol.members import leading_id
 from codexd.protocol.messages import ErrorResponse, Notification, Request, Response
-from codexd.routing import introduction, lifecycle
+from codexd.routing import introduction, lifecycle, params
 from codexd.routing.asking import Asking
 from codexd.routing.clients import Client, Handshake
 from codexd.routing.codex_life import CodexLife
@@ -15,9 +17,11 @@ from codexd.routing.defaults import with_defaults
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId
 from codexd.routing.own_methods import OwnMethods
-from codexd.routing.params import thread_id
 from codexd.routing.requests import Call
 from codexd.routing.state import State
+
+_BY_POSITION = "`params` must be an object: in an array codexd can't tell which thread or process is meant"
+"""Codex reads an array as the members in the order of its source (0.163, 0.171), which its schema does not tell."""
 
 
 class FromClients:
@@ -130,9 +134,11 @@ class FromClients:
         if refusal is not None:
             state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *refusal)
             return
+        if request.params is not UNSET and bytes(memoryview(request.params)[:1]) == b"[":
+            raise InvalidMessage(_BY_POSITION, request.id)
         request = with_defaults(request, client.introduction.codexd)
         rewritten, handle = state.handles.rewrite(client.id, request)
-        self._queue(Call(client.id, rewritten, thread_id(request.params), handle))
+        self._queue(Call(client.id, rewritten, _thread_of(request), handle))
 
     def _queue(self, call: Call) -> None:
         assert call.owner is not None, "a client has sent it"
@@ -141,10 +147,10 @@ class FromClients:
 
     def _notification(self, client: Client, notification: Notification) -> None:
         """`initialized` is for the connection and goes no further; Codex only logs it, and nobody must send it."""
-        method, params, line = notification.method, notification.params, notification.line
+        method, said, line = notification.method, notification.params, notification.line
         ready = self._state.life.state is lifecycle.State.READY
         if method != "initialized" and client.handshake is Handshake.DONE and ready:
-            self._queue(Call(client.id, Request(b"", method, params, line, (0, 0)), wants_answer=False))
+            self._queue(Call(client.id, Request(b"", method, said, line, (0, 0)), wants_answer=False))
 
     def _decision(self, client: Client, answer: Response) -> None:
         pending = self._state.server_requests.find(answer.id, client.id)
@@ -155,3 +161,8 @@ class FromClients:
         pending = self._state.server_requests.find(answer.id, client.id)
         if pending is not None and self._state.server_requests.abstain(pending, client.id):
             self._decisions.decide(pending, messages.with_id(answer, pending.request.id))
+
+
+def _thread_of(request: Request) -> str | None:
+    rollout = params.thread_of_rollout(request.params) if request.method in OF_ROLLOUT else None
+    return rollout or params.thread_id(request.params)

@@ -1,13 +1,30 @@
-"""The few members of params and results that the core has to read."""
+"""The few members of params and results that the core has to read.
+
+Thread ids come out in their canonical form, however the sender spelled them.
+"""
+
+import re
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
+
+from codexd.protocol.members import decode as decode_members
+from codexd.protocol.thread_ids import canonical
 
 
 class _ThreadOf(Struct, rename="camel"):
     thread_id: str | None = None
     conversation_id: str | None = None
     turn_id: str | None = None
+
+    @property
+    def thread(self) -> str | None:
+        named = self.thread_id or self.conversation_id
+        return canonical(named) if named else None
+
+
+class _Rollout(Struct):
+    path: str | None = None
 
 
 class Turn(Struct):
@@ -24,6 +41,11 @@ class Thread(Struct, rename="camel"):
     ephemeral: bool = False
     parent_thread_id: str | None = None
     turns: list[Turn] = []
+
+    def __post_init__(self) -> None:
+        self.id = canonical(self.id)
+        if self.parent_thread_id is not None:
+            self.parent_thread_id = canonical(self.parent_thread_id)
 
 
 class _ThreadResult(Struct):
@@ -47,6 +69,14 @@ class _StatusParams(Struct, rename="camel"):
     status: _Status
 
 
+class _ThreadStatus(Struct):
+    status: _Status
+
+
+class _ThreadStatusResult(Struct):
+    thread: _ThreadStatus
+
+
 class _TurnsResult(Struct):
     data: list[Raw]
 
@@ -61,6 +91,9 @@ class Resolved(Struct, rename="camel"):
 
     thread_id: str
     request_id: Raw
+
+    def __post_init__(self) -> None:
+        self.thread_id = canonical(self.thread_id)
 
 
 class _Item(Struct, frozen=True):
@@ -85,7 +118,15 @@ class _ErrorBody(Struct):
     message: str
 
 
+_ROLLOUT_NAME = re.compile(
+    r"(?:.*/)?rollout-.*-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl(?:\.zst)?", re.DOTALL
+)
+"""The name of the file in which Codex keeps a thread ends with the thread's id."""
+
+_text = msgspec.json.Decoder(str)
 _thread_of = msgspec.json.Decoder(_ThreadOf)
+_rollout = msgspec.json.Decoder(_Rollout)
+_thread_status_result = msgspec.json.Decoder(_ThreadStatusResult)
 _thread_result = msgspec.json.Decoder(_ThreadResult)
 _status_result = msgspec.json.Decoder(_StatusResult)
 _turn_result = msgspec.json.Decoder(_TurnResult)
@@ -111,15 +152,52 @@ def thread_and_turn(params: Raw | UnsetType) -> tuple[str | None, str | None]:
         return None, None
     try:
         found = _thread_of.decode(params)
+    except msgspec.ValidationError:
+        found = _one_by_one(params)
+    return found.thread, found.turn_id
+
+
+def _one_by_one(params: Raw) -> _ThreadOf:
+    """The members that can be read, where another can't.
+
+    Codex leaves aside what it does not know: `{"threadId":"T","turnId":5}` is a good `thread/unsubscribe` (0.163, 0.171).
+    """
+    try:
+        given = decode_members(params)
     except msgspec.DecodeError:
-        return None, None
-    return found.thread_id or found.conversation_id or None, found.turn_id
+        return _ThreadOf()
+    return _ThreadOf(*(_text_of(given.get(name)) for name in _ThreadOf.__struct_encode_fields__))
+
+
+def _text_of(raw: Raw | None) -> str | None:
+    try:
+        return _text.decode(raw if raw is not None else b"null")
+    except msgspec.DecodeError:
+        return None
+
+
+def thread_of_rollout(params: Raw | UnsetType) -> str | None:
+    """The thread whose rollout `path` names. It counts for a resume or fork, and not their `threadId` (0.163, 0.171)."""
+    try:
+        path = _rollout.decode(params if not isinstance(params, UnsetType) else b"null").path
+    except msgspec.DecodeError:
+        return None
+    found = _ROLLOUT_NAME.fullmatch(path or "")
+    return found[1] if found is not None else None
 
 
 def thread_of_result(result: Raw) -> Thread | None:
     """`result.thread` of the answer to `thread/start`, `resume`, `fork` or `read`."""
     try:
         return _thread_result.decode(result).thread
+    except msgspec.DecodeError:
+        return None
+
+
+def thread_status_of_result(result: Raw) -> str | None:
+    """`result.thread.status.type` of the answer to `thread/read`."""
+    try:
+        return _thread_status_result.decode(result).thread.status.type
     except msgspec.DecodeError:
         return None
 
@@ -146,7 +224,7 @@ def turn_of(params: Raw | UnsetType) -> tuple[str, Turn] | None:
         found = _turn_params.decode(params if not isinstance(params, UnsetType) else b"null")
     except msgspec.DecodeError:
         return None
-    return found.thread_id, found.turn
+    return canonical(found.thread_id), found.turn
 
 
 def turns_of_result(result: Raw) -> list[tuple[Turn, Raw]]:
@@ -163,7 +241,7 @@ def status_of(params: Raw | UnsetType) -> tuple[str, str] | None:
         found = _status_params.decode(params if not isinstance(params, UnsetType) else b"null")
     except msgspec.DecodeError:
         return None
-    return found.thread_id, found.status.type
+    return canonical(found.thread_id), found.status.type
 
 
 def resolved(params: Raw | UnsetType) -> Resolved | None:

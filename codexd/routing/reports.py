@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Raw, Struct, UnsetType
 
+from codexd.protocol.thread_ids import canonical
 from codexd.routing.events import Gap, TimelineStatistics
 
 ThreadId = Annotated[str, Meta(max_length=200)]
@@ -78,10 +79,23 @@ class Approval(Struct, rename="camel"):
     asked_clients: list[int]
 
 
+class _OfThread(Struct, rename="camel", kw_only=True):
+    """Params that may name a thread, in any of the spellings that Codex takes."""
+
+    thread_id: ThreadId | None = None
+
+    def __post_init__(self) -> None:
+        if self.thread_id is not None:
+            self.thread_id = canonical(self.thread_id)
+
+
 class ReleaseParams(Struct, rename="camel"):
     """The params of `codexd/threads/release`."""
 
     thread_id: str
+
+    def __post_init__(self) -> None:
+        self.thread_id = canonical(self.thread_id)
 
 
 class Release(Struct, rename="camel"):
@@ -106,11 +120,10 @@ class AnswerParams(Struct, rename="camel"):
     result: Raw
 
 
-class ReadParams(Struct, rename="camel"):
+class ReadParams(_OfThread):
     """The params of `codexd/events/read`."""
 
     after: Number
-    thread_id: ThreadId | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_EVENTS)] = 1000
 
 
@@ -131,11 +144,10 @@ class Events(Struct, omit_defaults=True):
     gap: Gap | None = None
 
 
-class FollowParams(Struct, rename="camel"):
+class FollowParams(_OfThread):
     """The params of `codexd/events/follow`."""
 
     after: Number | None = None
-    thread_id: ThreadId | None = None
 
 
 class Following(Struct, omit_defaults=True):

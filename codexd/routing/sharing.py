@@ -75,7 +75,7 @@ class Sharing:
     def asks_again(self, call: Call) -> bool:
         """A turn has begun meanwhile: Codex is asked to resume the thread once more, now that it can."""
         thread = self._shared_by(call)
-        if call.abandoned or thread is None or not thread.durable or call.joins > 1:
+        if not call.joins or call.abandoned or thread is None or not thread.durable or call.joins > 1:
             return False
         assert call.instead_of is not None, "codexd has asked in its stead"
         again = Call(call.owner, call.instead_of, call.thread, tries=call.tries, joins=call.joins)

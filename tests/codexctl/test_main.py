@@ -8,7 +8,7 @@ import pytest
 from codexctl import send
 from codexctl.exits import Exit
 from codexctl.main import main
-from tests.codexctl.standin import completed, saying, turn
+from tests.codexctl.standin import THREAD, completed, saying, turn
 
 HEAVY = {"trio", "msgspec", "rich", "platformdirs", "psutil", "typing_extensions", "sniffio", "attr"}
 UNUSED = {
@@ -88,7 +88,7 @@ def test_text_that_cannot_be_written_is_written_out(codexd, codexctl, capsys):
 
 def test_words_for_codex_that_are_no_unicode_are_wrong_usage(codexd, codexctl, capsys):
     """Codex could not read them."""
-    assert codexctl("threads", "rename", "x" * 36, "a\udcff") == 2
+    assert codexctl("threads", "rename", THREAD, "a\udcff") == 2
     assert capsys.readouterr().err == "codexctl: an argument is not valid UTF-8\n"
 
 

@@ -27,8 +27,10 @@ def pages(*ids):
 
 
 def test_a_whole_id_is_taken_as_it_is(client, codexd):
-    """It costs no request; Codex says if there is no such thread."""
+    """It costs no request, in whichever of the spellings that Codex takes; Codex says if there is no such thread."""
     assert full_id(client, THREAD) == THREAD
+    for spelling in (THREAD.upper(), THREAD.replace("-", ""), "{" + THREAD + "}", "urn:uuid:" + THREAD):
+        assert full_id(client, spelling) == THREAD
     assert codexd.requests("thread/list") == []
 
 
@@ -36,6 +38,7 @@ def test_the_beginning_of_an_id_is_enough_if_it_is_the_only_one(client, codexd):
     """Looked for on all pages and in the archive."""
     codexd.answers["thread/list"] = pages("abc-1", "abd-2")
     assert full_id(client, "abd") == "abd-2"
+    assert full_id(client, "ABD") == "abd-2"
     assert full_id(client, "arch") == "archived-1"
     with pytest.raises(Failure, match=r"several ids begin with ab:\n  abc-1\n  abd-2"):
         full_id(client, "ab")

@@ -9,7 +9,7 @@ import msgspec
 from tests.routing.oracle_asking import AskingSide
 from tests.routing.oracle_books import Books, ClientView, Life
 from tests.routing.oracle_threads import ThreadView
-from tests.routing.sim_words import ID, Asked, Claims, Envelope, read_object
+from tests.routing.sim_words import ID, UNKNOWN, Asked, Claims, Envelope, read_object
 
 UNAVAILABLE = -32050
 
@@ -233,9 +233,9 @@ class ClientSide:
             case {"status": "notLoaded"}:
                 return not known and thread not in books.releases.closing
             case {"status": "inUse", "followers": followers}:
-                coming = thread == "t0" or (
+                coming = thread == UNKNOWN or (
                     view is not None and (view.searched or view.named or view.resuming)
-                )  # of t0 Codex says nonsense now and then, and codexd asks whose it is
+                )  # of UNKNOWN Codex says nonsense now and then, and codexd asks whose it is
                 busy = known and any(self._is_busy(relative) for relative in books.threads.family(thread))
                 return bool(followers or busy or coming or books.requests.is_wanted(thread))
             case _:

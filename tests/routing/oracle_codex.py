@@ -120,6 +120,10 @@ class CodexSide:
             return
         if asked.method == "thread/unsubscribe":
             self._books.requests.check_in_turn(asked)
+            status = b"notSubscribed" if said.ok else b"notLoaded"
+            self._books.counts["unsubscribed from an unknown thread"] += 1
+            self._books.expect_answer(asked, b'{"id":%b,"result":{"status":"%b"}}' % (asked.id, status))
+            return
         if said.ok:
             self._books.handles.answered(asked)
         empty = not said.ok and asked.method == "thread/turns/list" and any(w in said.line for w in NO_TURNS)

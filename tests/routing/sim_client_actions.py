@@ -265,7 +265,7 @@ class ClientActions:
         raw_id = self._speech.id_for(client)
         line = b'{"id":%b,"method":"codexd/threads/release","params":{"threadId":"%b"}}' % (
             raw_id,
-            thread.encode(),
+            self._speech.spelled(thread).encode(),
         )
         if self._world.oracle.books.releases.is_waiting(client.id, raw_id):
             return  # their answers would look alike
@@ -319,7 +319,8 @@ class ClientActions:
         raw_id, thread = self._speech.id_for(client), self._thread_or_all()
         after = self._cursor() if self._rng.random() < 0.8 else None
         self._world.oracle.events.follows(client.id, raw_id, thread, after)
-        body = json.dumps({"threadId": thread, "after": after}).encode()
+        spelled = self._speech.spelled(thread) if thread is not None else None
+        body = json.dumps({"threadId": spelled, "after": after}).encode()
         line = b'{"id":%b,"method":"codexd/events/follow","params":%b}' % (raw_id, body)
         self._send(client, "follows events", line)
 
@@ -334,7 +335,7 @@ class ClientActions:
             sides.calls_codexd_in_vain(client.id, raw_id, UNAVAILABLE)
         else:
             events.reads(client.id, raw_id, thread, after, limit)
-        named = b'"threadId":"%b",' % thread.encode() if thread is not None else b""
+        named = b'"threadId":"%b",' % self._speech.spelled(thread).encode() if thread is not None else b""
         body = b'{%b"after":%d,"limit":%d}' % (named, after, limit)
         self._send(
             client, "reads events", b'{"id":%b,"method":"codexd/events/read","params":%b}' % (raw_id, body)

@@ -5,7 +5,7 @@ from random import Random
 
 from msgspec import Struct
 
-from tests.routing.sim_words import CONFIG, HANDLE, ID, Asked, Claims, filled
+from tests.routing.sim_words import CONFIG, HANDLE, ID, Asked, Claims, filled, spellings
 
 IDS = (
     b"0",
@@ -100,6 +100,10 @@ class Speech:
         self._serial += 1
         return self._serial
 
+    def spelled(self, thread: str) -> str:
+        """The thread's id as a client may write it: mostly as it was told."""
+        return thread if self._rng.random() < 0.7 else self._rng.choice(spellings(thread))
+
     def id_for(self, client: SimulatedClient) -> bytes:
         """An id as the client chooses it: one of a few, often the one of something that is pending."""
         choice = self._rng.random()
@@ -120,7 +124,7 @@ class Speech:
         """A request and its line; `gated`: what in its params is experimental."""
         serial = self._next()
         if thread is not None:
-            members = b',"threadId":"%b"%b' % (thread.encode(), members)
+            members = b',"threadId":"%b"%b' % (self.spelled(thread).encode(), members)
         said, due, added = self._of_process(client, method)
         raw_id = self.id_for(client)
         layout = self._rng.choice(LAYOUTS)
@@ -166,7 +170,7 @@ class Speech:
         serial = self._next()
         raw_id = self.id_for(client)
         method = b"odd/%d" % serial
-        params = self._rng.choice((b"", b',"params":null', b',"params":[1,{"s":0}]', b',"params":"x"'))
+        params = self._rng.choice((b"", b',"params":null', b',"params":7', b',"params":"x"'))
         template = b'{"method":"%b"%b,"id":%b}' % (method, params, ID)
         return Asked(serial, client.id, raw_id, method.decode(), template), filled(template, raw_id)
 

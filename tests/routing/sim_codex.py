@@ -14,7 +14,7 @@ from codexd.protocol.gates import Gate, Gates
 from tests.routing.sim_codex_errands import SimulatedErrands
 from tests.routing.sim_codex_handles import SimulatedHandles
 from tests.routing.sim_codex_threads import SimulatedThreads
-from tests.routing.sim_words import ALREADY_INITIALIZED, ID, Kind, Said, Written, Wrong, filled
+from tests.routing.sim_words import ALREADY_INITIALIZED, ID, UNKNOWN, Kind, Said, Written, Wrong, filled
 
 QUEUE = 128
 """How many lines Codex has room for before it has taken them (measured)."""
@@ -48,11 +48,11 @@ _JUNK = (
     b'{"id":-1,"error":{"code":-1,"message":"what"}}',
     b'{"id":900000000000,"result":{}}',
     b'{"method":5}',
-    b'{"method":"serverRequest/resolved","params":{"threadId":"t0","requestId":77777}}',
+    b'{"method":"serverRequest/resolved","params":{"threadId":"%b","requestId":77777}}' % UNKNOWN.encode(),
     b'{"method":"command/exec/outputDelta","params":{"processId":"strange"}}',
     b'{"method":"fs/changed","params":{"watchId":5}}',
     b'{"method":"fs/changed"}',
-    b'{"method":"turn/started","params":{"threadId":"t0"}}',
+    b'{"method":"turn/started","params":{"threadId":"%b"}}' % UNKNOWN.encode(),
     b"\xff\xfe",
     b"",
 )
@@ -116,7 +116,8 @@ class SimulatedCodex:
         if written.number and self.overloaded and self.introduced and self.rng.random() < 0.3:
             self._say_error(written, -32001, OVERLOADED, Kind.REFUSAL)
             return
-        if written.serial and (cause := _CAUSES.get(written.method)):
+        cause = _CAUSES.get(written.method)
+        if cause is not None and written.asked is not None and written.asked.method != "thread/unsubscribe":
             self._may_cause[cause][written.number] = written
         self._ingress.append(written)
 

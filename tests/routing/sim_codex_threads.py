@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from tests.routing.sim_words import ADDITIONAL, ID, NEVER_RESOLVED, Kind, Said, Written, Wrong, filled
+from tests.routing.sim_words import (
+    ADDITIONAL,
+    ID,
+    NEVER_RESOLVED,
+    Kind,
+    Said,
+    Written,
+    Wrong,
+    filled,
+    thread_id,
+)
 
 if TYPE_CHECKING:
     from tests.routing.sim_codex import SimulatedCodex
@@ -277,7 +287,7 @@ class SimulatedThreads:
 
     def _spawn_agent(self, parent: Loaded) -> None:
         """Every connection is subscribed to a sub-agent's thread from its beginning (measured)."""
-        child = Loaded(f"t{self._disk.number()}", ephemeral=parent.ephemeral, parent=parent.id)
+        child = Loaded(thread_id(self._disk.number()), ephemeral=parent.ephemeral, parent=parent.id)
         self.loaded[child.id] = child
         self.subscribed[child.id] = None
         self._begin_turn(child)
@@ -297,11 +307,14 @@ class SimulatedThreads:
 
     def _describe(self, thread: Loaded, turns: bytes = b"") -> bytes:
         parent = b'"%b"' % thread.parent.encode() if thread.parent else b"null"
-        return b',"thread":{"id":"%b","ephemeral":%b,"parentThreadId":%b,"turns":[%b]}' % (
-            thread.id.encode(),
-            b"true" if thread.ephemeral else b"false",
-            parent,
-            turns,
+        return (
+            b',"thread":{"id":"%b","ephemeral":%b,"parentThreadId":%b,"status":{"type":"idle"},"turns":[%b]}'
+            % (
+                thread.id.encode(),
+                b"true" if thread.ephemeral else b"false",
+                parent,
+                turns,
+            )
         )
 
     def _reveal(self, written: Written, thread: Loaded, turns: bytes = b"") -> None:
@@ -326,7 +339,7 @@ class SimulatedThreads:
             return True
         if self._rng.random() < 0.2:
             self._codex.cause_of("configWarning", written)
-        thread = Loaded(f"t{self._disk.number()}", ephemeral=written.params.ephemeral)
+        thread = Loaded(thread_id(self._disk.number()), ephemeral=written.params.ephemeral)
         self.loaded[thread.id] = thread
         self._reveal(written, thread)
         self._say_started(thread)
@@ -377,7 +390,7 @@ class SimulatedThreads:
         if written.params.thread_id not in self._disk.kept or len(self.loaded) >= THREADS:
             self._codex.say_error(written, "no rollout found")
             return True
-        new = self._forking[written.number] = f"t{self._disk.number()}"
+        new = self._forking[written.number] = thread_id(self._disk.number())
         self.loaded[new] = Loaded(new)
         self.subscribed[new] = None
         self._disk.kept[new] = None
@@ -424,7 +437,7 @@ class SimulatedThreads:
         assert written.params is not None, "a request has params here"
         thread = self.loaded.get(written.params.thread_id or "")
         if thread is None or (written.serial and self._rng.random() < 0.05):
-            self._codex.say_error(written, "thread not found")
+            self._codex.say_error(written, f"thread not loaded: {written.params.thread_id}")
             return True
         if written.serial and self._rng.random() < 0.3:
             self._codex.cause_of("deprecationNotice", written)

@@ -7,6 +7,7 @@ compared to the byte with what went in, without codexd's own parser.
 import json
 from enum import Enum, auto
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -75,6 +76,20 @@ NEWCOMER = Claims(experimental=True)
 """What counts for a client that has not initialized: nothing is asked of it, and as a follower it hears everything."""
 
 
+def thread_id(number: int) -> str:
+    """A thread's id, as Codex writes it."""
+    return f"f0e1d2c3-0000-7000-8000-{number:012x}"
+
+
+UNKNOWN = thread_id(0)
+"""The id of a thread that never was."""
+
+
+def spellings(thread: str) -> tuple[str, ...]:
+    """How a client may write it."""
+    return thread, thread.upper(), thread.replace("-", ""), f"{{{thread}}}", f"urn:uuid:{thread}"
+
+
 class Params(Struct, rename="camel"):
     """What the simulated Codex reads in params. `s` is the serial number by which a client's request is known.
 
@@ -92,6 +107,10 @@ class Params(Struct, rename="camel"):
     process_handle: str | None = None
     watch_id: str | None = None
     session_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.thread_id is not None:
+            self.thread_id = str(UUID(self.thread_id))
 
     @property
     def handle(self) -> str | None:

@@ -20,7 +20,7 @@ from tests.routing.sim_outboxes import SimulatedOutboxes
 from tests.routing.sim_settled import check_settled
 from tests.routing.sim_timeline import SimulatedTimeline
 from tests.routing.sim_weather import Weather, weather
-from tests.routing.sim_words import Wrong
+from tests.routing.sim_words import UNKNOWN, Wrong
 
 CLIENTS = 9
 REMEMBERED = 50
@@ -146,7 +146,7 @@ class World:
     def some_threads(self) -> list[str]:
         """Threads that a client may know of: those of now, some that died or were let go of, and one that never was."""
         threads = self.oracle.books.threads
-        return [*[view.id for view in threads][-16:], *list(threads.lost)[-2:], *threads.forgotten, "t0"]
+        return [*[view.id for view in threads][-16:], *list(threads.lost)[-2:], *threads.forgotten, UNKNOWN]
 
     def not_known_yet(self) -> list[str]:
         """Sub-agents' threads that have said something, of which codexd does not know yet whose they are."""

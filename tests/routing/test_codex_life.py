@@ -432,7 +432,7 @@ def test_what_waited_for_an_attaching_that_died_goes_on() -> None:
     assert driver.dies(REASON) == [to(client, error=under_way("thread/resume"), id="r")]
     driver.wait(0)
     driver.spawned()
-    assert driver.greets(3) == [codex(id=4, method="thread/unsubscribe", params=T)]
+    assert driver.greets(3) == [codex(id=4, method="thread/read", params=T)]
 
 
 def test_those_who_know_codexd_hear_of_its_return() -> None:

@@ -13,6 +13,7 @@ from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, GATES, OVERLOADE
 T = {"threadId": "T"}
 UNSUBSCRIBED = {"status": "unsubscribed"}
 NOT_SUBSCRIBED = {"status": "notSubscribed"}
+UNKNOWN = "01a22d79-4f36-7202-b6e2-72ca4762086e"
 LET_GO = {"method": "thread/unsubscribe", "params": T}
 
 
@@ -79,24 +80,58 @@ def test_leaving_a_thread_is_answered_by_codexd() -> None:
     ]
 
 
-def test_leaving_an_unknown_thread_is_codexs_affair() -> None:
-    """It knows whether the thread is loaded."""
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ({"error": {"code": -32600, "message": f"thread not loaded: {UNKNOWN}"}}, "notLoaded"),
+        ({"result": {"thread": {"id": UNKNOWN, "status": {"type": "notLoaded"}}}}, "notLoaded"),
+        ({"result": {"thread": {"id": UNKNOWN, "status": {"type": "idle"}}}}, "notSubscribed"),
+        ({"result": {}}, "notLoaded"),
+    ],
+)
+def test_an_unsubscribe_from_an_unknown_thread_does_not_reach_codex(
+    answer: dict[str, Any], status: str
+) -> None:
+    """Codex is asked whether it has the thread instead: an unsubscribe might end a subscription of codexd's own."""
     driver, number = following()
-    assert driver.sends(1, id="u", method="thread/unsubscribe", params={"threadId": "U"}) == [
-        codex(id=number, method="thread/unsubscribe", params={"threadId": "U"})
+    assert driver.sends(1, id="u", method="thread/unsubscribe", params={"threadId": UNKNOWN}) == [
+        codex(id=number, method="thread/read", params={"threadId": UNKNOWN})
     ]
-    assert driver.says(id=number, result={"status": "notLoaded"}) == [
-        to(1, id="u", result={"status": "notLoaded"})
+    assert driver.says(**answer, id=number) == [to(1, id="u", result={"status": status})]
+
+
+def test_an_unsubscribe_that_codex_had_no_room_for_is_decided_anew() -> None:
+    """It is asked for the same thing again, or answered here if somebody has attached to the thread since."""
+    driver, number = following()
+    driver.sends(1, id="u", method="thread/unsubscribe", params={"threadId": UNKNOWN})
+    driver.says(error=OVERLOADED, id=number)
+    assert driver.wait(1) == [codex(id=number + 1, method="thread/read", params={"threadId": UNKNOWN})]
+    driver.says(error=OVERLOADED, id=number + 1)
+    driver.sends(1, id="r", method="thread/resume", params={"threadId": UNKNOWN})
+    driver.says(id=number + 2, result={"thread": {"id": UNKNOWN}})
+    assert driver.wait(1) == [
+        to(1, id="u", result=UNSUBSCRIBED),
+        codex(id=number + 3, method="thread/unsubscribe", params={"threadId": UNKNOWN}),
     ]
 
 
-@pytest.mark.parametrize("params", [{}, {"threadId": 5}, []])
-def test_leaving_nothing_in_particular_is_codexs_affair(params: Any) -> None:
-    """It will say what is wrong with it."""
+def test_nobody_is_told_of_a_thread_that_it_left_before_it_left_itself() -> None:
+    """The asker of an unsubscribe is gone when Codex answers."""
+    driver, number = following()
+    driver.sends(1, id="u", method="thread/unsubscribe", params={"threadId": UNKNOWN})
+    driver.leaves(1)
+    assert driver.says(id=number, result={}) == []
+
+
+@pytest.mark.parametrize("params", [{}, {"threadId": 5}, {"threadId": "nonsense"}, 5, None])
+def test_an_unsubscribe_from_no_thread_is_refused_by_codex(params: Any) -> None:
+    """In its own words, which are the same for a read; the unsubscribe itself does not reach it."""
     driver, number = following()
     assert driver.sends(1, id="u", method="thread/unsubscribe", params=params) == [
-        codex(id=number, method="thread/unsubscribe", params=params)
+        codex(id=number, method="thread/read", params=params)
     ]
+    error = {"code": -32600, "message": "Invalid request: missing field `threadId`"}
+    assert driver.says(error=error, id=number) == [to(1, error=error, id="u")]
 
 
 def test_leaving_waits_for_the_own_attaching() -> None:
@@ -123,7 +158,7 @@ def test_leaving_waits_for_an_attaching_that_fails_too() -> None:
     failed = {"code": -32600, "message": "no rollout found for thread id T"}
     assert driver.says(error=failed, id=number) == [
         to(1, error=failed, id="r"),
-        codex(id=number + 1, **LET_GO),
+        codex(id=number + 1, method="thread/read", params=T),
     ]
 
 

@@ -107,7 +107,7 @@ def test_a_threads_end_is_the_end_of_following_it(method: str) -> None:
     assert driver.says(method=method, params=T) == [to(1, 2, 3, method=method, params=T)]
     assert driver.status()["threads"] == 0
     assert driver.sends(1, id="u", method="thread/unsubscribe", params=T) == [
-        codex(id=4, method="thread/unsubscribe", params=T)
+        codex(id=4, method="thread/read", params=T)
     ]
 
 

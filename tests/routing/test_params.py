@@ -10,6 +10,8 @@ from codexd.protocol import messages
 from codexd.routing import params
 from tests.protocol.strategies import values
 
+ID = "01a22d79-4f36-7202-b6e2-72ca4762086e"
+
 
 def raw(value: Any) -> Raw:
     return Raw(messages.encode(value))
@@ -26,6 +28,11 @@ def raw(value: Any) -> Raw:
         ({"threadId": None}, (None, None)),
         ({"threadId": ""}, (None, None)),
         ({"threadId": 5}, (None, None)),
+        ({"threadId": "T", "turnId": 5}, ("T", None)),
+        ({"threadId": "T", "conversationId": []}, ("T", None)),
+        ({"threadId": 5, "turnId": "u"}, (None, "u")),
+        ({"threadId": ID.upper()}, (ID, None)),
+        ({"conversationId": "urn:uuid:" + ID}, (ID, None)),
         ({"thread": {"id": "T"}}, (None, None)),
         ({}, (None, None)),
         ([], (None, None)),
@@ -121,3 +128,42 @@ def test_nothing_in_params_or_results_trips_the_core(value: Any) -> None:
         params.error_body, params.item, params.started,
     ):  # fmt: skip
         read(raw(value))
+
+
+@pytest.mark.parametrize(
+    ("path", "thread"),
+    [
+        (f"/h/.codex/sessions/2026/11/30/rollout-2026-11-30T17-22-13-{ID}.jsonl", ID),
+        (f"rollout-2026-11-30T17-22-13-{ID}.jsonl.zst", ID),
+        (f"/a\nb/rollout-x-{ID}.jsonl", ID),
+        (f"/h/{ID}.jsonl", None),
+        (f"/h/rollout-2026-{ID}.txt", None),
+        ("", None),
+        (None, None),
+        (5, None),
+    ],
+)
+def test_the_thread_of_a_rollout(path: Any, thread: str | None) -> None:
+    """The name of its file ends with the id."""
+    assert params.thread_of_rollout(raw({"threadId": "T", "path": path})) == thread
+    assert params.thread_of_rollout(UNSET) is None
+
+
+def test_ids_in_answers_and_notifications_have_one_form() -> None:
+    """Codex writes them so by itself; a later one may not."""
+    other = "{" + ID.upper() + "}"
+    described = params.thread_of_result(raw({"thread": {"id": other, "parentThreadId": other}}))
+    assert described is not None
+    assert (described.id, described.parent_thread_id) == (ID, ID)
+    turn = params.turn_of(raw({"threadId": other, "turn": {"id": ID.upper()}}))
+    assert turn == (ID, params.Turn(ID.upper()))
+    assert params.status_of(raw({"threadId": other, "status": {"type": "idle"}})) == (ID, "idle")
+    resolved = params.resolved(raw({"threadId": other, "requestId": 1}))
+    assert resolved is not None
+    assert resolved.thread_id == ID
+
+
+def test_the_status_of_a_thread_that_was_read() -> None:
+    """Or nothing, where it has none."""
+    assert params.thread_status_of_result(raw({"thread": {"status": {"type": "idle"}}})) == "idle"
+    assert params.thread_status_of_result(raw({"thread": {}})) is None
