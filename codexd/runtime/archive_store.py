@@ -12,6 +12,7 @@ from pathlib import Path
 
 from codexd.routing.events import Event
 from codexd.runtime.archive import History, Size, Span
+from codexd.runtime.archive_age import Ages, Uptime, uptime
 from codexd.runtime.archive_file import (
     BUSY_MILLISECONDS,
     PAGE_BYTES,
@@ -48,16 +49,19 @@ class Store:
         self._path = path
         self._wal = Path(f"{path}-wal")
         self._database = open_for_writing(path, max_wal_bytes)
+        self._ages = Ages(self._database)
         self._reserved = 0
         self._inodes = (0, 0)
 
-    def begin_life(self, now: int) -> int:
+    def begin_life(self, now: int, up: Uptime | None = None) -> int:
         """Reserves the first numbers and returns the first of all: `now`, or more where that was used before.
 
-        A life that has begun already goes on; one that was not ended well before it leaves a lost span.
+        A life that has begun already goes on; one that was not ended well before it leaves a lost span. `up`: the
+        machine's uptime, asked for when it is not given.
         """
         with self._transaction():
             first = self._begun(now)
+            self._ages.begin(up or uptime())
         self._inodes = (os.stat(self._path).st_ino, os.stat(self._wal).st_ino)
         return first
 
@@ -95,11 +99,23 @@ class Store:
             raise damaged(self._path, "an event of it has no time or no line")
         return rows
 
+    def mark_age(self, now: Uptime) -> None:
+        """Notes that all events in the file have been recorded by this time."""
+        newest = self._database.execute("SELECT max(seq) FROM event").fetchone()[0]
+        if newest is not None:
+            with self._transaction():
+                self._ages.mark(newest + 1, now)
+
+    def floor_of_age(self, seconds: float, now: Uptime) -> int:
+        """The events below this number have provably been in the file for longer than this; 0 when none has."""
+        return self._ages.floor(seconds, now)
+
     def trim(self, floor: int) -> None:
         """Deletes what is below `floor`."""
         with self._transaction():
             gone = self._database.execute("DELETE FROM event WHERE seq < ?", (floor,)).rowcount
             self._database.execute("DELETE FROM lost WHERE last < ?", (floor,))
+            self._ages.forget(floor)
             self._set(floor=floor)
             self._count(-gone)
 

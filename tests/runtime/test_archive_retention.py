@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from codexd.runtime.archive_age import Uptime
 from codexd.runtime.archive_retention import Keep, Retention
 from codexd.runtime.archive_store import Store
 from tests.runtime.events import event
@@ -25,19 +26,19 @@ class Gate:
 
 
 class Clock:
-    """The time of day."""
+    """The machine's uptime."""
 
     now = 100 * DAY
 
-    def __call__(self) -> float:
-        return self.now
+    def __call__(self) -> Uptime:
+        return Uptime("this boot", self.now)
 
 
 @pytest.fixture
 def store(tmp_path: Path):
     """An empty store."""
     made = Store(tmp_path / "timeline.db", 64 * 1024)
-    made.begin_life(0)
+    made.begin_life(0, Uptime("this boot", Clock.now))
     yield made
     made.close()
 
@@ -67,15 +68,42 @@ def oldest(store: Store) -> int:
 
 
 def test_by_age(store: Store) -> None:
-    """What is older than the days goes, in steps of some hundred; the rest stays."""
-    fill(store, 1700, 10, at=95 * DAY)
-    fill(store, 300, 10, at=97 * DAY)
-    gate = Gate()
-    retention = Retention(Keep(4, 100 * MIB), gate, Clock())
+    """What has been there for longer than the days goes, in steps of some hundred; the rest stays."""
+    clock, gate = Clock(), Gate()
+    retention = Retention(Keep(4, 100 * MIB), gate, clock)
+    fill(store, 1700, 10)
     assert retention.is_due()
+    assert run(retention, store) == 1
+    clock.now += 2 * DAY
+    fill(store, 300, 10)
+    clock.now += 2 * DAY - 1
+    assert run(retention, store) == 1
+    clock.now += 1
     assert run(retention, store) == 5
     assert gate.asked == [(501, False), (1001, False), (1501, False), (1701, False)]
     assert (oldest(store), store.size().events, store.history().floor) == (1701, 300, 1701)
+
+
+def test_the_time_of_day_proves_no_age(store: Store) -> None:
+    """Events that say they are years old, or from the future, are as old as they have been there.
+
+    A clock that was ten years ahead once deleted the whole timeline, for good.
+    """
+    clock, gate = Clock(), Gate()
+    retention = Retention(Keep(14, 100 * MIB), gate, clock)
+    fill(store, 100, 10, at=-3650 * DAY)
+    fill(store, 100, 10, at=3650 * DAY)
+    clock.now += 13.9 * DAY
+    assert run(retention, store) == 1
+    assert gate.asked == []
+
+
+def test_size_holds_whatever_the_clock_says(store: Store) -> None:
+    """No age has passed, and still no more is kept than the disk may hold."""
+    fill(store, 6000, 1000, at=3650 * DAY)
+    limit = int(store.used_bytes() / 1.1)
+    assert run(Retention(Keep(14, limit), Gate(), Clock()), store) > 1
+    assert store.used_bytes() <= limit
 
 
 def test_by_size(store: Store) -> None:
@@ -134,7 +162,7 @@ def test_nothing_to_do_asks_nobody(store: Store) -> None:
     gate = Gate()
     retention = Retention(Keep(), gate, Clock())
     assert retention.step(store) is False
-    fill(store, 10, 10)
+    fill(store, 10, 10, at=0.0)
     assert retention.step(store) is False
     assert gate.asked == []
 

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -204,8 +205,9 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_comes_is_committed_between_two_steps(path: Path, done: list[str]) -> None:
     """However many events are to be erased and are too old: nobody waits until all of them have gone."""
-    old = [event(seq, at=0.0) for seq in range(10, 1510)]
-    run(Writer(path, Keep(days=10**6), 10), *old, *events(1510, 3009, "deleted"))
+    run(Writer(path, Keep(days=10**6), 10), *events(10, 1509), *events(1510, 3009, "deleted"))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("INSERT INTO mark VALUES (1510, -15 * 86400)")
     done.clear()
     come = events(10**6, 10**6 + 9 * BATCH_EVENTS - 1)
     run(Writer(path, Keep(), 10**6), Deletion("deleted", 10**6), *come)
