@@ -65,7 +65,12 @@ def test_marks_of_what_is_gone_are_forgotten(database: sqlite3.Connection) -> No
         (Uptime("", 100 + HOUR), 0.0),
         (Uptime("a", 50), 0.0),
     ],
-    ids=["same boot", "reboot: only its own uptime is certain", "boot unknown: nothing is certain", "backwards"],
+    ids=[
+        "same boot",
+        "reboot: only its own uptime is certain",
+        "boot unknown: nothing is certain",
+        "backwards",
+    ],
 )
 def test_what_has_passed_between_two_processes(
     database: sqlite3.Connection, later: Uptime, passed: float

@@ -12,6 +12,11 @@ SEEDS = 1000
 """So many at most; most faults are found within the first twenty."""
 
 FAULTS = {
+    "time goes back when the clock is set back": (
+        "wall_clock.py",
+        "        if late > SLEPT_SECONDS:\n",
+        "        if abs(late) > SLEPT_SECONDS:\n",
+    ),
     "what comes while something is queued is dropped": (
         "write_queue.py",
         "            self._queue.append(chunk)\n            self.queued_bytes += len(chunk)\n",

@@ -26,7 +26,6 @@ from tests.simulation.books import ClientBook, CodexBook, Due, EventBook, Wrong
 from tests.simulation.disorder import PAGE_BYTES
 from tests.simulation.machine import Door, SimulatedMachine
 
-EPOCH = 1_800_000_000.0
 LITTLE_MEMORY = "there is too little memory for ephemeral threads"
 SCARCE_BYTES = 100_000
 """With less than this in memory, events may leave it too early."""
@@ -45,8 +44,9 @@ class WatchedBroker(Broker):
         limits: Limits,
         door: Door,
         events: EventBook,
+        clock: Callable[[], float],
     ) -> None:
-        super().__init__(identity, machine, timeline, limits, lambda: EPOCH + trio.current_time())
+        super().__init__(identity, machine, timeline, limits, clock)
         self._events = events
         self._first_seq = timeline.next_seq
         self._watched_machine = machine

@@ -21,11 +21,12 @@ from codexd.runtime.timeline import Timeline
 from tests.simulation.archive import BLOCK, File, SimulatedArchive
 from tests.simulation.books import EventBook, Wrong
 from tests.simulation.clients import MAX_MESSAGE_BYTES, SimulatedClient
+from tests.simulation.clock import SimulatedClock
 from tests.simulation.codex import Disk, SimulatedCodex, weather
 from tests.simulation.disorder import late, log_is_judged, no_longer_than, same_every_time, small_measures
 from tests.simulation.followers import Diary, Follower
 from tests.simulation.machine import Door, SimulatedMachine
-from tests.simulation.watched import EPOCH, WatchedBroker
+from tests.simulation.watched import WatchedBroker
 
 STOP_SECONDS = 5.0
 """codexd promises to end within this time, whatever clients and Codex do."""
@@ -42,6 +43,7 @@ class World:
     def __init__(self, seed: int, directory: str) -> None:
         self.rng = Random(seed)
         self.trace: deque[str] = deque(maxlen=REMEMBERED)
+        self._clock = SimulatedClock(seed, self.note)
         self.codexd_is_to_end = False
         self.lateness = self.rng.choice((0.0, 0.0, 0.05, 0.5))
         self._directory = directory
@@ -71,7 +73,9 @@ class World:
     async def run(self) -> None:
         """One codexd, or two, one after the other."""
         for _ in range(self.rng.choice((1, 1, 1, 2))):
+            self._clock.set_right()
             async with trio.open_nursery() as outside:
+                outside.start_soon(self._clock.run)
                 await self._live(outside)
                 outside.cancel_scope.cancel()
 
@@ -113,7 +117,7 @@ class World:
     def _first_number(self) -> int:
         """The clock, in microseconds; it may have been set back a little since the last life."""
         back = self.rng.choice((0, 0, BLOCK // 2)) if self._file.reserved else 0
-        return int((EPOCH + trio.current_time()) * 1_000_000) - back
+        return int(self._clock() * 1_000_000) - back
 
     def _broker(self, machine: SimulatedMachine, archive: SimulatedArchive, door: Door) -> WatchedBroker:
         limits = Limits(
@@ -131,10 +135,10 @@ class World:
             version="0",
             socket="/s",
             codex_home="/nonexistent",
-            started_at=EPOCH + trio.current_time(),
+            started_at=self._clock(),
             thread_unload_delay=self.rng.choice((0.0, 0.5, 60.0)),
         )
-        return WatchedBroker(identity, machine, timeline, limits, door, self.events)
+        return WatchedBroker(identity, machine, timeline, limits, door, self.events, self._clock)
 
     def _visitor(self, path: str) -> SimulatedClient:
         self._clients += 1
