@@ -145,8 +145,9 @@ def read():
 def write_schema(directory):
     """A schema without requests: nothing is experimental."""
     os.mkdir(directory)
-    with open(os.path.join(directory, "ClientRequest.json"), "w") as file:
-        file.write('{"definitions":{},"oneOf":[]}')
+    for name in ("ClientRequest", "ClientNotification", "ServerNotification"):
+        with open(os.path.join(directory, name + ".json"), "w") as file:
+            file.write('{"definitions":{},"oneOf":[]}')
 
 
 def main():

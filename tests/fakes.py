@@ -17,7 +17,7 @@ from websockets.http11 import Response
 from websockets.uri import parse_uri
 
 from codexd.protocol.framing import LineSplitter, TooLong
-from codexd.protocol.gates import Gates
+from codexd.protocol.learnt import Learnt
 from codexd.runtime.codex import Launch
 from codexd.runtime.processes import MARK_VARIABLE
 from codexd.runtime.session import Session
@@ -235,7 +235,7 @@ class RecordingReports:
         self.pids: dict[int, int] = {}
         self.lines: list[tuple[int, bytes]] = []
         self.exits: list[tuple[int, str]] = []
-        self.learnt: list[tuple[int, Gates | str]] = []
+        self.learnt: list[tuple[int, Learnt | str]] = []
         self._changed = trio.Event()
 
     def codex_spawned(self, incarnation: int, pid: int) -> None:
@@ -243,9 +243,9 @@ class RecordingReports:
         self.pids[incarnation] = pid
         self._has_changed()
 
-    def codex_learnt(self, incarnation: int, gates: Gates | str) -> None:
+    def codex_learnt(self, incarnation: int, learnt: Learnt | str) -> None:
         """Writes it down."""
-        self.learnt.append((incarnation, gates))
+        self.learnt.append((incarnation, learnt))
         self._has_changed()
 
     def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:

@@ -106,6 +106,7 @@ GATED_NOTIFICATIONS = frozenset({
     "thread/realtime/started",
     "thread/realtime/transcript/delta",
     "thread/realtime/transcript/done",
+    "thread/search/partial",
     "thread/settings/updated",
     "turn/moderationMetadata",
 })  # fmt: skip
@@ -113,21 +114,6 @@ GATED_NOTIFICATIONS = frozenset({
 
 STRIPPED = {"item/commandExecution/requestApproval": "additionalPermissions"}
 """Members of requests of Codex that only clients with `experimentalApi` get to see."""
-
-REQUEST_ID_IN_PARAMS = {
-    "thread/sample/cancel": frozenset({"thread/sample"}),
-    "userVerification/cancel": frozenset(
-        {
-            "userVerification/status",
-            "userVerification/enroll",
-            "userVerification/delete",
-            "userVerification/verify",
-        }
-    ),
-}
-"""Requests whose `params.requestId` is the id of a request of the same client under way, and which requests those are.
-
-An unknown one does nothing, and is answered with `{}` (measured)."""
 
 CWD_OF_PROCESS = {"thread/start": "cwd", "command/exec": "cwd"}
 """Requests for which Codex takes its own working directory when this member of their params is left out."""
@@ -239,6 +225,7 @@ SAFE_TO_RETRY = frozenset({
     "thread/read",
     "thread/resume",
     "thread/search",
+    "thread/search/stream",
     "thread/turns/list",
     "thread/unsubscribe",
     "turn/interrupt",

@@ -9,18 +9,13 @@ experimental.
 
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from codexd.protocol import messages
 from codexd.protocol.catalogue import APPROVAL_POLICY, GATED_LOGINS, GRANULAR, LOGIN
-from codexd.protocol.errors import CodexdError
+from codexd.protocol.schema import UNREADABLE, Schema, not_understood
 
 _POLICY_REF = "AskForApproval"
-
-
-class NoSchema(CodexdError):
-    """What Codex wrote is no schema of its requests."""
 
 
 class Gate(Struct, frozen=True):
@@ -63,14 +58,13 @@ class Gates(Struct, frozen=True):
         return next(found, None)
 
 
-def read_gates(stable: bytes, experimental: bytes) -> Gates:
-    """The gates, from the two editions of `ClientRequest.json`.
+def read_gates(narrow: Schema, wide: Schema) -> Gates:
+    """The gates, from the stable and the experimental edition of `ClientRequest.json`.
 
     Raises:
         NoSchema: that is not what they are.
     """
     try:
-        narrow, wide = _Schema(msgspec.json.decode(stable)), _Schema(msgspec.json.decode(experimental))
         members = {
             method: found
             for method in narrow.params
@@ -81,34 +75,13 @@ def read_gates(stable: bytes, experimental: bytes) -> Gates:
             for method, params in wide.params.items()
             if _POLICY_REF in str(wide.properties(params).get(APPROVAL_POLICY))
         )
-        return Gates(frozenset(wide.params) - frozenset(narrow.params), members, policies)
-    except (msgspec.DecodeError, AttributeError, KeyError, IndexError, TypeError) as error:
-        raise NoSchema(f"what Codex wrote as its schema is not understood: {error!r}") from None
-
-
-class _Schema:
-    """One edition: the schema of each method's params."""
-
-    def __init__(self, decoded: dict[str, Any]) -> None:
-        self._definitions = decoded["definitions"]
-        requests = [request["properties"] for request in decoded["oneOf"]]
-        self.params: dict[str, Any] = {r["method"]["enum"][0]: r.get("params", {}) for r in requests}
-
-    def properties(self, schema: Any) -> dict[str, Any]:
-        """The members of an object, looked up where it refers to a definition or may be null; `true` has none."""
-        if schema is True:
-            return {}
-        for choice in schema.get("anyOf", ()):
-            if "$ref" in choice:
-                schema = choice
-        if "$ref" in schema:
-            schema = self._definitions[schema["$ref"].rpartition("/")[2]]
-        found: dict[str, Any] = schema.get("properties", {})
-        return found
+    except UNREADABLE as error:
+        raise not_understood(error) from None
+    return Gates(frozenset(wide.params) - frozenset(narrow.params), members, policies)
 
 
 def _difference(
-    narrow: _Schema, wide: _Schema, stable: Any, experimental: Any, path: tuple[str, ...]
+    narrow: Schema, wide: Schema, stable: Any, experimental: Any, path: tuple[str, ...]
 ) -> list[Gate]:
     """What the wide edition has beyond the narrow one, at this place and below it."""
     have = narrow.properties(stable)

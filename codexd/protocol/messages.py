@@ -215,9 +215,19 @@ def gives(raw: Raw | UnsetType, member: str) -> bool:
 def without(message: Request, member: str) -> Request:
     """A request of Codex without one member of its `params`."""
     params = {name: value for name, value in members_of(message.params).items() if name != member}
-    left = parse_codex(_with_params(message, params))
+    left = parse_codex(with_raw_params(message, params))
     assert isinstance(left, Request), "only its params were changed"
     return left
+
+
+def with_params(message: Request, params: Raw) -> Request:
+    """What a client sent, with other params in the place of its own. It may be a notification, which has no id."""
+    line = with_raw_params(message, params)
+    if not message.id:
+        return Request(b"", message.method, params, line, message.id_at)
+    new = parse(line)
+    assert isinstance(new, Request), "only its params were changed"
+    return new
 
 
 def changed(message: Request, changes: dict[str, Any]) -> Request:
@@ -237,10 +247,10 @@ def with_method(message: Request, method: str) -> Request:
 
 def rewritten(message: Notification | Request, changes: dict[str, Any]) -> bytes:
     """The message's line with some members of `params`, which is an object, replaced or added."""
-    return _with_params(message, {**members_of(message.params), **changes})
+    return with_raw_params(message, {**members_of(message.params), **changes})
 
 
-def _with_params(message: Notification | Request, params: dict[str, Any]) -> bytes:
+def with_raw_params(message: Notification | Request, params: Raw | dict[str, Any]) -> bytes:
     """The message's line with other `params` in the place of its own; everything else is the same to the byte."""
     start, end = members.spans(message.line, members.decode(message.line))["params"]
     return message.line[:start] + encode(params) + message.line[end:]

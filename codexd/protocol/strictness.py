@@ -34,6 +34,7 @@ class _Error(Struct):
 
 _trace = msgspec.json.Decoder(_Trace)
 _error = msgspec.json.Decoder(_Error)
+_string = msgspec.json.Decoder(str)
 
 
 def _spelled(name: bytes) -> bytes:
@@ -62,6 +63,13 @@ def is_id(raw_id: bytes) -> bool:
     """Whether it is an id to Codex: a string, or an integer of 64 bits."""
     is_integer = INTEGER.fullmatch(raw_id) is not None and -(2**63) <= int(raw_id) < 2**63
     return is_integer or raw_id[:1] == b'"'
+
+
+def is_same_id(one: bytes, other: bytes) -> bool:
+    """Whether two ids are the same to Codex: a string may be written in several ways."""
+    if one[:1] == b'"' == other[:1] and b"\\" in one + other:
+        return _string.decode(one) == _string.decode(other)
+    return one == other
 
 
 def check_id(raw_id: bytes) -> None:

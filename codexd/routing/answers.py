@@ -63,6 +63,7 @@ class Answers:
         if isinstance(answer, ErrorResponse) and self._try_again(number, call, answer):
             return
         self._state.flow.answered(number)
+        self._state.named.answered(number, call)
         if call.instead_of is not None and self._sharing.asks_again(call):
             return
         if call.purpose is not None:

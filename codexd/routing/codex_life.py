@@ -13,8 +13,9 @@ from msgspec import Raw
 
 from codexd.protocol import extension, messages
 from codexd.protocol.errors import ACTIVE_WRITER, Code
-from codexd.protocol.gates import Gates
+from codexd.protocol.learnt import Learnt
 from codexd.protocol.messages import ErrorResponse, Response
+from codexd.protocol.request_ids import WITHOUT_SCHEMA
 from codexd.protocol.writer_lock import ways_out
 from codexd.routing import params
 from codexd.routing.clients import Client
@@ -59,7 +60,7 @@ class CodexLife:
     def start(self) -> None:
         """Begins the next incarnation."""
         self._verdict = None
-        self._state.gates = None
+        self._state.learnt = None
         self._state.want(StartCodex(self._state.life.start(self._state.now)))
 
     def try_again(self) -> None:
@@ -85,12 +86,15 @@ class CodexLife:
         introduction = {"clientInfo": client_info, "capabilities": capabilities}
         self._dispatch.send(own_call(Purpose.INITIALIZE, "initialize", introduction))
 
-    def learnt(self, incarnation: int, gates: Gates | str) -> None:
+    def learnt(self, incarnation: int, learnt: Learnt | str) -> None:
         """What the schema of this Codex says; a sentence if it says nothing: then nothing is held back from anybody."""
         if self._state.life.is_current(incarnation):
-            self._state.gates = gates
-            if isinstance(gates, str):
-                self._state.log(f"{gates}; experimental methods are not held back", logging.WARNING)
+            self._state.learnt = learnt
+            if isinstance(learnt, str):
+                self._state.named.ids = WITHOUT_SCHEMA
+                self._state.log(f"{learnt}; experimental methods are not held back", logging.WARNING)
+            else:
+                self._state.named.ids = learnt.request_ids
 
     def initialized(self, answer: Response | ErrorResponse) -> None:
         """Codex answered the introduction: who waited for it gets its own answer, and the threads come back."""

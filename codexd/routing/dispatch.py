@@ -7,10 +7,9 @@ way back after a death, or may have found a new follower. So what depends on it 
 from typing import Any
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import MARKER, REQUEST_ID_IN_PARAMS, RESUMING, UNSUBSCRIBING
+from codexd.protocol.catalogue import MARKER, RESUMING, UNSUBSCRIBING
 from codexd.protocol.errors import Code
-from codexd.protocol.gates import Gates
-from codexd.protocol.strictness import is_id
+from codexd.protocol.learnt import Learnt
 from codexd.routing import lifecycle
 from codexd.routing.asking import Asking
 from codexd.routing.effects import ClientId, PauseReading, ResumeReading
@@ -33,7 +32,7 @@ class Dispatch:
     def pump(self) -> None:
         """Hands to Codex what the window allows. Called after everything that may have changed that."""
         state = self._state
-        if state.life.state is lifecycle.State.READY and state.gates is not None:
+        if state.life.state is lifecycle.State.READY and state.learnt is not None:
             self._send_what_the_window_allows()
         for client in [paused for paused in state.paused if self._is_low(paused)]:
             state.paused.remove(client)
@@ -105,35 +104,20 @@ class Dispatch:
         elif call.method in UNSUBSCRIBING and call.wants_answer:
             self._unsubscribe(call, call.thread, thread)
         else:
-            self._translate_id_in_params(call)
+            state.named.translate(call)
             self.send(call)
-
-    def _translate_id_in_params(self, call: Call) -> None:
-        """The id of another request in the params becomes what Codex knows that request by, or an id that it never saw.
-
-        A request that is made again means the same one, which may have another number by now. What is no id is Codex's
-        to refuse.
-        """
-        asked = REQUEST_ID_IN_PARAMS.get(call.method)
-        named = messages.members_of(call.request.params).get("requestId") if asked else None
-        if asked is None or named is None or not call.wants_answer or not is_id(bytes(named)):
-            return
-        requests = self._state.requests
-        if not call.tries:
-            call.about = requests.newest(call.owner, bytes(named), asked)
-        call.request = messages.changed(call.request, {"requestId": requests.number_of(call.about)})
 
     def _gated(self, call: Call) -> str | None:
         """What in the request its asker has not the capability for."""
-        gates, owner = self._state.gates, call.owner
+        learnt, owner = self._state.learnt, call.owner
         assert owner is not None, "a client has sent it"
         if (
-            not isinstance(gates, Gates)
+            not isinstance(learnt, Learnt)
             or self._state.clients[owner].introduction.experimental
             or not call.wants_answer
         ):
             return None
-        return gates.reason(call.method, call.request.params)
+        return learnt.gates.reason(call.method, call.request.params)
 
     def _is_still_wanted(self, call: Call, thread: Thread | None) -> bool:
         """Whether what codexd itself is to ask makes sense now that its turn has come."""

@@ -17,7 +17,7 @@ from codexd.routing.defaults import with_defaults
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId
 from codexd.routing.own_methods import OwnMethods
-from codexd.routing.requests import Call
+from codexd.routing.requests import Call, Purpose
 from codexd.routing.state import State
 
 _BY_POSITION = "`params` must be an object: in an array codexd can't tell which thread or process is meant"
@@ -83,6 +83,8 @@ class FromClients:
         for call in state.requests.abandon(client_id):
             if call.method == "command/exec" and call.handle is not None:
                 self._dispatch.close(client_id, "command/exec", call.handle)
+            if (cancel := state.named.cancel(call)) is not None:
+                self._dispatch.ask(Purpose.CLEAN_UP, *cancel)
         for opened in state.handles.leave(client_id):
             self._dispatch.close(client_id, opened.opener, opened.handle)
         for orphan in state.server_requests.leave(client_id):

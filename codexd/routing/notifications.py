@@ -21,7 +21,7 @@ from codexd.routing import params
 from codexd.routing.asking import Asking
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
-from codexd.routing.effects import ForgetThread
+from codexd.routing.effects import ClientId, ForgetThread
 from codexd.routing.publishing import Publisher
 from codexd.routing.state import State
 from codexd.routing.threads import NOBODY, Thread
@@ -66,6 +66,8 @@ class Notifications:
         special = self._special.get(notification.method)
         if special is not None:
             special(notification)
+        elif (addressed := self._state.named.address(notification)) is not None:
+            self._to_asker(notification.method, *addressed)
         else:
             self._pass_on(notification)
 
@@ -204,6 +206,11 @@ class Notifications:
         if addressed is not None and addressed[0] in self._state.clients:
             client, line = addressed
             self._state.notify((client,), notification.method, line)
+
+    def _to_asker(self, method: str, client: ClientId | None, line: bytes) -> None:
+        """Of a request that it names: for who asked that, if that client is there."""
+        if client is not None and client in self._state.clients:
+            self._state.notify((client,), method, line)
 
     def _caused(self, notification: Notification) -> None:
         """Names neither client nor request: the oldest request under way that could have caused it did."""

@@ -107,7 +107,7 @@ class OwnMethods:
                 restarts=life.restarts,
                 started_at=life.started_at,
                 reason=self._life.down_sentence() if life.is_left_down else life.reason,
-                schema_problem=state.gates if isinstance(state.gates, str) else None,
+                schema_problem=state.learnt if isinstance(state.learnt, str) else None,
             ),
             clients=len(state.clients),
             threads=len(state.threads),

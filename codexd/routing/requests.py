@@ -14,6 +14,7 @@ from msgspec import Struct
 from codexd.protocol import messages
 from codexd.protocol.members import INTEGER
 from codexd.protocol.messages import Request
+from codexd.protocol.strictness import is_same_id
 from codexd.routing.effects import ClientId
 
 
@@ -37,7 +38,8 @@ class Call(Struct, eq=False):
     params. `handle` is the id that the client chose for a resource, as the client wrote it. `abandoned` says that
     the owner left while Codex was working on it: the answer is still looked at, and goes to nobody.
 
-    `about` is the call that it names by its id in its params, as that was when this one was sent first.
+    `about` are the calls that it names by their ids in its params, as they were when this one was sent first; `None` for
+    an id that was none's.
 
     `instead_of` is the client's own request where codexd asks something else in its stead; `joins`: how often it did.
 
@@ -51,7 +53,7 @@ class Call(Struct, eq=False):
     handle: str | None = None
     purpose: Purpose | None = None
     tries: int = 0
-    about: "Call | None" = None
+    about: "tuple[Call | None, ...]" = ()
     abandoned: bool = False
     wants_answer: bool = True
     instead_of: Request | None = None
@@ -113,10 +115,14 @@ class Requests:
         """The client's call under way that was sent first among those of these methods."""
         return next((call for call in self.of_methods(methods) if call.owner is not None), None)
 
-    def newest(self, owner: ClientId | None, raw_id: bytes, methods: frozenset[str]) -> Call | None:
-        """The call of these methods that the owner has under way as `raw_id`, and sent last."""
-        calls = (call for call in reversed(self._under_way.values()) if call.method in methods)
-        return next((call for call in calls if call.owner == owner and call.request.id == raw_id), None)
+    def get(self, number: int) -> Call | None:
+        """The call under way with this number."""
+        return self._under_way.get(number)
+
+    def newest(self, owner: ClientId | None, raw_id: bytes, methods: frozenset[str] | None) -> Call | None:
+        """The call of these methods, or of any, that the owner has under way as `raw_id`, and sent last."""
+        calls = (c for c in reversed(self._under_way.values()) if methods is None or c.method in methods)
+        return next((c for c in calls if c.owner == owner and is_same_id(c.request.id, raw_id)), None)
 
     def number_of(self, call: Call | None) -> int:
         """The number under which the call is under way; one that no call ever had or will have if it is not."""

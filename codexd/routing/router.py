@@ -34,7 +34,7 @@ What could not be put in a table
 
 from collections.abc import Callable, Sequence
 
-from codexd.protocol.gates import Gates
+from codexd.protocol.learnt import Learnt
 from codexd.routing.answers import Answers
 from codexd.routing.asking import Asking
 from codexd.routing.codex_life import CodexLife
@@ -135,13 +135,13 @@ class Router:
         self._life.spawned(incarnation, pid)
         return self._state.take_effects()
 
-    def codex_learnt(self, incarnation: int, gates: Gates | str, now: float) -> list[Effect]:
-        """What the schema of this Codex says of what is experimental, or a sentence that says why it says nothing.
+    def codex_learnt(self, incarnation: int, learnt: Learnt | str, now: float) -> list[Effect]:
+        """What the schema of this Codex says, or a sentence that says why it says nothing.
 
         Called once after each `codex_spawned`, unless it dies before; requests wait for it.
         """
         self._state.now = now
-        self._life.learnt(incarnation, gates)
+        self._life.learnt(incarnation, learnt)
         return self._pumped()
 
     def codex_receive(self, incarnation: int, line: bytes, now: float) -> list[Effect]:

@@ -5,7 +5,7 @@ import logging
 from msgspec import Raw, Struct
 
 from codexd.protocol import messages
-from codexd.protocol.gates import Gates
+from codexd.protocol.learnt import Learnt
 from codexd.protocol.messages import Notification, Request
 from codexd.routing.clients import Clients
 from codexd.routing.delays import Delays
@@ -16,6 +16,7 @@ from codexd.routing.following import Following
 from codexd.routing.handles import Handles
 from codexd.routing.lifecycle import Lifecycle
 from codexd.routing.missing_ends import MissingEnds
+from codexd.routing.named_requests import NamedRequests
 from codexd.routing.origins import Origins
 from codexd.routing.parked import Parked
 from codexd.routing.reads import Reads
@@ -61,8 +62,7 @@ class State:
 
     `kept`: the timeline, of which only questions are asked here.
 
-    `gates`: what the schema of the present Codex says of what is experimental; a sentence when it can't be had, `None`
-    until it is known. `deserted`: the threads at the top of their families that nobody follows, and when they are to go.
+    `learnt`: what the schema of the present Codex says; a sentence when it can't be had, `None` until it is known. `deserted`: the threads at the top of their families that nobody follows, and when they are to go.
     """
 
     def __init__(self, identity: Identity, kept: Kept) -> None:
@@ -73,6 +73,7 @@ class State:
         self.life = Lifecycle()
         self.clients = Clients()
         self.requests = Requests()
+        self.named = NamedRequests(self.requests)
         self.flow = Flow()
         self.threads = Threads()
         self.parked = Parked()
@@ -86,7 +87,7 @@ class State:
         self.paused: set[ClientId] = set()
         self.codex_answer: Raw | None = None
         self.codex_version: str | None = None
-        self.gates: Gates | str | None = None
+        self.learnt: Learnt | str | None = None
         self.startup: list[Notification] = []
         self.startup_is_complete = False
         self.received = Received()

@@ -19,7 +19,7 @@ import trio
 
 from codexd.protocol import writer_lock
 from codexd.protocol.framing import TooLong
-from codexd.protocol.gates import Gates
+from codexd.protocol.learnt import Learnt
 from codexd.routing.effects import (
     ClientId,
     Effect,
@@ -179,9 +179,9 @@ class Broker:
         """Codex runs."""
         self._carry_out(self._router.codex_spawned(incarnation, pid, self._clock.now()))
 
-    def codex_learnt(self, incarnation: int, gates: Gates | str) -> None:
+    def codex_learnt(self, incarnation: int, learnt: Learnt | str) -> None:
         """What the schema of this Codex says, or why it says nothing."""
-        self._carry_out(self._router.codex_learnt(incarnation, gates, self._clock.now()))
+        self._carry_out(self._router.codex_learnt(incarnation, learnt, self._clock.now()))
 
     def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:
         """A burst from Codex."""

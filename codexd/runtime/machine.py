@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 
 import trio
 
-from codexd.protocol.gates import Gates
+from codexd.protocol.learnt import Learnt
 from codexd.runtime import processes, schema
 from codexd.runtime.codex import Codex, Launch
 
@@ -28,7 +28,7 @@ class Machine(Protocol):
     async def spawn(self, launch: Launch) -> Codex:
         """Starts it. Raises `CodexUnavailable`."""
 
-    async def learn(self, launch: Launch) -> Gates | str:
+    async def learn(self, launch: Launch) -> Learnt | str:
         """What the schema of this Codex says of what is experimental, or why that can't be had."""
 
     async def reap(self, codex: int) -> NoReturn:
@@ -60,7 +60,7 @@ class ThisMachine:
         """Starts it as a child."""
         return await Codex.spawn(launch)
 
-    async def learn(self, launch: Launch) -> Gates | str:
+    async def learn(self, launch: Launch) -> Learnt | str:
         """Reads what was kept, or asks the binary."""
         return await schema.learn(launch)
 

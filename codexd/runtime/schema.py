@@ -1,4 +1,4 @@
-"""Learning the gates from the Codex at hand: its schema in both editions, written once for each binary.
+"""Learning from the Codex at hand: its schema in both editions, written once for each binary.
 
 Codex takes about 50 ms for an edition when it is warm (measured, 0.169). That runs beside its start, so the first
 handshake does not wait for it; what was learnt is kept in a file, and later starts just read that.
@@ -16,7 +16,9 @@ import msgspec
 import trio
 from msgspec import Struct
 
-from codexd.protocol.gates import Gates, NoSchema, read_gates
+from codexd.protocol import learnt
+from codexd.protocol.learnt import Learnt
+from codexd.protocol.schema import NoSchema
 from codexd.runtime.codex import Launch, environment
 
 logger = logging.getLogger(__name__)
@@ -24,34 +26,39 @@ logger = logging.getLogger(__name__)
 SCHEMA_SECONDS = 10.0
 """How long Codex may take for its schema."""
 _PREFIX = "codexd-schema-"
-_FORMAT = 1
-"""Counts up when `Gates` changes its shape or its meaning."""
+_FORMAT = 2
+"""The version of the file: counts up when `Learnt` changes its shape or its meaning."""
 
 
-class _Kept(Struct):
-    """The file: what was learnt, and from which binary."""
+class _Key(Struct):
+    """The file's member that says what it is: its version, and from which binary it was learnt."""
 
     key: str
-    gates: Gates
 
 
-async def learn(launch: Launch) -> Gates | str:
-    """The gates of this Codex, or a sentence that says why they can't be had. Cancelled, it leaves nothing behind."""
+class _Kept(_Key):
+    """The file."""
+
+    learnt: Learnt
+
+
+async def learn(launch: Launch) -> Learnt | str:
+    """What this Codex's schema says, or a sentence that says why it can't be had. Cancelled, it leaves nothing behind."""
     try:
         key = _key(launch)
-        kept = _read(launch.schema_file)
-        if kept is not None and kept.key == key:
-            return kept.gates
+        kept = _read(launch.schema_file, key)
+        if kept is not None:
+            return kept
         directory = await trio.to_thread.run_sync(_directory, launch.schema_file.parent)
         try:
-            gates = await _generated(launch, directory)
+            found = await _generated(launch, directory)
         finally:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(shutil.rmtree, directory)
     except (OSError, NoSchema) as error:
         return f"the schema of Codex {launch.version} can't be had: {error}"
-    _keep(launch.schema_file, _Kept(key, gates))
-    return gates
+    _keep(launch.schema_file, _Kept(key, found))
+    return found
 
 
 def _directory(state: Path) -> Path:
@@ -77,9 +84,13 @@ def _key(launch: Launch) -> str:
     return f"{_FORMAT} {launch.version} {status.st_dev}:{status.st_ino}:{status.st_mtime_ns}"
 
 
-def _read(file: Path) -> _Kept | None:
+def _read(file: Path, key: str) -> Learnt | None:
+    """What was learnt from this binary. The rest of the file is read when the key fits: another version has another rest."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=_Kept)
+        text = file.read_bytes()
+        if msgspec.json.decode(text, type=_Key).key != key:
+            return None
+        return msgspec.json.decode(text, type=_Kept).learnt
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
@@ -97,7 +108,7 @@ def _keep(file: Path, kept: _Kept) -> None:
         logger.info("what was learnt from the schema of Codex is not kept: %s", error)
 
 
-async def _generated(launch: Launch, directory: Path) -> Gates:
+async def _generated(launch: Launch, directory: Path) -> Learnt:
     """Asks for both editions at once."""
     stable, experimental = directory / "stable", directory / "experimental"
     with trio.move_on_after(SCHEMA_SECONDS) as limit:
@@ -109,7 +120,10 @@ async def _generated(launch: Launch, directory: Path) -> Gates:
         raise NoSchema(f"it took more than {SCHEMA_SECONDS:.0f} seconds")
     for answer in answers:
         answer.check()
-    return read_gates(*((edition / "ClientRequest.json").read_bytes() for edition in (stable, experimental)))
+    return learnt.read(
+        [(stable / name).read_bytes() for name in learnt.STABLE_FILES],
+        [(experimental / name).read_bytes() for name in learnt.EXPERIMENTAL_FILES],
+    )
 
 
 class _Answer:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import trio
 
-from codexd.protocol.gates import Gates
+from codexd.protocol.learnt import Learnt
 from codexd.runtime.codex import Codex, CodexUnavailable, Launch
 from codexd.runtime.machine import Machine
 
@@ -23,7 +23,7 @@ class CodexReports(Protocol):
     def codex_spawned(self, incarnation: int, pid: int) -> None:
         """It runs."""
 
-    def codex_learnt(self, incarnation: int, gates: Gates | str) -> None:
+    def codex_learnt(self, incarnation: int, learnt: Learnt | str) -> None:
         """What its schema says of what is experimental, or why that can't be had; called once, if it lives to that."""
 
     def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:

@@ -7,7 +7,8 @@ import pytest
 from msgspec import UNSET, Raw
 
 from codexd.protocol import messages
-from codexd.protocol.gates import Gate, Gates, NoSchema, read_gates
+from codexd.protocol.gates import Gate, Gates, read_gates
+from codexd.protocol.schema import NoSchema, Schema
 
 POLICY = {"anyOf": [{"$ref": "#/definitions/AskForApproval"}, {"type": "null"}]}
 DEFERRAL = {"anyOf": [{"$ref": "#/definitions/Deferral"}, {"type": "null"}]}
@@ -61,7 +62,7 @@ WIDE = edition(
         "AskForApproval": {"oneOf": []},
     },
 )  # fmt: skip
-GATES = read_gates(STABLE, WIDE)
+GATES = read_gates(Schema(STABLE), Schema(WIDE))
 
 
 def test_the_gates_are_the_difference_of_the_editions() -> None:
@@ -119,10 +120,10 @@ def test_what_counts_as_experimental(method: str, params: Any, reason: str | Non
 def test_what_is_no_schema_is_refused(text: bytes) -> None:
     """A Codex that writes something else is one whose gates are not known."""
     with pytest.raises(NoSchema, match=r"^what Codex wrote as its schema is not understood: "):
-        read_gates(text, WIDE)
+        read_gates(Schema(text), Schema(WIDE))
 
 
 def test_a_method_that_is_stable_alone_is_no_schema_of_one_codex() -> None:
     """The wide edition has everything that the narrow one has."""
     with pytest.raises(NoSchema):
-        read_gates(WIDE, STABLE)
+        read_gates(Schema(WIDE), Schema(STABLE))

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from msgspec import Raw
 
 from codexd.protocol.errors import InvalidMessage
-from codexd.protocol.strictness import MAX_DEPTH, check_error, check_id, check_text, check_trace
+from codexd.protocol.strictness import MAX_DEPTH, check_error, check_id, check_text, check_trace, is_same_id
 from tests.protocol.strategies import text
 
 
@@ -167,3 +167,21 @@ def test_a_trace_is_an_object_of_strings(trace: bytes, refused: bool) -> None:
 def test_an_error_that_codex_would_not_take_for_one_is_refused(error: bytes, refused: bool) -> None:
     """codexd would count it as the decision, and Codex would wait for ever (measured)."""
     assert refuses(check_error, error) is refused
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (b"1", b"1", True),
+        (b"1", b"2", False),
+        (b'"1"', b"1", False),
+        (b'"a"', b'"\\u0061"', True),
+        (b'"a\\/"', b'"a/"', True),
+        (b'"a"', b'"\\u0062"', False),
+        (b"1", b'"\\u0031"', False),
+    ],
+)
+def test_ids_are_compared_as_codex_reads_them(one: bytes, other: bytes, same: bool) -> None:
+    """However a string is written."""
+    assert is_same_id(one, other) is same
+    assert is_same_id(other, one) is same

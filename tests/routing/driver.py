@@ -9,7 +9,9 @@ from typing import Any
 
 from codexd.protocol import messages
 from codexd.protocol.gates import Gate, Gates
+from codexd.protocol.learnt import Learnt
 from codexd.protocol.messages import Notification, Request, Response
+from codexd.protocol.request_ids import EACH, RequestIds
 from codexd.routing.effects import (
     ClientId,
     Effect,
@@ -55,6 +57,20 @@ GATES = Gates(
     policies=frozenset({"thread/start", "turn/start"}),
 )
 """What the schema of the Codex of these tests says of what is experimental: a little of what the real one does."""
+REQUEST_IDS = RequestIds(
+    asked={
+        "thread/sample/cancel": (("requestId",),),
+        "new/find/cancel": (("requestId",),),
+        "new/hurry": (("requestId",), ("all", EACH, "requestId")),
+    },
+    told={"new/find/found": (("requestId",), ("others", EACH))},
+    cancels={
+        "thread/sample/cancel": frozenset({"thread/sample"}),
+        "new/find/cancel": frozenset({"new/find"}),
+    },
+)
+"""And of ids of requests in params: some that no Codex has yet."""
+LEARNT = Learnt(GATES, REQUEST_IDS)
 REMOTE_STATUS = {"method": "remoteControl/status/changed", "params": {"status": "disabled"}}
 OVERLOADED = {"code": -32001, "message": "Server overloaded; retry later."}
 
@@ -180,11 +196,11 @@ class Driver:
     def spawned(self, pid: int = 4000) -> list[Effect]:
         """It is there, and its schema is known."""
         effects = self.keep(self.router.codex_spawned(self.incarnation, pid + self.incarnation, self.now))
-        return effects + self.learnt(GATES)
+        return effects + self.learnt(LEARNT)
 
-    def learnt(self, gates: Gates | str) -> list[Effect]:
+    def learnt(self, learnt: Learnt | str) -> list[Effect]:
         """What its schema says."""
-        return self.keep(self.router.codex_learnt(self.incarnation, gates, self.now))
+        return self.keep(self.router.codex_learnt(self.incarnation, learnt, self.now))
 
     def greets(self, number: int) -> list[Effect]:
         """It answers codexd's `initialize`."""

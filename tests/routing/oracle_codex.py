@@ -16,6 +16,7 @@ from tests.routing.oracle_threads import ThreadView
 from tests.routing.sim_words import (
     ALREADY_INITIALIZED,
     ID,
+    NAMED,
     NEVER_KEPT,
     SERVER_REQUEST,
     Asked,
@@ -47,6 +48,7 @@ class CodexSide:
             Kind.EVERYONE: self._everyone,
             Kind.THREAD: self._thread,
             Kind.HANDLE: self._handle,
+            Kind.OF_REQUEST: self._of_request,
             Kind.CAUSED: self._caused,
             Kind.AUTH_URL: self._auth_url,
             Kind.SET_UP: self._caused,
@@ -339,6 +341,14 @@ class CodexSide:
         if found is not None and found[0] in self._books.clients:
             line = filled(said.template, b"", found[1])
             self._books.expect_note(said.method, frozenset({found[0]}), line)
+
+    def _of_request(self, said: Said) -> None:
+        """For who asked that, under its own id, and for nobody else."""
+        assert said.cause is not None, "it names a request"
+        assert said.cause.asked is not None, "a client's"
+        asked = said.cause.asked
+        line = said.template.replace(NAMED, asked.id)
+        self._books.expect_note(said.method, self._books.everybody() & {asked.client}, line)
 
     def _caused(self, said: Said) -> None:
         assert said.cause is not None, "something has caused it"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.routing.sim_words import Asked, Written, Wrong
+from tests.routing.sim_words import ENDED_BY, Asked, Written, Wrong
 
 WINDOW = 96
 """At most so many lines of clients may be at Codex beyond the newest one that is proven to be taken."""
@@ -27,6 +27,8 @@ class RequestBook:
         self.by_serial: dict[int, Asked] = {}
         self.under_way: dict[int, Written] = {}
         self.waiting: Counter[int] = Counter()
+        self.to_end: dict[int, str] = {}
+        """By number: what is under way although its asker has left, and what has to end it."""
         self._plain: Counter[int] = Counter()
         self._unproven: dict[int, tuple[Owner, str]] = {}
         """By the place in the order of writing: who wrote it, and the method."""
@@ -92,6 +94,8 @@ class RequestBook:
         place = self._places.pop(number)
         if place in self._unproven:
             self._share[self._unproven.pop(place)[0]] -= 1
+        if written.asked is None and written.method in ENDED_BY.values() and written.params is not None:
+            self.to_end[written.params.request_id] = written.method
         self.waits_again(written.asked)
 
     def waits_again(self, asked: Asked | None) -> None:
@@ -112,7 +116,10 @@ class RequestBook:
         del self.by_serial[asked.serial]
 
     def leave(self, client: int) -> None:
-        """The client is gone: nobody waits for its answers."""
+        """The client is gone: nobody waits for its answers, and what can be ended is."""
+        for number, item in self.under_way.items():
+            if item.asked is not None and item.asked.client == client and item.method in ENDED_BY:
+                self.to_end[number] = ENDED_BY[item.method]
         for asked in self.open.pop(client).values():
             asked.over = True
             del self.by_serial[asked.serial]
@@ -123,6 +130,7 @@ class RequestBook:
         """Returns what was under way and somebody waits for, in the order of sending."""
         lost = [w.asked for w in self.under_way.values() if w.asked is not None and not w.asked.over]
         self.under_way.clear()
+        self.to_end.clear()
         self._unproven.clear()
         self._places.clear()
         self._share.clear()

@@ -1,15 +1,17 @@
 """What may be written to Codex, and when: clients' requests to the byte, and codexd's own for a reason."""
 
 from collections.abc import Callable
+from functools import partial
 
 from tests.routing.oracle_books import Books, Life, Schema
 from tests.routing.oracle_ends import EndsSide
 from tests.routing.oracle_handles import CLEANS_UP
-from tests.routing.sim_words import NAMED, Asked, Envelope, Params, Written, Wrong, filled
+from tests.routing.sim_words import ENDED_BY, NAMED, Asked, Envelope, Params, Written, Wrong, filled
 
 HELD_SECONDS = 5.0
 _IN_THE_STEAD_OF_A_LEAVING = b'"method":"thread/unsubscribe"', b'"method":"thread/read"'
 """No client's own unsubscribe is sent to Codex, which would end codexd's subscription."""
+_ENDS = {cancel: method for method, cancel in ENDED_BY.items()}
 _KEEPS = frozenset({"thread/resume", "turn/start"})
 
 
@@ -27,6 +29,7 @@ class WrittenSide:
             "thread/turns/list": ends.check_is_asked_for,
             "fs/watch": self._watch_again,
             **dict.fromkeys(CLEANS_UP, self._clean_up),
+            **{cancel: partial(self._end, cancel) for cancel in _ENDS},
         }
 
     def request(self, item: Written, _: Envelope) -> None:
@@ -84,7 +87,10 @@ class WrittenSide:
         """The request that its asker meant: the newest that was under way when this was written for the first time."""
         requests = self._books.requests
         if not asked.was_written:
-            asked.was_written, asked.about = True, requests.newest(asked.client, asked.named, "thread/sample")
+            asked.was_written, asked.about = (
+                True,
+                requests.newest(asked.client, asked.named, _ENDS[asked.method]),
+            )
         assert item.params is not None, "it has some"
         if asked.about is None or asked.about.over or not asked.about.number:
             requests.spend(item.params.request_id)
@@ -156,6 +162,11 @@ class WrittenSide:
     def _watch_again(self, params: Params) -> None:
         if params.handle not in self._books.handles.open.values():
             raise Wrong(f"nobody watches {params.handle!r}")
+
+    def _end(self, cancel: str, params: Params) -> None:
+        due = self._books.requests.to_end
+        if due.pop(params.request_id, None) != cancel:
+            raise Wrong(f"request {params.request_id} is not to be ended by {cancel}: its asker is there")
 
     def _clean_up(self, params: Params) -> None:
         owner = self._books.handles.owners.get(params.handle or "")

@@ -1,4 +1,4 @@
-"""What clients ask for themselves alone: samples and their ends, logins, set-ups."""
+"""What clients ask for themselves alone: samples and searches and their ends, logins, set-ups."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.routing.sim_clients import IDS, SimulatedClient, Speech
-from tests.routing.sim_words import NAMED, Asked
+from tests.routing.sim_words import ENDED_BY, NAMED, Asked
 
 if TYPE_CHECKING:
     from tests.routing.simulation import World
@@ -29,7 +29,7 @@ class Errands:
         self._rng = world.rng
         self._speech = speech
         self._ask = ask
-        self._choices = (self._sample, self._sample, self._cancel, self._cancel, self._log_in, self._at_gateway,
+        self._choices = (self._sample, self._search, self._search, self._cancel, self._cancel, self._log_in, self._at_gateway,
                          self._set_up, self._start_with_tools, self._join, self._join)  # fmt: skip
 
     def run(self, client: SimulatedClient) -> None:
@@ -40,16 +40,18 @@ class Errands:
         thread = self._rng.choice(self._world.some_threads())
         self._ask(client, *self._speech.request(client, b"thread/sample", thread=thread))
 
+    def _search(self, client: SimulatedClient) -> None:
+        self._ask(client, *self._speech.request(client, b"thread/search/stream"))
+
     def _cancel(self, client: SimulatedClient) -> None:
-        """Of a sample that is under way, of one that waits, or of none."""
-        mine = self._world.oracle.books.requests.open[client.id].values()
-        samples = [asked.id for asked in mine if asked.method == "thread/sample"]
-        thread = self._rng.choice(self._world.some_threads())
-        members = b',"requestId":' + NAMED
-        asked, line = self._speech.request(client, b"thread/sample/cancel", members, thread)
-        asked.named = (
-            self._rng.choice(samples) if samples and self._rng.random() < 0.8 else self._rng.choice(IDS)
-        )
+        """Of what is under way, of what waits, of another's, of another kind, or of nothing."""
+        method, cancel = self._rng.choice(sorted(ENDED_BY.items()))
+        requests = self._world.oracle.books.requests
+        whose = client.id if self._rng.random() < 0.8 else self._rng.choice(sorted(requests.open))
+        meant = [asked.id for asked in requests.open[whose].values() if asked.method == method]
+        thread = self._rng.choice(self._world.some_threads()) if method == "thread/sample" else None
+        asked, line = self._speech.request(client, cancel.encode(), b',"requestId":' + NAMED, thread)
+        asked.named = self._rng.choice(meant) if meant and self._rng.random() < 0.8 else self._rng.choice(IDS)
         self._ask(client, asked, line.replace(NAMED, asked.named))
 
     def _log_in(self, client: SimulatedClient) -> None:

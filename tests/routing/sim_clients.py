@@ -5,7 +5,7 @@ from random import Random
 
 from msgspec import Struct
 
-from tests.routing.sim_words import CONFIG, HANDLE, ID, Asked, Claims, filled, spellings
+from tests.routing.sim_words import CONFIG, ENDED_BY, HANDLE, ID, Asked, Claims, filled, spellings
 
 IDS = (
     b"0",
@@ -72,7 +72,7 @@ GARBAGE: tuple[tuple[bytes, int, tuple[bytes, ...]], ...] = (
 
 
 GATED_REQUESTS = frozenset(
-    {"process/spawn", "process/kill", "thread/sample", "thread/sample/cancel", "thread/queue/add"}
+    {"process/spawn", "process/kill", "thread/queue/add", *ENDED_BY, *ENDED_BY.values()}
 )
 """Methods that are experimental as a whole."""
 

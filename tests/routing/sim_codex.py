@@ -11,17 +11,31 @@ from random import Random
 from msgspec import Struct
 
 from codexd.protocol.gates import Gate, Gates
+from codexd.protocol.learnt import Learnt
+from codexd.protocol.request_ids import RequestIds
+from tests.routing.sim_clients import GATED_REQUESTS
 from tests.routing.sim_codex_errands import SimulatedErrands
 from tests.routing.sim_codex_handles import SimulatedHandles
 from tests.routing.sim_codex_threads import SimulatedThreads
-from tests.routing.sim_words import ALREADY_INITIALIZED, ID, UNKNOWN, Kind, Said, Written, Wrong, filled
+from tests.routing.sim_words import (
+    ALREADY_INITIALIZED,
+    ENDED_BY,
+    ID,
+    PARTIAL,
+    UNKNOWN,
+    Kind,
+    Said,
+    Written,
+    Wrong,
+    filled,
+)
 
 QUEUE = 128
 """How many lines Codex has room for before it has taken them (measured)."""
 OVERLOADED = "Server overloaded; retry later."
 NEVER_ANSWERED = "never/answered"
-SLOW = frozenset({"mcpServer/tool/call", "command/exec", "thread/sample"})
-UNORDERED = frozenset({"command/exec", "initialize", "thread/sample", "thread/sample/cancel"})
+SLOW = frozenset({"mcpServer/tool/call", "command/exec", *ENDED_BY})
+UNORDERED = frozenset({"command/exec", "initialize", *ENDED_BY, *ENDED_BY.values()})
 """What is not answered in the order in which it came."""
 _CAUSES = {
     "thread/start": "configWarning",
@@ -31,13 +45,18 @@ _CAUSES = {
 }
 _BROADCASTS = ("account/updated", "skills/changed", "app/list/updated", "project/changed", "future/everybody")
 GATES = Gates(
-    methods=frozenset(
-        {"process/spawn", "process/kill", "thread/sample", "thread/sample/cancel", "thread/queue/add"}
-    ),
+    methods=GATED_REQUESTS,
     members={"thread/start": (Gate(("dynamicTools",), "set"), Gate(("experimentalRawEvents",), "true"))},
     policies=frozenset({"thread/start", "turn/start"}),
 )
 """What its schema says of what is experimental."""
+REQUEST_IDS = RequestIds(
+    asked=dict.fromkeys(ENDED_BY.values(), (("requestId",),)),
+    told={PARTIAL: (("requestId",),)},
+    cancels={cancel: frozenset({method}) for method, cancel in ENDED_BY.items()},
+)
+"""And where params name requests: without a schema the same is known."""
+LEARNT = Learnt(GATES, REQUEST_IDS)
 _JUNK = (
     b"not json",
     b"[]",

@@ -68,6 +68,8 @@ def _is_in_use(world: World, view: ThreadView) -> bool:
 
 def _check_handles(world: World, codex: SimulatedCodex) -> None:
     books = world.oracle.books
+    if books.requests.to_end:
+        raise Wrong(f"nobody ends what was asked by clients who are gone: {books.requests.to_end}")
     for opener, name in codex.handles.open:
         client, word = books.handles.owners[name]
         if client not in books.clients:

@@ -28,9 +28,17 @@ GATED = frozenset(
         "thread/settings/updated",
         "thread/queue/changed",
         "project/changed",
+        "thread/search/partial",
     }
 )
 """Some notifications for clients with `experimentalApi` alone."""
+ENDED_BY = {
+    "thread/sample": "thread/sample/cancel",
+    "thread/search/stream": "thread/search/stream/cancel",
+}
+"""Requests that run until they are cancelled by their ids, and by what."""
+PARTIAL = "thread/search/partial"
+"""What Codex says of a search under way: it names the request."""
 NEVER_RESOLVED = frozenset({"item/tool/call", "currentTime/read"})
 """The requests of a thread whose end Codex does not announce with `serverRequest/resolved` (measured)."""
 
@@ -175,6 +183,7 @@ class Kind(Enum):
     EVERYONE = auto()
     THREAD = auto()
     HANDLE = auto()
+    OF_REQUEST = auto()
     CAUSED = auto()
     AUTH_URL = auto()
     SET_UP = auto()

@@ -15,7 +15,7 @@ from tests.routing.oracle import Oracle
 from tests.routing.oracle_books import Life, Schema
 from tests.routing.sim_client_actions import ClientActions
 from tests.routing.sim_clients import SimulatedClient
-from tests.routing.sim_codex import GATES, Disk, SimulatedCodex
+from tests.routing.sim_codex import LEARNT, Disk, SimulatedCodex
 from tests.routing.sim_outboxes import SimulatedOutboxes
 from tests.routing.sim_settled import check_settled
 from tests.routing.sim_timeline import SimulatedTimeline
@@ -272,8 +272,8 @@ class World:
         there = self.rng.random() < 0.85
         if not self.stopped:
             self.oracle.death.learns(Schema.THERE if there else Schema.NONE)
-        gates = GATES if there else "Codex wrote no schema"
-        self.input("learnt", there, lambda: self.router.codex_learnt(codex.incarnation, gates, self.now))
+        learnt = LEARNT if there else "Codex wrote no schema"
+        self.input("learnt", there, lambda: self.router.codex_learnt(codex.incarnation, learnt, self.now))
 
     def _die(self) -> None:
         """From now on it does nothing; what it has said may still come out, or may not."""

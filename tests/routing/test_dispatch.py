@@ -8,7 +8,7 @@ import pytest
 from codexd.routing.dispatch import thread_lost
 from codexd.routing.effects import Log, PauseReading, ResumeReading
 from codexd.routing.requests import Purpose, own_call
-from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, GATES, OVERLOADED, Driver, codex, line, to
+from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, LEARNT, OVERLOADED, Driver, codex, line, to
 
 T = {"threadId": "T"}
 UNSUBSCRIBED = {"status": "unsubscribed"}
@@ -557,10 +557,10 @@ def test_requests_wait_until_it_is_known_what_is_experimental() -> None:
     assert driver.sends(client, id=1, method="process/spawn", params={}) == []
     assert driver.sends(client, id=2, method="x", params={}) == []
     driver.incarnation -= 1
-    assert driver.learnt(GATES) == []
+    assert driver.learnt(LEARNT) == []
     driver.incarnation += 1
     refused = {"code": -32600, "message": "process/spawn requires experimentalApi capability"}
-    assert driver.learnt(GATES) == [to(client, error=refused, id=1), codex(id=2, method="x", params={})]
+    assert driver.learnt(LEARNT) == [to(client, error=refused, id=1), codex(id=2, method="x", params={})]
 
 
 def test_a_notification_of_a_client_is_not_held_back() -> None:
@@ -646,10 +646,11 @@ def test_a_cancelling_request_that_is_made_again_means_the_same_one() -> None:
 
 
 def test_a_notification_that_looks_like_a_cancelling_request_is_passed_on() -> None:
-    """It wants no answer, and Codex only logs it."""
+    """It wants no answer, and Codex only logs it; it names nobody else's request either."""
     driver = Driver().ready()
-    client = driver.client()
-    params = {"requestId": 1}
-    assert driver.sends(client, method="thread/sample/cancel", params=params) == [
-        codex(method="thread/sample/cancel", params=params)
+    one, two = driver.clients(2)
+    driver.sends(one, id=1, method="thread/sample", params={})
+    driver.sends(two, id=1, method="thread/sample", params={})
+    assert driver.sends(two, method="thread/sample/cancel", params={"requestId": 1}) == [
+        codex(method="thread/sample/cancel", params={"requestId": 3})
     ]

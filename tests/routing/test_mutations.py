@@ -192,17 +192,17 @@ MUTATIONS = {
     ),
     "the gate is not asked": (
         "dispatch.py",
-        "        return gates.reason(call.method, call.request.params)\n",
+        "        return learnt.gates.reason(call.method, call.request.params)\n",
         "        return None\n",
     ),
     "requests do not wait for the gate": (
         "dispatch.py",
-        "        if state.life.state is lifecycle.State.READY and state.gates is not None:\n",
+        "        if state.life.state is lifecycle.State.READY and state.learnt is not None:\n",
         "        if state.life.state is lifecycle.State.READY:\n",
     ),
     "the gate of the Codex before counts": (
         "codex_life.py",
-        "        self._state.gates = None\n",
+        "        self._state.learnt = None\n",
         "",
     ),
     "a gated notification passes": (
@@ -262,13 +262,39 @@ MUTATIONS = {
     ),
     "an id in params is not translated": (
         "dispatch.py",
-        "            self._translate_id_in_params(call)\n",
+        "            state.named.translate(call)\n",
         "",
     ),
     "a cancelling request that is made again names what had the number before": (
-        "dispatch.py",
-        "        if asked is None or named is None or not call.wants_answer or not is_id(bytes(named)):\n",
-        "        if asked is None or named is None or not call.wants_answer or not is_id(bytes(named)) or call.tries:\n",
+        "named_requests.py",
+        "            about.append(next(meant) if call.tries else self._meant(call, bytes(named)))\n",
+        "            about.append(self._meant(call, bytes(named)))\n",
+    ),
+    "a notification that names a request is told to everybody": (
+        "notifications.py",
+        "        elif (addressed := self._state.named.address(notification)) is not None:\n",
+        "        elif (addressed := self._state.named.address(notification)) is not None and addressed[0] is None:\n",
+    ),
+    "a notification names codexd's number for a request": (
+        "named_requests.py",
+        "            return Raw(asker[1]) if asker is not None and asker[0] == _client(askers[0]) else named\n",
+        "            return named\n",
+    ),
+    "a search outlives its asker": (
+        "from_clients.py",
+        "            if (cancel := state.named.cancel(call)) is not None:\n",
+        "            if (cancel := None) is not None:\n",
+    ),
+    "one can cancel another's request": (
+        "named_requests.py",
+        "        return self._requests.newest(call.owner, raw_id, self.ids.cancels.get(call.method))\n",
+        "        found = [c for c in self._requests.of_methods(self.ids.cancels[call.method]) if c.request.id == raw_id]\n"
+        "        return found[-1] if found else None\n",
+    ),
+    "a cancel ends a request of another kind": (
+        "named_requests.py",
+        "raw_id, self.ids.cancels.get(call.method))\n",
+        "raw_id, None)\n",
     ),
     "a directory counts more than what the request says": (
         "defaults.py",

@@ -1,4 +1,4 @@
-"""Learning the gates from Codex's schema: once for each binary."""
+"""Learning from Codex's schema: once for each binary."""
 
 import json
 import os
@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from codexd.protocol.gates import Gates
+from codexd.protocol.learnt import Learnt
+from codexd.protocol.request_ids import RequestIds
 from codexd.runtime import schema
 from codexd.runtime.codex import Launch
 from codexd.runtime.processes import MARK_VARIABLE
@@ -28,9 +30,13 @@ methods = ["a", "b"] if sys.argv[5:] == ["--experimental"] else ["a"]
 directory = pathlib.Path(sys.argv[4])
 directory.mkdir()
 schema = {"definitions": {}, "oneOf": [{"properties": {"method": {"enum": [m]}}} for m in methods]}
-(directory / "ClientRequest.json").write_text(manners.get("text", json.dumps(schema)))
+for name in ("ClientRequest", "ClientNotification", "ServerNotification"):
+    (directory / f"{name}.json").write_text(manners.get("text", json.dumps(schema)))
 """
-LEARNT = Gates(methods=frozenset({"b"}), members={}, policies=frozenset())
+LEARNT = Learnt(
+    Gates(methods=frozenset({"b"}), members={}, policies=frozenset()),
+    RequestIds(asked={}, told={}, cancels={}),
+)
 
 
 @pytest.fixture
@@ -74,6 +80,16 @@ async def test_a_file_that_is_broken_is_written_anew(launch: Launch, text: str) 
     assert times_asked(launch) == 2
 
 
+async def test_a_file_of_another_version_of_codexd_is_replaced_without_a_word(
+    launch: Launch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is no fault that it holds other things: it is not even read."""
+    launch.schema_file.write_text('{"key":"1 0.1.0 5:5:5","gates":{"methods":[],"members":{},"policies":[]}}')
+    assert await learn(launch) == LEARNT
+    assert times_asked(launch) == 2
+    assert caplog.text == ""
+
+
 async def test_a_place_where_nothing_can_be_kept_is_no_hindrance(launch: Launch) -> None:
     """It is asked each time then."""
     nowhere = replace(launch, schema_file=Path("/nonexistent/schema.json"))
@@ -104,7 +120,7 @@ async def test_a_codex_that_refuses_says_why(tmp_path: Path) -> None:
 
 
 async def test_a_codex_that_writes_something_else(tmp_path: Path) -> None:
-    """Is one whose gates are not known."""
+    """Is one of which nothing is known."""
     assert str(await learn(manners(tmp_path, text="{}"))).startswith(
         "the schema of Codex 0.1.0 can't be had: what Codex wrote as its schema is not understood: "
     )

@@ -12,13 +12,17 @@ from typing import NoReturn
 import trio
 
 from codexd.protocol.gates import Gates
+from codexd.protocol.learnt import Learnt
+from codexd.protocol.request_ids import WITHOUT_SCHEMA
 from codexd.runtime.codex import Codex, CodexUnavailable, Launch
 from codexd.runtime.processes import MARK_VARIABLE
 from tests.simulation.clients import SimulatedClient
 from tests.simulation.codex import CALM, Disk, SimulatedCodex, Weather
 
 _LAUNCH = Launch(["codex"], {MARK_VARIABLE: "mark"}, "/", "0.169.0", Path("/nonexistent"))
-_GATES = Gates(methods=frozenset({"process/spawn"}), members={}, policies=frozenset())
+_LEARNT = Learnt(
+    Gates(methods=frozenset({"process/spawn"}), members={}, policies=frozenset()), WITHOUT_SCHEMA
+)
 _DELAYS = (0.0, 0.0, 0.01, 0.3)
 
 
@@ -71,10 +75,10 @@ class SimulatedMachine:
         self._start(codex)
         return codex.near
 
-    async def learn(self, launch: Launch) -> Gates | str:
+    async def learn(self, launch: Launch) -> Learnt | str:
         """Takes its time, and may have no answer."""
         await trio.sleep(self._rng.choice((*_DELAYS, 5.0)))
-        return _GATES if self._rng.random() < 0.8 else "there is no schema"
+        return _LEARNT if self._rng.random() < 0.8 else "there is no schema"
 
     async def reap(self, codex: int) -> NoReturn:
         """There is nothing to be reaped."""
