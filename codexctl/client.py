@@ -89,6 +89,7 @@ class Client:
         self._outgoing: deque[bytes] = deque()
         self._writing = threading.Lock()
         self._farewell: str | None = None
+        self._is_refused = False
 
     # Connecting
 
@@ -266,6 +267,7 @@ class Client:
             error = message["error"]
             if request_id is None:
                 self._farewell = error["message"]
+                self._is_refused = error["code"] == Code.NOT_PERMITTED
             else:
                 failure = RpcError(error["code"], error["message"], error.get("data"))
                 self._inbox.append(Answer(request_id, None, failure))
@@ -273,6 +275,8 @@ class Client:
             self._inbox.append(Answer(request_id, message["result"], None))
 
     def _lost(self, error: OSError | None) -> ConnectionLost:
+        if self._is_refused and self._farewell:
+            return ConnectionLost(self._farewell)
         reason = self._farewell or (error.strerror if error else None)
         return ConnectionLost("codexd closed the connection" + (f": {reason}" if reason else ""))
 

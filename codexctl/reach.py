@@ -18,16 +18,39 @@ def reach(path: str | None, *, start: bool) -> Reached:
         Unavailable: there is none, or it cannot be started or reached.
     """
     where = socket_path(os.environ, os.getuid(), path)
-    connection = connected(where)
+    try:
+        connection = connected(where)
+    except Unavailable as unavailable:
+        raise Unavailable(_in_words(str(unavailable))) from unavailable
     if connection is None and start:
+        _check_may_start()
         from codexctl.start import start_codexd
 
         start_codexd(path)
         connection = connected(where)
     if connection is None:
-        raise Unavailable(f"no codexd listens at {where}; `codexd start` starts one")
+        raise Unavailable(_in_words(f"no codexd listens at {where}; `codexd start` starts one"))
     named = bool(path or os.environ.get("CODEXD_SOCKET")) and not os.environ.get("CODEX_HOME")
     return connection, where, named
+
+
+def _check_may_start() -> None:
+    from codexd.protocol.sandbox import why_not_to_start  # late: who finds a codexd has no use for it
+
+    if (sentence := why_not_to_start(os.environ, codex_home(os.environ))) is not None:
+        raise Unavailable(sentence)
+
+
+def _in_words(problem: str) -> str:
+    """The problem, and that it is one of Codex's sandbox, if it is run there: that withholds sockets and directories."""
+    from codexd.protocol.sandbox import is_sandbox
+
+    where = (
+        "this is a command in Codex's sandbox, which codexd does not serve: "
+        if is_sandbox(os.environ)
+        else ""
+    )
+    return where + problem
 
 
 def check_home(path: str, served: str | None, *, named: bool) -> None:

@@ -18,8 +18,8 @@ from websockets.uri import parse_uri
 
 from codexd.protocol.framing import LineSplitter, TooLong
 from codexd.protocol.learnt import Learnt
+from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.runtime.codex import Launch
-from codexd.runtime.processes import MARK_VARIABLE
 from codexd.runtime.session import Session
 
 PATIENCE_SECONDS = 30.0
@@ -196,7 +196,7 @@ class RecordingDesk:
 
     def join(self, session: Session) -> None:
         """Writes it down."""
-        self.log.append(("join", session.client, session.pid))
+        self.log.append(("join", session.client, session.peer.pid))
 
     def speaks_frames(self, client: int) -> None:
         """Writes it down."""

@@ -4,6 +4,7 @@
     ├── ProtocolError      a peer broke the protocol; says what to answer it
     │   ├── NotJson            -32700
     │   ├── InvalidMessage     -32600
+    │   ├── NotPermitted       -32051
     │   └── MessageTooLarge    -32053
     └── Unavailable        there is no codexd, or it has no Codex (clients raise it)
 
@@ -63,6 +64,12 @@ class InvalidMessage(ProtocolError):
     """JSON, but none that Codex would answer: it drops such a line without a word, so codexd says why."""
 
     code = Code.INVALID_REQUEST
+
+
+class NotPermitted(ProtocolError):
+    """A request that this client has no right to make."""
+
+    code = Code.NOT_PERMITTED
 
 
 class MessageTooLarge(ProtocolError):

@@ -1,7 +1,8 @@
 """Who is asked what Codex asks: those who follow the thread, but for a few kinds that concern one client.
 
 A dynamic tool is the affair of the client that declared it, an attestation of one that can attest, the refresh of a
-token of the one that logged in with it, a human's approval of one that has a human. When such a client has left, the
+token of the one that logged in with it, a human's approval of one that has a human. An observer (`rights`) is asked
+nothing. When such a client has left, the
 others are asked as far as they can stand in for it; when nobody can, a request of a thread waits.
 """
 
@@ -68,6 +69,7 @@ class Asking:
             clients = state.clients.initialized()
         else:
             clients = state.threads.recipients(pending.thread)
+        clients = tuple(client for client in clients if not state.clients[client].observes)
         said = messages.members_of(pending.request.params)
         if bytes(said.get("kind", b"")) == HUMAN_COMMAND:
             return tuple(client for client in clients if self._said(client).answers_for_humans)

@@ -17,6 +17,7 @@ from codexd.protocol.catalogue import GATED_NOTIFICATIONS
 from codexd.protocol.messages import Request
 from codexd.routing.effects import ClientId
 from codexd.routing.introduction import Introduction
+from codexd.routing.rights import Peer
 
 
 class Handshake(Enum):
@@ -28,11 +29,15 @@ class Handshake(Enum):
 
 
 class Client(Struct, eq=False):
-    """One connection. `initialize` is the request that waits for Codex's own answer; `greeted_by`: who gave it."""
+    """One connection. `initialize` is the request that waits for Codex's own answer; `greeted_by`: who gave it.
+
+    `observes`: it may only read (see `rights`).
+    """
 
     id: ClientId
-    pid: int | None
+    peer: Peer
     connected_at: float
+    observes: bool = False
     handshake: Handshake = Handshake.NONE
     initialize: Request | None = None
     greeted_by: int = 0

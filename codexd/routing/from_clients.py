@@ -18,6 +18,7 @@ from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId
 from codexd.routing.own_methods import OwnMethods
 from codexd.routing.requests import Call, Purpose
+from codexd.routing.rights import Peer, check_observer, is_observer
 from codexd.routing.state import State
 
 _BY_POSITION = "`params` must be an object: in an array codexd can't tell which thread or process is meant"
@@ -43,9 +44,10 @@ class FromClients:
         self._own_methods = own_methods
         self._asking = asking
 
-    def connect(self, client: ClientId, pid: int | None) -> None:
+    def connect(self, client: ClientId, peer: Peer) -> None:
         """A connection was accepted."""
-        self._state.clients.add(Client(client, pid, self._state.now))
+        observes = is_observer(peer, self._state.identity.inside)
+        self._state.clients.add(Client(client, peer, self._state.now, observes))
 
     def receive(self, client_id: ClientId, line: bytes) -> None:
         """One line; what is wrong with it concerns this client alone."""
@@ -103,6 +105,8 @@ class FromClients:
         self._state.tell((client,), messages.error(error.raw_id, error.code, error.message))
 
     def _request(self, client: Client, request: Request) -> None:
+        if client.observes:
+            check_observer(request)
         if request.method.startswith(extension.PREFIX):
             self._own_methods.answer(client, request)
         elif request.method == "initialize":
@@ -151,7 +155,8 @@ class FromClients:
         """`initialized` is for the connection and goes no further; Codex only logs it, and nobody must send it."""
         method, said, line = notification.method, notification.params, notification.line
         ready = self._state.life.state is lifecycle.State.READY
-        if method != "initialized" and client.handshake is Handshake.DONE and ready:
+        may_speak = client.handshake is Handshake.DONE and not client.observes
+        if method != "initialized" and may_speak and ready:
             self._queue(Call(client.id, Request(b"", method, said, line, (0, 0)), wants_answer=False))
 
     def _decision(self, client: Client, answer: Response) -> None:

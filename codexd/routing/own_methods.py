@@ -134,7 +134,7 @@ class OwnMethods:
                 id=client.id,
                 name=client.introduction.name,
                 version=client.introduction.version,
-                pid=client.pid,
+                pid=client.peer.pid,
                 connected_at=client.connected_at,
                 threads=self._state.threads.of_client(client.id),
                 in_flight=self.in_flight(client.id),

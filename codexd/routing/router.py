@@ -13,6 +13,7 @@ Rules
     4. The order in which Codex sends is the order in which a client receives. What is held back is held for the
        client that it turns out to be meant for, and comes in front of the message that tells so.
     5. A client's doings cost that client alone: its queue, its handles, its mistakes.
+    6. What Codex runs does not drive Codex (`rights`).
 
 Theory of operation
     `State` holds the tables; each table has its rules at the top of its file (`flow`, `requests`, `clients`,
@@ -50,6 +51,7 @@ from codexd.routing.notifications import Notifications
 from codexd.routing.own_methods import OwnMethods
 from codexd.routing.publishing import Publisher
 from codexd.routing.reports import Status
+from codexd.routing.rights import Peer, why_refused
 from codexd.routing.state import Identity, State
 from codexd.routing.turn_ends import TurnEnds
 from codexd.routing.unloading import Unloading
@@ -105,10 +107,14 @@ class Router:
         self._life.start()
         return self._state.take_effects()
 
-    def connect(self, client: ClientId, pid: int | None, now: float) -> list[Effect]:
-        """A connection was accepted. Ids are never used twice; `pid` is the peer's, where the system tells."""
+    def why_refused(self, peer: Peer) -> str | None:
+        """The sentence to turn a peer away with instead of connecting it; None when it is to be served."""
+        return why_refused(peer, self._state.identity.inside)
+
+    def connect(self, client: ClientId, peer: Peer, now: float) -> list[Effect]:
+        """A connection was accepted, of a peer that is not refused. Ids are never used twice."""
         self._state.now = now
-        self._clients.connect(client, pid)
+        self._clients.connect(client, peer)
         return self._state.take_effects()
 
     def receive(self, client: ClientId, line: bytes, now: float) -> list[Effect]:

@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 from codexd.protocol import messages
 from codexd.protocol.learnt import Learnt
 from codexd.protocol.messages import Notification, Request
+from codexd.protocol.sandbox import Inside
 from codexd.routing.clients import Clients
 from codexd.routing.delays import Delays
 from codexd.routing.effects import ClientId, Effect, Log, ToClients, ToCodex
@@ -32,6 +33,7 @@ class Identity(Struct, frozen=True):
 
     `thread_unload_delay`: how many seconds a thread stays loaded that nobody follows. `codex_silence`: after how many
     seconds a Codex that says nothing counts as hung. `is_observed`: whether `Observed` is wanted for all that Codex sends.
+    `inside`: what becomes of clients that Codex itself runs.
     """
 
     pid: int
@@ -44,6 +46,7 @@ class Identity(Struct, frozen=True):
     thread_unload_delay: float = 60.0
     codex_silence: float = 30.0
     is_observed: bool = False
+    inside: Inside = "refuse"
 
 
 class Received(Struct):

@@ -37,6 +37,7 @@ from codexd.routing.effects import (
     ToCodex,
     ViewChanged,
 )
+from codexd.routing.rights import Peer
 from codexd.routing.router import Identity, Router
 from codexd.runtime.accept import accept_clients
 from codexd.runtime.awaited import Awaited
@@ -48,9 +49,11 @@ from codexd.runtime.lines import LINES
 from codexd.runtime.machine import Machine
 from codexd.runtime.outbox import Outbox
 from codexd.runtime.peer import admitted
+from codexd.runtime.provenance import met
 from codexd.runtime.session import Session
 from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.timeline import Timeline
+from codexd.runtime.turning_away import MAX_AT_ONCE, turn_away
 from codexd.runtime.wall_clock import WallClock
 
 logger = logging.getLogger(__name__)
@@ -61,6 +64,7 @@ class Broker:
 
     `clock` tells the time as seconds since the epoch.
     `observe` is given all that Codex sends, burst by burst, if the identity says that it is wanted.
+    `mark` is what this Codex, and what it runs, has in its environment as `CODEXD_MARK`.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Broker:
         limits: Limits,
         clock: Callable[[], float] = time.time,
         observe: Callable[[Sequence[Observed]], None] = lambda burst: None,
+        mark: str = "",
     ) -> None:
         self._limits = limits
         self._observe = observe
@@ -87,6 +92,9 @@ class Broker:
         timeline.in_use = self._oldest_needed
         timeline.on_degraded = self._timeline_degraded
         self._client_ids = count(1)
+        self._mark = mark
+        self._last_refused: Peer | None = None
+        self._being_refused = 0
         self._budget = LineBudget(limits.max_buffered_bytes)
         self._clock = WallClock(clock)
         self._alarm = trio.CancelScope()
@@ -145,8 +153,8 @@ class Broker:
         """A client is there."""
         self._sessions[session.client] = session
         self._outboxes[session.client] = session.outbox
-        logger.info("client %d connected, pid %s", session.client, session.pid)
-        self._carry_out(self._router.connect(session.client, session.pid, self._clock.now()))
+        logger.info("client %d connected, pid %s", session.client, session.peer.pid)
+        self._carry_out(self._router.connect(session.client, session.peer, self._clock.now()))
 
     def speaks_frames(self, client: ClientId) -> None:
         """A client speaks WebSocket."""
@@ -273,15 +281,19 @@ class Broker:
                 await behind[0].wait_sent()
 
     def _welcome(self, clients: trio.Nursery, connection: socket.socket) -> None:
-        peer = admitted(connection, os.getuid())
-        if peer is None:
+        credentials = admitted(connection, os.getuid())
+        if credentials is None:
             connection.close()
+            return
+        peer = met(connection, credentials.pid, self._mark)
+        if (sentence := self._router.why_refused(peer)) is not None:
+            self._turn_away(clients, connection, peer, sentence)
             return
         client = next(self._client_ids)
         session = Session(
             client,
             connection,
-            peer.pid,
+            peer,
             max_message_bytes=self._limits.max_message_bytes,
             max_outbox_bytes=self._limits.max_outbox_bytes,
             spill_bytes=self._limits.spill_bytes,
@@ -289,6 +301,22 @@ class Broker:
             budget=self._budget,
         )
         clients.start_soon(session.run, self, name=f"client {client}")
+
+    def _turn_away(self, clients: trio.Nursery, connection: socket.socket, peer: Peer, sentence: str) -> None:
+        if peer != self._last_refused:  # a command that tries again and again is logged once
+            logger.warning("refused a client that Codex runs, pid %s: %s", peer.pid, peer.inside)
+            self._last_refused = peer
+        if self._being_refused >= MAX_AT_ONCE:
+            connection.close()
+            return
+        self._being_refused += 1
+        clients.start_soon(self._refuse, connection, sentence)
+
+    async def _refuse(self, connection: socket.socket, sentence: str) -> None:
+        try:
+            await turn_away(connection, sentence)
+        finally:
+            self._being_refused -= 1
 
     def _outbox_bytes(self, client: ClientId) -> int:
         return self._outboxes[client].queued_bytes

@@ -18,7 +18,7 @@ import trio
 
 from codexd.protocol.errors import CodexdError
 from codexd.protocol.framing import LineSplitter, TooLong
-from codexd.runtime.processes import MARK_VARIABLE
+from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.runtime.stderr_log import StderrLog
 from codexd.runtime.write_queue import WriteQueue
 

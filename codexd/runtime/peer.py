@@ -15,7 +15,7 @@ _LOCAL_PEERCRED = 1
 _LOCAL_PEERPID = 2
 
 
-class Peer(NamedTuple):
+class Credentials(NamedTuple):
     """The process that connected. `pid` is None where the system does not tell (another pid namespace)."""
 
     pid: int | None
@@ -29,8 +29,8 @@ class HasOptions(Protocol):
         """An option's value as the kernel lays it out."""
 
 
-def admitted(connection: HasOptions, uid: int) -> Peer | None:
-    """The peer, if it is this user; None for anybody else, and for one that is gone already.
+def admitted(connection: HasOptions, uid: int) -> Credentials | None:
+    """The peer's credentials, if it is this user; None for anybody else, and for one that is gone already.
 
     Another user's process can hold a connection that it inherited or was handed, whatever the socket's mode says.
     """
@@ -44,12 +44,12 @@ def admitted(connection: HasOptions, uid: int) -> Peer | None:
     return peer
 
 
-def _linux_peer(connection: HasOptions) -> Peer:
+def _linux_peer(connection: HasOptions) -> Credentials:
     pid, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    return Peer(pid or None, uid)
+    return Credentials(pid or None, uid)
 
 
-def _darwin_peer(connection: HasOptions) -> Peer:
+def _darwin_peer(connection: HasOptions) -> Credentials:
     credentials = _XUCRED.unpack(connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size))
     (pid,) = struct.unpack("=i", connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID, 4))
-    return Peer(pid or None, credentials[1])
+    return Credentials(pid or None, credentials[1])

@@ -22,10 +22,10 @@ from typing import NamedTuple, NoReturn
 import psutil
 import trio
 
+from codexd.protocol.sandbox import MARK_VARIABLE
+
 logger = logging.getLogger(__name__)
 
-MARK_VARIABLE = "CODEXD_MARK"
-"""The environment variable that says which codexd a process comes from; its value is one for each CODEX_HOME."""
 SWEEP_SECONDS = 1.0
 """How long a sweep goes on looking: what is being ended may be starting others meanwhile."""
 _ROUND_SECONDS = 0.01

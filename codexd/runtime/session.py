@@ -8,6 +8,7 @@ import trio
 
 from codexd.protocol.framing import TooLong
 from codexd.routing.effects import ClientId
+from codexd.routing.rights import Peer
 from codexd.runtime.budget import LineBudget
 from codexd.runtime.lag import Lag
 from codexd.runtime.lines import Lines
@@ -44,7 +45,7 @@ class Desk(Protocol):
 
 
 class Session:
-    """The connection of one client. `pid` is the peer's, where the system tells.
+    """The connection of one client, which is `peer`.
 
     `pause` and `resume` stop and start the reading; what is queued for the client is sent all the same.
     """
@@ -53,7 +54,7 @@ class Session:
         self,
         client: ClientId,
         connection: socket.socket,
-        pid: int | None,
+        peer: Peer,
         *,
         max_message_bytes: int,
         max_outbox_bytes: int,
@@ -62,7 +63,7 @@ class Session:
         budget: LineBudget,
     ) -> None:
         self.client = client
-        self.pid = pid
+        self.peer = peer
         self._connection = connection
         self._max_message_bytes = max_message_bytes
         self._beginning: bytes | None = b""

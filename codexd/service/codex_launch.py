@@ -6,8 +6,8 @@ from pathlib import Path
 
 from codexd.protocol import socket_path
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.sandbox import MARK_VARIABLE, mark_of
 from codexd.runtime.codex import CodexUnavailable, Launch, environment
-from codexd.runtime.processes import MARK_VARIABLE
 from codexd.service import locks
 from codexd.service.discovery import STAND_IN_QUESTION, Codex, Finder
 from codexd.service.errors import UsageError
@@ -69,7 +69,7 @@ def command(codex: Codex, settings: Settings) -> list[str]:
 def codex_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of whoever started codexd, the CODEX_HOME that the lock stands for, and the lock's mark."""
     inherited = {name: value for name, value in environment(environ).items() if name not in _NOT_FOR_CODEX}
-    mark = socket_path.home_hash(locks.home_directory(environ, settings.codex_home))
+    mark = mark_of(environ, str(settings.codex_home))
     return inherited | {"CODEX_HOME": str(settings.codex_home), MARK_VARIABLE: mark}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from codexd import __version__
 from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.service import detached, locks, log_file
 from codexd.service.arguments import beyond_identity
 from codexd.service.ask import Asker, Refused
@@ -100,7 +101,9 @@ def restart(instance: Instance) -> int:
         print(f"codexd restarted (pid {status['codexd']['pid']}); {_codex_line(status)}")
         return 0
     stop(instance)
-    return start(instance)
+    # A command of Codex may ask for this, and the new codexd is none of it.
+    unmarked = {name: value for name, value in instance.environ.items() if name != MARK_VARIABLE}
+    return start(instance._replace(environ=unmarked))
 
 
 def _start_anew(instance: Instance, deadline: float) -> bool:

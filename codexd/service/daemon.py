@@ -13,23 +13,25 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from codexd import __version__
-from codexd.protocol import messages
 from codexd.protocol.errors import Code, CodexdError
+from codexd.protocol.sandbox import mark_of, why_not_to_start
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker
 from codexd.runtime.limits import Limits
 from codexd.runtime.machine import ThisMachine
 from codexd.runtime.observability import ObservabilityLog
 from codexd.runtime.timeline import Timeline
-from codexd.runtime.transport import WEBSOCKET_BEGINNING
+from codexd.runtime.turning_away import FIRST_BYTES, refusal
 from codexd.service import control_socket, locks, log_file, settings as settings_module, sockets
 from codexd.service.codex_launch import Launcher, check_directories
+from codexd.service.errors import CannotServe
 from codexd.service.instance import how_to_talk
 from codexd.service.keeping import archive_of
 from codexd.service.settings import Settings
@@ -39,8 +41,6 @@ logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 4.5
 """When the broker has not ended by then it is cut off: the promise is five seconds from the signal."""
-
-_FIRST_BYTES = 64 * 1024
 
 
 def run(flags: Mapping[str, Any], arguments: tuple[str, ...], detached: bool, demo: bool) -> None:
@@ -58,6 +58,8 @@ def run(flags: Mapping[str, Any], arguments: tuple[str, ...], detached: bool, de
     starter = Starter.taken_from(os.environ)
     try:
         settings = settings_module.load(flags, os.environ)
+        if (sentence := why_not_to_start(os.environ, str(settings.codex_home))) is not None:
+            raise CannotServe(sentence)
         check_directories(settings, os.environ, demo)
         log = log_file.configure(settings, os.environ, detached)
         trio.run(Daemon(settings, starter, arguments, log, demo).run)
@@ -90,21 +92,14 @@ def turn_away(listener: socket.socket, sentence: str) -> None:
 def _first_bytes(client: socket.socket) -> bytes:
     """What it has said so far; left unread, it would reset the connection under the answer."""
     try:
-        return client.recv(_FIRST_BYTES)
+        return client.recv(FIRST_BYTES)
     except BlockingIOError:
         return b""
 
 
 def _refusal(first_bytes: bytes, sentence: str) -> bytes:
-    """The sentence in what the client speaks."""
-    if not first_bytes.startswith(WEBSOCKET_BEGINNING):
-        reason = {"reason": "codexdUnavailable"}
-        return messages.error(b"null", Code.CODEX_UNAVAILABLE, sentence, reason) + b"\n"
-    body = sentence.encode() + b"\n"
-    return (
-        b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-        b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-    )
+    reason = {"reason": "codexdUnavailable"}
+    return refusal(first_bytes, Code.CODEX_UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, sentence, reason)
 
 
 class Ending:
@@ -182,7 +177,8 @@ class Daemon:
             timeline = Timeline(archive)
             observe = stack.enter_context(self._observability).put
             machine = ThisMachine(self._launcher.launch)
-            broker = Broker(identity, machine, timeline, self._limits(), observe=observe)
+            mark = mark_of(os.environ, str(self._settings.codex_home))
+            broker = Broker(identity, machine, timeline, self._limits(), observe=observe, mark=mark)
             async with trio.open_nursery() as serving:
                 await serving.start(broker.run, listeners)
                 self._ending.ask = lambda: self._stop(broker)
@@ -225,6 +221,7 @@ class Daemon:
             thread_unload_delay=settings.thread_unload_delay_seconds,
             is_observed=True,
             codex_silence=settings.codex_silence_seconds,
+            inside=settings.inside,
         )
 
     def _limits(self) -> Limits:

@@ -123,7 +123,9 @@ def _daemon(instance: Instance) -> Iterator[Finding]:
             if (problem := status["timeline"]["problem"]) is not None:
                 yield Finding("events", BROKEN, problem)
             yield from _answers_of_codex(asker, codex)
-    except (Unavailable, Refused) as error:
+    except Refused as refused:
+        yield Finding("codexd", BROKEN, f"pid {runner.pid} runs and says: {refused}")
+    except Unavailable as error:
         yield Finding(
             "codexd", BROKEN, f"pid {runner.pid} runs and does not answer: {error}", "codexd restart"
         )

@@ -1,9 +1,13 @@
 """What a setting may be: each kind reads a value as it was given, or raises `Unwanted` with what is wanted."""
 
 import os
+from typing import get_args
+
+from codexd.protocol.sandbox import Inside
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 TIMELINES = ("on", "off")
+INSIDE = get_args(Inside)
 CODEX_UNLOAD_DELAY = "thread_unload_delay_secs"
 """Codex's own setting: for how many seconds it keeps a thread loaded that nobody is subscribed to."""
 
@@ -70,6 +74,12 @@ def days(value: object) -> float:
 def timeline(value: object) -> str:
     if value not in TIMELINES:
         raise Unwanted(" or ".join(f'"{each}"' for each in TIMELINES))
+    return str(value)
+
+
+def inside(value: object) -> str:
+    if value not in INSIDE:
+        raise Unwanted(" or ".join(f'"{each}"' for each in INSIDE))
     return str(value)
 
 

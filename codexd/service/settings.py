@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from codexd.protocol import socket_path
 from codexd.protocol.framing import MAX_MESSAGE_BYTES
+from codexd.protocol.sandbox import Inside
 from codexd.service import setting_kinds
 from codexd.service.errors import UsageError
 
@@ -39,6 +40,8 @@ class Settings(NamedTuple):
     control_socket: bool
     """Whether codexd listens at Codex's own control socket, too."""
     client_name: str
+    inside: Inside
+    """What becomes of clients that Codex itself runs: refused, allowed to read, or not told from others."""
     request_attestation: bool
     thread_unload_delay_seconds: float
     """How long a thread stays loaded that nobody follows and in which nothing happens; 0: not at all."""
@@ -70,6 +73,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "log_dir": setting_kinds.path,
     "control_socket": setting_kinds.truth,
     "client_name": setting_kinds.client_name,
+    "inside": setting_kinds.inside,
     "request_attestation": setting_kinds.truth,
     "thread_unload_delay_seconds": setting_kinds.seconds,
     "codex_silence_seconds": setting_kinds.seconds,
@@ -154,6 +158,7 @@ def _defaults() -> dict[str, Any]:
         "log_dir": None,
         "control_socket": False,
         "client_name": "codexd",
+        "inside": "refuse",
         "request_attestation": False,
         "thread_unload_delay_seconds": 60.0,
         "codex_silence_seconds": 30.0,

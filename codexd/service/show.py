@@ -12,7 +12,7 @@ from typing import Any
 from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
 from codexd.service import log_file
-from codexd.service.ask import Asker
+from codexd.service.ask import Asker, Refused
 from codexd.service.errors import CannotServe, ServiceError
 from codexd.service.instance import Instance
 from codexd.service.service_manager import SERVICE, UserManager
@@ -27,7 +27,7 @@ def status(instance: Instance, as_json: bool) -> int:
 
     Raises:
         CannotServe: it does not run.
-        Unavailable: it runs and does not answer.
+        Unavailable: it runs and does not answer, or does not serve this process.
     """
     runner = instance.runner()
     if runner is None:
@@ -37,6 +37,8 @@ def status(instance: Instance, as_json: bool) -> int:
             report = asker.ask(extension.STATUS)
     except Unavailable as silent:
         raise Unavailable(f"codexd runs (pid {runner.pid}) and does not answer: {silent}") from None
+    except Refused as refused:
+        raise Unavailable(str(refused)) from None
     print(json.dumps(report) if as_json else _in_words(report))
     return 0
 

@@ -156,6 +156,19 @@ def test_a_lost_connection_says_what_codexd_said_last(codexd):
             client.request("more")
 
 
+def test_who_is_not_served_gets_codexds_sentence_alone(codexd):
+    """A command of Codex's is told why; that the connection was closed as well is no news."""
+
+    def refuse(connection, params):
+        connection.send({"error": {"code": -32051, "message": "codexd does not serve this"}, "id": None})
+        connection.hang_up()
+        return SILENCE
+
+    codexd.answers["work"] = refuse
+    with Client.open() as client, pytest.raises(ConnectionLost, match=r"^codexd does not serve this$"):
+        client.request("work")
+
+
 def test_a_connection_can_end_without_a_word(codexd):
     """No reason is made up where none was given."""
     codexd.answers["work"] = lambda connection, params: connection.hang_up() or SILENCE

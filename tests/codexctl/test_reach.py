@@ -42,3 +42,24 @@ def test_another_codex_home_is_refused(place):
         Unavailable, match=rf"^the codexd at /the\.sock serves CODEX_HOME /other, and yours is {own}; "
     ):
         check_home("/the.sock", "/other", named=False)
+
+
+def test_in_codexs_sandbox_it_starts_nothing_and_says_where_it_is(place, monkeypatch):
+    """A codexd that is started there ends with the command; `Operation not permitted` tells nobody what is wrong."""
+    monkeypatch.setenv("CODEX_SANDBOX", "seatbelt")
+    monkeypatch.setattr("codexctl.start.codexd_command", lambda: pytest.fail("it is not to be started"))
+    with pytest.raises(
+        Unavailable, match=r"^this is a command in Codex's sandbox, and a codexd that is started here"
+    ):
+        reach(None, start=True)
+    with pytest.raises(
+        Unavailable, match=r"^this is a command in Codex's sandbox, which codexd does not serve: no codexd"
+    ):
+        reach(None, start=False)
+
+    def forbidden(path):
+        raise Unavailable(f"cannot connect to {path}: Operation not permitted")
+
+    monkeypatch.setattr("codexctl.reach.connected", forbidden)
+    with pytest.raises(Unavailable, match="sandbox, which codexd does not serve: cannot connect to"):
+        reach(None, start=True)

@@ -27,6 +27,7 @@ from codexd.routing.effects import (
 )
 from codexd.routing.events import Event, Gap, TimelineStatistics
 from codexd.routing.requests import Call, Purpose
+from codexd.routing.rights import Peer
 from codexd.routing.router import Identity, Router
 
 START = 1_700_000_000.0
@@ -214,15 +215,17 @@ class Driver:
         self.says(**REMOTE_STATUS)
         return self
 
-    def connect(self, pid: int | None = None) -> ClientId:
+    def connect(self, pid: int | None = None, inside: str | None = None, cwd: str | None = None) -> ClientId:
         """A new connection, which has said nothing yet."""
         self._clients += 1
-        assert self.keep(self.router.connect(self._clients, pid, self.now)) == []
+        assert self.keep(self.router.connect(self._clients, Peer(pid, inside, cwd), self.now)) == []
         return self._clients
 
-    def client(self, name: str = "test", **capabilities: Any) -> ClientId:
+    def client(
+        self, name: str = "test", inside: str | None = None, cwd: str | None = None, **capabilities: Any
+    ) -> ClientId:
         """A new client that has initialized."""
-        client = self.connect()
+        client = self.connect(None, inside, cwd)
         info = {"name": name, "version": "1"}
         capabilities = {"experimentalApi": True} | capabilities
         self.sends(

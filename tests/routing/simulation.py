@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from codexd.routing.effects import Effect, Observed, ReadEvents, StartCodex, StopCodex, ToCodex
+from codexd.routing.rights import Peer
 from codexd.routing.router import Identity, Router
 from tests.routing.oracle import Oracle
 from tests.routing.oracle_books import Life, Schema
@@ -181,7 +182,7 @@ class World:
         self.oracle.clients.connects(client.id)
         self.outboxes.connect(client.id)
         pid = self.rng.choice((None, 100 + client.id))
-        self.input("connect", client.id, lambda: self.router.connect(client.id, pid, self.now))
+        self.input("connect", client.id, lambda: self.router.connect(client.id, Peer(pid), self.now))
 
     def _leave(self) -> None:
         """Often one that somebody waits for."""

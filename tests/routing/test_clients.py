@@ -9,6 +9,7 @@ from codexd.protocol import messages
 from codexd.protocol.messages import Request
 from codexd.routing import introduction
 from codexd.routing.clients import Client, Clients, Handshake
+from codexd.routing.rights import Peer
 from tests.routing.driver import GREETING, line, request, user_agent
 
 INFO = {"name": "editor", "version": "1"}
@@ -27,7 +28,7 @@ def ask(clients: Clients, client: Client, raw_id: Any = 1, **params: Any) -> Req
 
 def joined(clients: Clients, number: int, incarnation: int = 1, **capabilities: Any) -> Client:
     """A client that has initialized."""
-    clients.add(client := Client(number, None, 0.0))
+    clients.add(client := Client(number, Peer(), 0.0))
     ask(clients, client, clientInfo=INFO, capabilities=capabilities)
     clients.finish_initialize(client, Raw(messages.encode(GREETING)), incarnation)
     return client
@@ -36,7 +37,7 @@ def joined(clients: Clients, number: int, incarnation: int = 1, **capabilities: 
 def test_connections_are_known_until_they_go() -> None:
     """The oldest first."""
     clients = Clients()
-    one, two = Client(1, 4711, 2.5), Client(2, None, 3.5)
+    one, two = Client(1, Peer(4711), 2.5), Client(2, Peer(), 3.5)
     clients.add(one)
     clients.add(two)
     assert (clients.all(), len(clients), clients[1], 1 in clients, 3 in clients, None in clients) == (
@@ -49,7 +50,7 @@ def test_connections_are_known_until_they_go() -> None:
 def test_a_handshake_has_three_steps() -> None:
     """Nothing yet, asked, done; what the client says of itself is known as soon as it is asked."""
     clients = Clients()
-    clients.add(client := Client(1, None, 0.0))
+    clients.add(client := Client(1, Peer(), 0.0))
     assert (client.handshake, clients.initialized(), list(clients.waiting_for_codex())) == (
         Handshake.NONE,
         (),
@@ -79,7 +80,7 @@ def test_a_handshake_has_three_steps() -> None:
 def test_each_client_finds_its_own_name_in_the_user_agent(agent: Any, expected: Any) -> None:
     """As it would with a Codex of its own; an answer of a newer Codex that has none there is left as it is."""
     clients = Clients()
-    clients.add(client := Client(1, None, 0.0))
+    clients.add(client := Client(1, Peer(), 0.0))
     ask(clients, client, clientInfo={"name": "e\\1", "version": "(2)"})
     answer = clients.finish_initialize(client, Raw(messages.encode({"userAgent": agent, "new": [1]})), 1)
     assert answer == line(id=1, result={"userAgent": expected, "new": [1]})
@@ -88,7 +89,7 @@ def test_each_client_finds_its_own_name_in_the_user_agent(agent: Any, expected: 
 def test_a_refused_handshake_may_be_tried_again() -> None:
     """Nobody has to reconnect because Codex was down for a moment."""
     clients = Clients()
-    clients.add(client := Client(1, None, 0.0))
+    clients.add(client := Client(1, Peer(), 0.0))
     first = ask(clients, client, "a", clientInfo=INFO)
     assert clients.refuse_initialize(client) is first
     assert (client.handshake, list(clients.waiting_for_codex())) == (Handshake.NONE, [])
@@ -99,7 +100,7 @@ def test_a_refused_handshake_may_be_tried_again() -> None:
 def test_a_client_without_a_version_has_none_in_the_user_agent() -> None:
     """The blank before it goes, too (measured)."""
     clients = Clients()
-    clients.add(client := Client(1, None, 0.0))
+    clients.add(client := Client(1, Peer(), 0.0))
     ask(clients, client, clientInfo={"name": "e", "version": ""})
     answer = clients.finish_initialize(client, Raw(messages.encode({"userAgent": "codexd/1 (c; 2)"})), 1)
     assert answer == line(id=1, result={"userAgent": "codexd/1 (e;)"})
@@ -122,7 +123,7 @@ def test_broadcasts_go_to_the_initialized() -> None:
     """The same tuple until somebody comes or goes, because every delta asks for it."""
     clients = Clients()
     joined(clients, 1)
-    clients.add(Client(2, None, 0.0))
+    clients.add(Client(2, Peer(), 0.0))
     joined(clients, 3)
     everybody = clients.initialized()
     assert everybody == (1, 3)
@@ -149,7 +150,7 @@ def test_who_opted_out_of_a_notification_does_not_get_it() -> None:
 def test_opting_out_counts_from_the_asking_on() -> None:
     """A client may follow events before Codex has answered it. Of two introductions the last one counts."""
     clients = Clients()
-    clients.add(client := Client(1, None, 0.0))
+    clients.add(client := Client(1, Peer(), 0.0))
     assert clients.unwanted_by(1) == frozenset()
     ask(clients, client, clientInfo=INFO, capabilities={"optOutNotificationMethods": ["a"]})
     assert clients.wanting("a", (1,)) == ()
@@ -167,7 +168,7 @@ def test_codexds_own_notifications_are_for_those_who_know_codexd() -> None:
     joined(clients, 2, codexd=None)
     joined(clients, 3, experimentalApi=True)
     joined(clients, 5, codexd={"cwd": "/w"})
-    clients.add(client := Client(4, None, 0.0))
+    clients.add(client := Client(4, Peer(), 0.0))
     ask(clients, client, clientInfo=INFO, capabilities={"codexd": {"seq": True}})
     assert clients.knowing_codexd() == (1,)
 
@@ -177,7 +178,7 @@ def test_a_client_remembers_whose_greeting_it_had() -> None:
     clients = Clients()
     joined(clients, 1, incarnation=1)
     joined(clients, 2, incarnation=2)
-    clients.add(Client(3, None, 0.0, greeted_by=2))
+    clients.add(Client(3, Peer(), 0.0, greeted_by=2))
     assert (clients.greeted_by(1), clients.greeted_by(2), clients.greeted_by(3)) == ((1,), (2,), ())
 
 
@@ -190,5 +191,5 @@ def test_nothing_is_left_of_what_a_client_opted_out_of() -> None:
     assert clients._unwanted == {"b": {2}}
     clients.remove(2)
     assert clients._unwanted == {}
-    clients.add(Client(3, None, 0.0))
+    clients.add(Client(3, Peer(), 0.0))
     clients.remove(3)

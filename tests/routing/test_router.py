@@ -1,6 +1,7 @@
 """The face of the core: every verb, and what the essay at its top promises."""
 
 from codexd.routing.effects import StartCodex, ToCodex
+from codexd.routing.rights import Peer
 from codexd.routing.router import Router
 from tests.routing.driver import GREETING, IDENTITY, OVERLOADED, START, Driver, Kept, codex, line, to
 
@@ -9,7 +10,7 @@ def test_every_verb_takes_the_time_and_returns_what_is_to_be_done() -> None:
     """Nothing else goes in or out; the driver of the other tests is no more than this."""
     router = Router(IDENTITY, lambda client: 0, lambda thread: None, Kept())
     assert router.start(START) == [StartCodex(1)]
-    assert router.connect(1, 4711, START) == []
+    assert router.connect(1, Peer(4711), START) == []
     assert [type(effect) for effect in router.codex_spawned(1, 4001, START)] == [ToCodex]
     assert router.receive_too_long(1, b"", START)[0].clients == (1,)  # type: ignore[union-attr]
     assert router.codex_receive(1, line(id=1, result=GREETING), START)[1:] == []

@@ -13,7 +13,9 @@ import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 from websockets.frames import Close
 
+from codexd.protocol.errors import Code
 from codexd.routing.effects import Log, StartCodex, StopCodex, ToClients, ToCodex
+from codexd.routing.rights import Peer
 from codexd.routing.router import Identity
 from codexd.runtime.archive import DEGRADED, NoArchive, Status
 from codexd.runtime.broker import Broker
@@ -21,6 +23,7 @@ from codexd.runtime.codex import CodexUnavailable
 from codexd.runtime.limits import Limits
 from codexd.runtime.machine import ThisMachine
 from codexd.runtime.timeline import Timeline
+from codexd.runtime.turning_away import MAX_AT_ONCE
 from tests.fakes import PATIENCE_SECONDS, FarWebSocket, fake_codex
 from tests.runtime.place import INTRODUCTION, Place, notification, request
 
@@ -471,4 +474,32 @@ async def test_another_users_process_gets_not_a_word(serve, connect, nursery, ca
     with pytest.raises(trio.BrokenResourceError):
         await stranger.rest()
     assert "refused a client of user 65534" in caplog.text
+    assert (await place.status())["clients"] == 1
+
+
+async def test_what_codex_runs_is_turned_away(serve, monkeypatch, caplog):
+    """It is told why, is no client, and is in the log once however often it tries."""
+    place = await serve()
+    inside = Peer(77, "it descends from codexd (pid 1)")
+    monkeypatch.setattr("codexd.runtime.broker.met", lambda *_: inside)
+    for _ in range(3):
+        refused = place.connect()
+        await refused.send(request(1, "codexd/status"))
+        said = json.loads(await refused.rest())
+        assert said["error"]["code"] == Code.NOT_PERMITTED
+        assert inside.inside in said["error"]["message"]
+        await refused.close()
+    monkeypatch.setattr("codexd.runtime.broker.met", lambda *_: Peer(78))
+    assert (await place.status())["clients"] == 1
+    refusals = [line for line in caplog.messages if line.startswith("refused")]
+    assert refusals == ["refused a client that Codex runs, pid 77: it descends from codexd (pid 1)"]
+
+
+async def test_many_refused_clients_hold_few_descriptors(serve, monkeypatch):
+    """A command that connects again and again and never hangs up takes no place from others."""
+    place = await serve()
+    monkeypatch.setattr("codexd.runtime.broker.met", lambda *_: Peer(77, "it does"))
+    held = [place.connect() for _ in range(MAX_AT_ONCE + 1)]
+    assert await held[-1].rest() == b""
+    monkeypatch.setattr("codexd.runtime.broker.met", lambda *_: Peer(78))
     assert (await place.status())["clients"] == 1

@@ -10,8 +10,8 @@ import psutil
 import pytest
 import trio
 
+from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.runtime.codex import Codex, CodexUnavailable, environment
-from codexd.runtime.processes import MARK_VARIABLE
 from tests.fakes import MARK, PATIENCE_SECONDS, fake_codex
 
 MEGABYTE = 1024 * 1024

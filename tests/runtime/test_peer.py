@@ -6,14 +6,14 @@ import struct
 import pytest
 
 from codexd.runtime import peer
-from codexd.runtime.peer import Peer, admitted
+from codexd.runtime.peer import Credentials, admitted
 from tests.fakes import FakeCredentials, linux_credentials
 
 
 async def test_own_process_is_admitted_with_its_pid(connect):
     """The kernel's word is taken, from a real connection."""
     ours, _far = connect()
-    assert admitted(ours, os.getuid()) == Peer(os.getpid(), os.getuid())
+    assert admitted(ours, os.getuid()) == Credentials(os.getpid(), os.getuid())
 
 
 def test_another_user_is_refused_root_too(caplog):
@@ -28,7 +28,7 @@ def test_another_user_is_refused_root_too(caplog):
 
 def test_pid_of_another_namespace_is_unknown():
     """Where the system tells no pid, there is none, rather than 0."""
-    assert admitted(linux_credentials(pid=0, uid=1000), uid=1000) == Peer(None, 1000)
+    assert admitted(linux_credentials(pid=0, uid=1000), uid=1000) == Credentials(None, 1000)
 
 
 def test_peer_that_is_gone_already_is_refused():
@@ -42,4 +42,4 @@ def test_credentials_as_macos_lays_them_out(pid, known):
     xucred = struct.pack("=IIh2x16I", 0, 501, 1, 20, *[0] * 15)
     assert len(xucred) == 76
     kernel = {(0, 1): xucred, (0, 2): struct.pack("=i", pid)}
-    assert peer._darwin_peer(FakeCredentials(kernel)) == Peer(known, 501)
+    assert peer._darwin_peer(FakeCredentials(kernel)) == Credentials(known, 501)

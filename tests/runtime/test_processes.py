@@ -14,8 +14,9 @@ import trio
 import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 
+from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.runtime import processes
-from codexd.runtime.processes import MARK_VARIABLE, reap_adopted, sweep, sweep_leftovers
+from codexd.runtime.processes import reap_adopted, sweep, sweep_leftovers
 from tests.fakes import PATIENCE_SECONDS, fake_codex
 
 pytestmark = pytest.mark.usefixtures("subreaper")

@@ -12,9 +12,9 @@ import pytest
 from codexd.protocol.gates import Gates
 from codexd.protocol.learnt import Learnt
 from codexd.protocol.request_ids import RequestIds
+from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.runtime import schema
 from codexd.runtime.codex import Launch
-from codexd.runtime.processes import MARK_VARIABLE
 from codexd.runtime.schema import learn
 
 WRITER = """

@@ -8,6 +8,7 @@ from trio.testing import wait_all_tasks_blocked
 from websockets.frames import Close, Frame, Opcode
 
 from codexd.protocol.framing import HEAD_BYTES, TooLong
+from codexd.routing.rights import Peer
 from codexd.runtime.archive import NoArchive
 from codexd.runtime.budget import FREE_BYTES, LineBudget
 from codexd.runtime.lag import Lag
@@ -35,7 +36,7 @@ def join(connect, nursery, desk):
         session = Session(
             client,
             ours,
-            77,
+            Peer(77),
             max_message_bytes=max_message_bytes,
             max_outbox_bytes=OUTBOX_LIMIT,
             spill_bytes=SPILL_BYTES,
@@ -263,7 +264,7 @@ async def test_end_of_codexd_takes_every_client_off(connect, desk):
     session = Session(
         1,
         ours,
-        None,
+        Peer(),
         max_message_bytes=MEGABYTE,
         max_outbox_bytes=OUTBOX_LIMIT,
         spill_bytes=SPILL_BYTES,

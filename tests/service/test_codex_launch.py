@@ -2,8 +2,8 @@
 
 import pytest
 
+from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.runtime.codex import CodexUnavailable
-from codexd.runtime.processes import MARK_VARIABLE
 from codexd.service.codex_launch import Launcher, check_directories
 from codexd.service.errors import UsageError
 from tests.service.place import Place

@@ -27,6 +27,7 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
         "log_dir": {"value": str(place.log.parent), "source": "default"},
         "control_socket": {"value": False, "source": "default"},
         "client_name": {"value": "codexd", "source": "default"},
+        "inside": {"value": "refuse", "source": "default"},
         "request_attestation": {"value": True, "source": str(config)},
         "thread_unload_delay_seconds": {"value": 60.0, "source": "default"},
         "codex_silence_seconds": {"value": 30.0, "source": "default"},

@@ -10,6 +10,7 @@ def test_what_is_wanted_is_taken_as_it_is() -> None:
     """Whole numbers are numbers of days and seconds, too."""
     assert (setting_kinds.days(3), setting_kinds.days(0.5), setting_kinds.seconds(0)) == (3, 0.5, 0)
     assert (setting_kinds.timeline("on"), setting_kinds.timeline("off")) == ("on", "off")
+    assert [setting_kinds.inside(each) for each in setting_kinds.INSIDE] == ["refuse", "observe", "all"]
     assert setting_kinds.size(1) == 1
 
 

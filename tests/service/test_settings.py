@@ -33,6 +33,7 @@ def test_defaults(place: Place) -> None:
         log_dir=place.log.parent,
         control_socket=False,
         client_name="codexd",
+        inside="refuse",
         request_attestation=False,
         thread_unload_delay_seconds=60.0,
         codex_silence_seconds=30.0,
@@ -76,6 +77,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         cwd = "/srv"
         log_dir = "~/logs"
         client_name = "my editor"
+        inside = "observe"
         request_attestation = true
         thread_unload_delay_seconds = 2.5
         codex_silence_seconds = 0.5
@@ -101,6 +103,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         place.home / "logs",
         True,
         "my editor",
+        "observe",
         True,
         2.5,
         0.5,

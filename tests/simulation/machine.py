@@ -14,8 +14,8 @@ import trio
 from codexd.protocol.gates import Gates
 from codexd.protocol.learnt import Learnt
 from codexd.protocol.request_ids import WITHOUT_SCHEMA
+from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.runtime.codex import Codex, CodexUnavailable, Launch
-from codexd.runtime.processes import MARK_VARIABLE
 from tests.simulation.clients import SimulatedClient
 from tests.simulation.codex import CALM, Disk, SimulatedCodex, Weather
 
