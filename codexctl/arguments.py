@@ -156,6 +156,7 @@ def _send(send: Parser) -> None:
         metavar="POLICY",
         help=", ".join(APPROVAL_POLICIES),
     )
+    _trust(send)
     send.add_argument("-i", "--image", action="append", default=[], metavar="FILE", help="may be repeated")
     send.add_argument("--output-schema", metavar="FILE", help="a JSON Schema for the reply")
     send.add_argument(
@@ -166,7 +167,17 @@ def _send(send: Parser) -> None:
     )
 
 
+def _trust(verb: Parser) -> None:
+    verb.add_argument(
+        "--trust",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="for a new thread: trust the directory from now on, or work there without its configuration",
+    )
+
+
 def _attach(attach: Parser) -> None:
+    _trust(attach)
     attach.add_argument(
         "thread", nargs="?", metavar="THREAD", help="default: the latest of this directory, or a new one"
     )

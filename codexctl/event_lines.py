@@ -141,6 +141,9 @@ class _ThreadView:
     def end_reply(self) -> None:
         self._lines.end(self._thread)
 
+    def abandon_reply(self) -> None:
+        self._lines.end(self._thread)
+
     def note(self, text: str, *styles: str) -> None:
         self._lines.tell(self._thread, text, *styles)
 

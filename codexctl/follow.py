@@ -35,7 +35,7 @@ class Follower:
         self._params = turn
         self._thread: str = turn["threadId"]
         self._as_json = as_json
-        self._view = SilentView() if as_json else PlainView()
+        self._view = SilentView() if as_json else PlainView(last_only="outputSchema" in turn)
         self._transcript = Transcript(self._thread, self._view)
         self._transcript.own_prompts.add(turn["clientUserMessageId"])
         self._transcript.is_muted = self._is_busy = is_busy
@@ -66,7 +66,7 @@ class Follower:
                     f"and `codexctl send -t {self._thread}` goes on with the thread"
                 ) from lost
             finally:
-                self._view.end_reply()  # it may be left in the middle of a line
+                self._view.finish()  # it may be left in the middle of a line
 
     def _follow(self, deadline: float | None, interrupts: Interrupts, screens: ExitStack) -> Exit:
         while True:

@@ -5,9 +5,10 @@ import os
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from codexctl import session
+from codexctl import session, trust
 from codexctl.client import Client
 from codexctl.threads import last_turns
+from codexctl.time_limit import NO_LIMIT
 from codexd import __version__
 from codexd.protocol import extension
 
@@ -37,7 +38,9 @@ def join(arguments: argparse.Namespace) -> Joined:
         status = _introduce(client)
         thread = _thread_meant(client, arguments.thread)
         joined = (
-            _begin(client, status) if thread is None else _join(client, thread, None, status, TURNS_SHOWN)
+            _begin(client, status, arguments.trust)
+            if thread is None
+            else _join(client, thread, None, status, TURNS_SHOWN)
         )
         on_failure.pop_all()
     return joined
@@ -73,8 +76,10 @@ def _thread_meant(client: Client, given: str | None) -> str | None:
     return None if latest is None else str(latest["id"])
 
 
-def _begin(client: Client, status: dict[str, Any]) -> Joined:
-    thread = client.request("thread/start", {"cwd": os.path.realpath(".")})["thread"]
+def _begin(client: Client, status: dict[str, Any], trusted: bool | None) -> Joined:
+    wanted = {"cwd": os.path.realpath(".")}
+    config = client.request("config/read", wanted)["config"]
+    thread = client.request("thread/start", trust.settle(client, wanted, config, trusted, NO_LIMIT))["thread"]
     last = client.request(extension.EVENTS_FOLLOW, {"threadId": thread["id"]})["last"]
     return Joined(client, thread, [], last, status["timeline"])
 

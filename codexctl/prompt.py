@@ -3,19 +3,25 @@
 import argparse
 import json
 import os
+import select
 import sys
 from typing import Any
 
 from codexctl.arguments import directory
 from codexctl.exits import Exit, Failure
 from codexctl.render import is_terminal
+from codexctl.time_limit import NO_LIMIT, TimeLimit
 
 Params = dict[str, Any]
+_CHUNK_BYTES = 64 * 1024
 
 
-def user_input(arguments: argparse.Namespace) -> list[Params]:
-    """The `input` of the turn. stdin is read for `-`, and when there is no prompt and it is no terminal."""
-    text = _prompt(arguments)
+def user_input(arguments: argparse.Namespace, limit: TimeLimit = NO_LIMIT) -> list[Params]:
+    """The `input` of the turn. stdin is read for `-`, and when there is no prompt and it is no terminal.
+
+    Raises `TimeoutError` when stdin does not end within the limit.
+    """
+    text = _prompt(arguments, limit)
     images = [{"type": "localImage", "path": _image(path)} for path in arguments.image]
     if not text.strip() and not images:
         raise Failure(Exit.USAGE, "there is no prompt; give one as words, with a pipe, or with - from stdin")
@@ -26,12 +32,26 @@ def text_input(text: str) -> list[Params]:
     return [{"type": "text", "text": text}]
 
 
-def _prompt(arguments: argparse.Namespace) -> str:
+def _prompt(arguments: argparse.Namespace, limit: TimeLimit) -> str:
     words = arguments.prompt
     if words == ["-"] or (not words and not is_terminal(sys.stdin)):
-        return sys.stdin.buffer.read().decode(errors="replace").rstrip("\n")
+        return _all_of_stdin(limit).decode(errors="replace").rstrip("\n")
     # What the shell handed over that is no UTF-8 would make Codex drop the whole request.
     return " ".join(words).encode(errors="surrogateescape").decode(errors="replace")
+
+
+def _all_of_stdin(limit: TimeLimit) -> bytes:
+    if limit.deadline is None:
+        return sys.stdin.buffer.read()
+    descriptor = sys.stdin.fileno()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    chunks: list[bytes] = []
+    while poll.poll(1000 * (limit.left() or 0)):
+        if not (chunk := os.read(descriptor, _CHUNK_BYTES)):
+            return b"".join(chunks)
+        chunks.append(chunk)
+    raise TimeoutError
 
 
 def _image(path: str) -> str:

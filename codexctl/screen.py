@@ -66,6 +66,10 @@ class Screen:
     def end_reply(self) -> None:
         self.finish_line()
 
+    def abandon_reply(self) -> None:
+        """It stays on the screen; the note that follows tells that it is void."""
+        self.finish_line()
+
     def note(self, text: str, *styles: str) -> None:
         """Lines about what goes on."""
         self.lines([self.paint(line, *styles) for line in plain(text).split("\n")])

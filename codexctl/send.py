@@ -4,35 +4,28 @@ import argparse
 import importlib
 import os
 import sys
-import time
+from collections.abc import Callable
 from typing import Any
 
-from codexctl import session
+from codexctl import session, trust
 from codexctl.arguments import directory
 from codexctl.client import Client
-from codexctl.exits import Exit
+from codexctl.exits import Exit, Failure
 from codexctl.prompt import needs_config, new_thread, overrides, turn_options, user_input
 from codexctl.render import as_json
+from codexctl.time_limit import TimeLimit
 from codexd import __version__
 from codexd.protocol import extension
 
 Params = dict[str, Any]
 
 
-class TimeLimit:
-    """`--timeout`: the monotonic time at which it has passed, and the seconds that are left; None without one."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self.deadline = None if seconds is None else time.monotonic() + seconds
-
-    def left(self) -> float | None:
-        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-
-
 def run(arguments: argparse.Namespace) -> Exit:
     """Sends a prompt to a new thread or an old one, and follows the turn to its end."""
     limit = TimeLimit(arguments.timeout)
-    turn: Params = {"input": user_input(arguments), **turn_options(arguments)}
+    if arguments.trust is not None and (arguments.latest or arguments.thread is not None):
+        raise Failure(Exit.USAGE, "--trust and --no-trust are for a new thread")
+    turn: Params = {"input": user_input(arguments, limit), **turn_options(arguments)}
     with Client.open(arguments.socket, start=not arguments.no_start) as client:
         thread = _open_thread(client, arguments, turn, limit)
         turn |= {"threadId": thread["id"], "clientUserMessageId": os.urandom(16).hex()}
@@ -53,24 +46,37 @@ def _open_thread(client: Client, arguments: argparse.Namespace, turn: Params, li
     handshake = client.send_initialize(
         name=session.NAME, version=__version__, capabilities={"requiredHumanApproval": True}
     )
-    if arguments.thread is not None:
-        query = None
-    elif arguments.latest:
+    is_new = arguments.thread is None and not arguments.latest
+    begin = _begin(client, arguments, limit) if is_new else None
+    query = None
+    if arguments.latest:
         query = client.send("thread/list", session.latest_query(directory(arguments)))
-    else:
-        query = client.send("thread/start", new_thread(arguments))
     account = client.send("account/read")
     client.finish_initialize(handshake, limit.left())
     session.check_signed_in(client.wait(account, limit.left()))
-    if arguments.thread is not None:
+    if begin is not None:
+        return _thread_of(client, begin(), limit)
+    if query is None:
         return _resume(client, session.full_id(client, arguments.thread), arguments, turn, limit)
-    assert query is not None
-    if not arguments.latest:
-        return _thread_of(client, query, limit)
     found = client.wait(query, limit.left())["data"]
     if not found:
         raise session.no_thread_here(directory(arguments))
     return _resume(client, found[0]["id"], arguments, turn, limit)
+
+
+def _begin(client: Client, arguments: argparse.Namespace, limit: TimeLimit) -> Callable[[], int]:
+    """Sends what can be sent at once of beginning a thread; the result does the rest, and returns the request's id."""
+    thread = new_thread(arguments)
+    if not trust.is_at_stake(thread, arguments.trust):
+        request = client.send("thread/start", thread)
+        return lambda: request
+    asked = client.send("config/read", {"cwd": thread["cwd"]})
+
+    def begin() -> int:
+        config = client.wait(asked, limit.left())["config"]
+        return client.send("thread/start", trust.settle(client, thread, config, arguments.trust, limit))
+
+    return begin
 
 
 def _resume(

@@ -219,8 +219,15 @@ class Transcript:
     # What goes wrong
 
     def _error(self, params: Params) -> None:
+        """A retry abandons the message under way: it comes again from its beginning, under another id or the same one."""
         if params.get("willRetry"):
-            self._view.note(f"{params['error']['message']} (Codex tries again)", "yellow")
+            self._streamed.clear()
+            again = "Codex tries again"
+            if self._speaking is not None:
+                self._speaking = None
+                self._view.abandon_reply()
+                again = "the reply begins anew"
+            self._view.note(f"{params['error']['message']} ({again})", "yellow")
 
     def _warning(self, params: Params) -> None:
         self._view.note(f"warning: {params['message']}", "dim")

@@ -111,6 +111,7 @@ class StandIn:
             "codexd/codex/start": {},
             "codexd/status": status(path, codex_home),
             "codexd/events/follow": {"last": 0},
+            "config/read": {"config": {"sandbox_mode": None, "projects": None}, "origins": {}},
             "thread/start": {"thread": thread()},
             "thread/resume": {"thread": thread()},
             "thread/list": {"data": [thread()], "nextCursor": None},

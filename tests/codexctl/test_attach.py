@@ -113,6 +113,7 @@ def test_a_named_thread_and_a_new_one(attach, talk, place):
     code, _, err = attach("")
     assert (code, err) == (0, f"thread {THREAD} in /project: a new thread\n")
     assert talk.requests("thread/start") == [{"cwd": f"{place}/project"}]
+    assert talk.requests("config/read") == [{"cwd": f"{place}/project"}]
 
 
 def test_signed_out_is_said_at_once(attach, talk):

@@ -81,6 +81,30 @@ def test_several_messages_are_told_apart(send, codexd):
     assert send("x")[1] == "one\n\ntwo\n"
 
 
+@pytest.mark.parametrize("again", ["msg_1", "msg_2"])
+def test_an_attempt_that_was_cut_off_is_not_on_stdout(send, codexd, again):
+    """Codex retries under another item id, or the same one; the reply is there once, and the retry is said on stderr."""
+    retry = event("error", error={"message": "Reconnecting... 1/5"}, willRetry=True)
+    codexd.answers["turn/start"] = (
+        *BEGUN,
+        *saying("half ", "an ans")[:-1],
+        retry,
+        *saying("the whole ", "answer", item_id=again),
+        completed(),
+    )
+    code, out, err = send("x")
+    assert (code, out) == (0, "the whole answer\n")
+    assert err == "Reconnecting... 1/5 (the reply begins anew)\n"
+
+
+def test_a_reply_by_a_schema_is_the_last_message_alone(send, codexd, place):
+    """What Codex says on its way there would make two documents of one."""
+    (place / "schema.json").write_text("{}")
+    codexd.answers["turn/start"] = (*BEGUN, *saying("{}"), *saying('{"a": 1}', item_id="b"), completed())
+    code, out, _ = send("--output-schema", str(place / "schema.json"), "x")
+    assert (code, json.loads(out)) == (0, {"a": 1})
+
+
 def test_events_are_printed_as_they_came(send, codexd):
     """One JSON line per message of this thread, nothing else on stdout, nothing on stderr."""
     foreign = {"method": "thread/started", "params": {"thread": {"id": "another"}}}

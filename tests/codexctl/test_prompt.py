@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from codexctl.arguments import parse
 from codexctl.exits import Failure
 from codexctl.prompt import needs_config, new_thread, overrides, turn_options, user_input
+from codexctl.time_limit import TimeLimit
 
 
 class Terminal(io.StringIO):
@@ -42,6 +44,22 @@ def test_a_pipe_is_the_prompt(stdin, argv):
     """For `-`, and when there are no words; the line feed at its end is not meant."""
     stdin(b"one\ntwo \xff\n\n")
     assert texts(send(*argv)) == ["one\ntwo \ufffd"]
+
+
+def test_the_time_limit_holds_while_stdin_is_read(monkeypatch):
+    """A writer that never ends makes no command that never ends; one that ends in time is read whole."""
+    mine, theirs = os.pipe()
+    with open(mine) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        os.write(theirs, b"half a prom")
+        with pytest.raises(TimeoutError):
+            user_input(send("-"), TimeLimit(0.0))
+        os.write(theirs, b"pt")
+        with pytest.raises(TimeoutError):
+            user_input(send("-"), TimeLimit(0.01))
+        os.write(theirs, b"a prompt\n")
+        os.close(theirs)
+        assert user_input(send("-"), TimeLimit(60.0)) == [{"type": "text", "text": "a prompt"}]
 
 
 def test_there_has_to_be_something_to_send(stdin, monkeypatch):

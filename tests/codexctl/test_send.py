@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from codexctl.send import TimeLimit
+from codexctl.time_limit import TimeLimit
 from tests.codexctl.standin import (
     SILENCE,
     THREAD,
@@ -52,7 +52,7 @@ def test_a_prompt_begins_a_thread_and_its_reply_is_stdout(send, codexd, place):
 
 def test_what_needs_no_answer_leaves_together(send, codexd):
     """One write up to the thread, before anything is answered; a Codex that was left down is tried again first."""
-    first_write = ["codexd/codex/start", "initialize", "thread/start", "account/read"]
+    first_write = ["codexd/codex/start", "initialize", "config/read", "account/read"]
 
     def slow(connection, params):
         assert connection.buffered() == first_write[1:]
@@ -63,10 +63,34 @@ def test_what_needs_no_answer_leaves_together(send, codexd):
     assert methods(codexd) == [
         "codexd/codex/start",
         "initialize",
-        "thread/start",
+        "config/read",
         "account/read",
+        "thread/start",
         "turn/start",
     ]
+
+
+def test_a_thread_that_only_reads_begins_with_the_first_write(send, codexd):
+    """What Codex trusts does not matter then, and is not asked for."""
+    send("-s", "read-only", "hello")
+    assert methods(codexd)[2:] == ["thread/start", "account/read", "turn/start"]
+
+
+def test_a_directory_that_is_not_known_to_be_trusted_is_not_written_in(send, codexd, place):
+    """Exit 1 with the ways out; each of them works. An old thread needs none: Codex trusts nothing on its account."""
+    codexd.answers["config/read"] = {"config": {"sandbox_mode": "workspace-write"}}
+    codexd.answers["config/value/write"] = {"status": "ok"}
+    code, out, err = send("hello")
+    assert (code, out) == (1, "")
+    assert f"has not been told whether {place}/project is trusted" in err
+    assert "thread/start" not in methods(codexd)
+    assert send("-s", "read-only", "hello")[0] == 0
+    assert send("--no-trust", "hello")[0] == 0
+    assert codexd.requests("config/value/write") == []
+    assert send("--trust", "hello")[0] == 0
+    assert len(codexd.requests("config/value/write")) == 1
+    assert send("-c", "hello")[0] == 0
+    assert send("-c", "--trust", "hello")[0] == 2
 
 
 def test_options_reach_codex(send, codexd, place):

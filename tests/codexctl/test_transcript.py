@@ -36,6 +36,10 @@ class Recorder:
     def end_reply(self):
         self._is_saying = False
 
+    def abandon_reply(self):
+        self._is_saying = False
+        self.told.append("# void")
+
     def note(self, text, *styles):
         self.told.append(f"# {text}")
         self._is_saying = False
@@ -248,6 +252,23 @@ def test_what_goes_wrong_is_told_once(view):
         "# the model is other now",
         "# Codex ended: killed",
         "# Codex is back",
+    ]
+
+
+@pytest.mark.parametrize("again", ["msg_1", "msg_2"])
+def test_a_retry_makes_what_was_said_void(view, again):
+    """The next attempt is told whole, whatever Codex calls it (0.163 and 0.171 take the id that the model gives)."""
+    take(
+        Transcript(THREAD, view),
+        *saying("half ", "an ans")[:-1],
+        event("error", error={"message": "Reconnecting... 1/5"}, willRetry=True),
+        *saying("the whole ", "answer", item_id=again),
+    )
+    assert view.told == [
+        "half an ans",
+        "# void",
+        "# Reconnecting... 1/5 (the reply begins anew)",
+        "the whole answer",
     ]
 
 

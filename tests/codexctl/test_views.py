@@ -22,8 +22,53 @@ def test_the_reply_stands_alone_on_its_stream():
     view.end_reply()
     view.reply("four")
     view.end_reply()
+    view.finish()
     assert replies.getvalue() == "one two\x1b[0m\n\nthree\n\nfour\n"
     assert notes.getvalue() == "a note\nof two lines\n"
+
+
+def test_what_was_abandoned_is_not_on_a_pipe():
+    """A pipe has each message once and whole; what was said before a retry can't be taken back there."""
+    replies = io.StringIO()
+    view = PlainView(replies, io.StringIO())
+    view.reply("half an ans")
+    assert replies.getvalue() == ""
+    view.abandon_reply()
+    view.reply("the whole")
+    view.reply(" answer")
+    view.finish()
+    assert replies.getvalue() == "the whole answer\n"
+
+
+def test_a_terminal_has_the_reply_as_it_comes_and_a_new_line_for_the_next_attempt():
+    """What is on the screen stays there."""
+    replies = Terminal()
+    view = PlainView(replies, io.StringIO())
+    view.reply("half an ans")
+    assert replies.getvalue() == "half an ans"
+    view.abandon_reply()
+    view.reply("the whole")
+    view.finish()
+    assert replies.getvalue() == "half an ans\n\nthe whole\n"
+
+
+def test_only_the_last_message_is_the_reply_where_that_is_wanted():
+    """What was said on the way is a note, so that a reply by a schema is one JSON document. A terminal has all."""
+    replies, notes = io.StringIO(), io.StringIO()
+    view = PlainView(replies, notes, last_only=True)
+    for said in ("on my way", '{"a": 1}'):
+        view.reply(said)
+        view.end_reply()
+    assert (replies.getvalue(), notes.getvalue()) == ("", "on my way\n")
+    view.finish()
+    assert replies.getvalue() == '{"a": 1}\n'
+    shown = Terminal()
+    view = PlainView(shown, notes, last_only=True)
+    for said in ("on my way", '{"a": 1}'):
+        view.reply(said)
+        view.end_reply()
+    view.finish()
+    assert shown.getvalue() == 'on my way\n\n{"a": 1}\n'
 
 
 def test_a_terminal_is_not_steered_by_what_is_said():
@@ -52,5 +97,7 @@ def test_silence_is_silent(capsys):
     view = SilentView()
     view.reply("a")
     view.end_reply()
+    view.abandon_reply()
+    view.finish()
     view.note("b")
     assert capsys.readouterr() == ("", "")

@@ -1,16 +1,21 @@
 """`codexctl send` through codexd to the real Codex: the reply, every exit code, and a daemon that starts itself."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.e2e.harness import World
+from codexd.demo import scripted_model
+from codexd.demo.script import Cut, Message
+from tests.e2e.harness import World, a_world
+from tests.e2e.harness_client import PATIENCE_S
 
 pytestmark = pytest.mark.e2e
 
@@ -36,8 +41,7 @@ def running(world: World, *arguments: str) -> subprocess.Popen[bytes]:
 def holding(world: World) -> subprocess.Popen[bytes]:
     """A `send` whose turn has begun to speak and waits for `release("here")`."""
     sending = running(world, "send", "hold here")
-    assert sending.stdout
-    assert sending.stdout.read(12) == b"holding here"
+    world.model.wait_held("here")
     return sending
 
 
@@ -99,7 +103,7 @@ def test_options_reach_the_turn(world: World) -> None:
     schema = world.root / "schema.json"
     schema.write_text('{"type": "object", "properties": {}, "additionalProperties": false}')
     done = world.codexctl(
-        "send", "-m", "gpt-other", "--output-schema", str(schema), "-s", "workspace-write", "hi"
+        "send", "-m", "gpt-other", "--output-schema", str(schema), "-s", "workspace-write", "--no-trust", "hi"
     )
     body = world.model.requests[-1].body
     assert body["model"] == "gpt-other"
@@ -126,6 +130,43 @@ def test_a_turn_that_fails_is_exit_1(world: World) -> None:
     out, err = sending.communicate()
     assert (sending.returncode, out) == (1, b"holding here\n")
     assert b"the turn was interrupted" in err
+
+
+def test_a_reply_whose_stream_was_cut_is_on_stdout_once(
+    each_codex: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Codex tries again: a pipe has the attempt that came through alone, which is then JSON by its schema; a terminal
+    has both and is told where the second begins."""
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object", "properties": {}, "additionalProperties": false}')
+    with a_world(each_codex) as world:
+        config = world.codex_home / "config.toml"
+        config.write_text(config.read_text().replace("stream_max_retries = 0", "stream_max_retries = 2"))
+        attempts: list[tuple[Message, ...]] = []
+
+        def stumble(conversation: object) -> tuple[Message, ...]:
+            return attempts.pop(0)
+
+        monkeypatch.setattr(scripted_model, "reply_to", stumble)
+        cut, whole = (Message(('{"a": ', Cut())),), (Message(('{"a": ', "1}")),)
+        attempts += [cut, cut, whole]
+        done = world.codexctl("send", "--output-schema", str(schema), "x")
+        assert (done.returncode, json.loads(done.stdout)) == (0, {"a": 1})
+        assert "Reconnecting... 2/2 (the reply begins anew)" in done.stderr
+        attempts += [cut, whole]
+        terminal = world.terminal("codexctl", "send", "x")
+        terminal.wait_text("Reconnecting... 1/2 (the reply begins anew)")
+        terminal.wait_text('{"a": 1}')
+        assert terminal.wait_exit() == 0
+
+
+def test_the_time_limit_holds_while_stdin_is_read(world: World) -> None:
+    """Exit 124, and nothing is started."""
+    mine, theirs = os.pipe()
+    with open(mine, "rb") as stdin, open(theirs, "wb"):
+        sending = world.spawn([*world.command("codexctl"), "send", "--timeout", "0.1", "-"], stdin=stdin)
+        assert sending.wait(PATIENCE_S) == 124
+    assert world.living() == []
 
 
 def test_wrong_usage_is_exit_2(world: World) -> None:
@@ -196,7 +237,7 @@ def test_an_approval_on_a_terminal_is_asked_for(world: World) -> None:
 def test_the_time_limit_is_exit_124(world: World) -> None:
     """The turn is interrupted, not left running."""
     world.start_daemon()
-    done = world.codexctl("send", "--timeout", "1", "hold here")
+    done = world.codexctl("send", "--timeout", "3", "hold here")
     assert (done.returncode, done.stdout) == (124, "holding here\n")
     show = json.loads(world.codexctl("threads", "show", thread_of(done), "--json").stdout)
     assert show["turns"][-1]["status"] == "interrupted"
