@@ -207,6 +207,11 @@ def members_of(raw: Raw | UnsetType) -> dict[str, Raw]:
         return {}
 
 
+def is_object(raw: Raw | UnsetType) -> bool:
+    """Whether it is there and an object."""
+    return raw is not UNSET and bytes(memoryview(raw)[:1]) == b"{"
+
+
 def gives(raw: Raw | UnsetType, member: str) -> bool:
     """Whether an object has this member, and not as null, which is the same to Codex as leaving it out."""
     return bytes(members_of(raw).get(member, b"null")) != b"null"

@@ -169,8 +169,12 @@ class Dispatch:
         """Asks whether Codex has the thread, in the stead of an unsubscribe from one that codexd does not know.
 
         An unsubscribe that reaches Codex ends codexd's own subscription, if codexd has misread which thread it is from. A
-        read changes nothing, and refuses an id, or params, in the same words (0.163 and 0.171).
+        read changes nothing, and refuses an id, or params, in the same words (0.163 and 0.171). Only what is no object it
+        refuses in words of its own; that is from no thread, and goes to Codex as it is.
         """
+        if not messages.is_object(call.request.params):
+            self.send(call)
+            return
         asked = call.instead_of or call.request
         read = messages.with_method(asked, "thread/read")
         self.send(Call(call.owner, read, call.thread, tries=call.tries, instead_of=asked))

@@ -2,23 +2,20 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from codexctl.main import main
+from tests import places
 from tests.codexctl.standin import StandIn
 
 
 @pytest.fixture(autouse=True)
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory of the test's own, and no way for codexctl to find a real codexd or Codex home.
-
-    Under /tmp, because a socket's path may have 107 bytes.
-    """
-    root = Path(tempfile.mkdtemp(prefix="cc-", dir="/tmp")).resolve()
+    """A directory of the test's own, and no way for codexctl to find a real codexd or Codex home."""
+    root = places.new_directory("cc-")
     for name in [*os.environ]:
         if name.startswith(("CODEX", "XDG_", "NO_COLOR")):
             monkeypatch.delenv(name)

@@ -2,7 +2,7 @@
 
 Everything that a world starts, and everything that those start in turn, has the world's HOME in its
 environment (Codex hands HOME on to commands and MCP servers, where it withholds most else). That is how
-leftovers are found. The directories are under ``/tmp`` because a socket's path may have 107 bytes.
+leftovers are found.
 """
 
 import os
@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import psutil
 
 from codexd.demo import mcp_server
 from codexd.demo.scripted_model import ScriptedModel
+from tests import places
 from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
 from tests.e2e.harness_terminal import Terminal
 
@@ -49,7 +49,7 @@ class World:
     def __init__(self, codex: Path) -> None:
         self.codex = codex
         self.grace_s = 10.0  # how long a process may take to end when it is told to
-        self.root = Path(tempfile.mkdtemp(prefix="cw-", dir="/tmp")).resolve()
+        self.root = places.new_directory("cw-")
         self.home = self._directory("home")
         self.codex_home = self._directory("home/.codex")
         self.runtime_dir = self._directory("run")

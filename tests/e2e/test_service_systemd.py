@@ -4,11 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests import places
 
 ROOT = Path(__file__).parents[2]
 SANDBOX = Path(__file__).with_name("systemd_user.sh")
@@ -30,9 +31,10 @@ def missing() -> str:
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A home for the user of the sandbox."""
-    with tempfile.TemporaryDirectory(prefix="cd-", dir="/tmp") as directory:
-        os.chmod(directory, 0o755)
-        yield Path(directory)
+    directory = places.new_directory("cd-")
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
 
 
 @pytest.mark.e2e

@@ -123,7 +123,15 @@ def test_nobody_is_told_of_a_thread_that_it_left_before_it_left_itself() -> None
     assert driver.says(id=number, result={}) == []
 
 
-@pytest.mark.parametrize("params", [{}, {"threadId": 5}, {"threadId": "nonsense"}, 5, None])
+@pytest.mark.parametrize("params", [5, None, "x", True])
+def test_an_unsubscribe_with_params_that_are_no_object_is_codexs_to_refuse(params: Any) -> None:
+    """It is from no thread, and a read would be refused in other words (0.163 and 0.171)."""
+    driver, number = following()
+    refused = {"id": number, "method": "thread/unsubscribe", "params": params}
+    assert driver.sends(1, id="u", method="thread/unsubscribe", params=params) == [codex(**refused)]
+
+
+@pytest.mark.parametrize("params", [{}, {"threadId": 5}, {"threadId": "nonsense"}])
 def test_an_unsubscribe_from_no_thread_is_refused_by_codex(params: Any) -> None:
     """In its own words, which are the same for a read; the unsubscribe itself does not reach it."""
     driver, number = following()

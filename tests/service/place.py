@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import psutil
 
 from codexd.service import settings
 from codexd.service.instance import Instance
+from tests import places
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 30.0
@@ -45,10 +45,10 @@ def handed_over(argv: Sequence[str], *descriptors: int) -> dict[str, Any]:
 
 
 class Place:
-    """Directories under `/tmp`, because a socket's path may have 107 bytes, and what runs in them."""
+    """Directories, and what runs in them."""
 
     def __init__(self) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="cs-", dir="/tmp")).resolve()
+        self.root = places.new_directory("cs-")
         self.home, self.run_dir, self.bin = self.root / "home", self.root / "run", self.root / "bin"
         self.codex_home = self.home / ".codex"
         for directory in (self.home, self.run_dir, self.bin, self.codex_home):
