@@ -5,9 +5,12 @@ subscribers of their `threadId` or, when they have none, to everybody. So a newe
 it. Measured on Codex 0.163 and 0.169.
 """
 
+import re
 from enum import Enum, auto
 
 from codexd.protocol.extension import THREADS_RELEASE
+
+_VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
 class Scope(Enum):
@@ -37,6 +40,10 @@ EVERYONE_ALTHOUGH_OF_A_THREAD = frozenset({
     "thread/project/updated",
     "mcpServer/oauthLogin/completed",
 })  # fmt: skip
+
+EVERYONE_SINCE = {"thread/readState/changed": (0, 170)}
+"""The same, from this version of Codex on; for its subscribers before. No schema tells: both have the same params (measured
+on 0.163, 0.169 and 0.171; there was no 0.170)."""
 
 HANDLE_OF_NOTIFICATION = {
     "command/exec/outputDelta": "processId",
@@ -161,7 +168,7 @@ TOKEN_REFRESH = "account/chatgptAuthTokens/refresh"
 ASKED_OF_ONE = frozenset({ATTESTATION, "currentTime/read"})
 """Requests of Codex that one client is asked.
 
-Codex refuses to ask `currentTime/read` at all unless exactly one connection follows the thread.
+Codex refuses to ask `currentTime/read` at all unless exactly one connection follows the thread; 0.171 asks it no more.
 """
 HUMAN_COMMAND = b'"humanCommand"'
 """The `kind` of a command approval that only a client with `requiredHumanApproval` may be asked."""
@@ -233,10 +240,20 @@ SAFE_TO_RETRY = frozenset({
 """Requests that change nothing, or nothing more when made twice: an asker whose Codex died may just ask again."""
 
 
-def scope_of(method: str, has_thread: bool) -> Scope:
-    """Who gets this notification; `has_thread` says whether its params name a thread."""
+def to_everyone(version: str | None) -> frozenset[str]:
+    """The notifications of a thread that this version of Codex sends to everybody; a version that is not known is new."""
+    numbers = _VERSION.match(version or "")
+    known = (int(numbers[1]), int(numbers[2])) if numbers else None
+    new = (method for method, since in EVERYONE_SINCE.items() if known is None or known >= since)
+    return EVERYONE_ALTHOUGH_OF_A_THREAD.union(new)
+
+
+def scope_of(
+    method: str, has_thread: bool, everyone: frozenset[str] = EVERYONE_ALTHOUGH_OF_A_THREAD
+) -> Scope:
+    """Who gets this notification; `has_thread` says whether its params name a thread, `everyone` is `to_everyone`."""
     if method in HANDLE_OF_NOTIFICATION or method in CAUSED_BY or method == WINDOWS_SETUP_DONE:
         return Scope.CONNECTION
-    if has_thread and method not in EVERYONE_ALTHOUGH_OF_A_THREAD:
+    if has_thread and method not in everyone:
         return Scope.SUBSCRIBERS
     return Scope.EVERYONE

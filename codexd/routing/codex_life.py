@@ -109,7 +109,7 @@ class CodexLife:
         state.life.answered()
         state.codex_answer = Raw(bytes(answer.result))
         found = _VERSION.search(bytes(said.get("userAgent", b"")).decode())
-        state.codex_version = found[1] if found else None
+        state.codex_is(found[1] if found else None)
         state.log(f"Codex {state.codex_version} is ready, pid {state.life.pid}")
         not_their_first = state.clients.knowing_codexd()
         for client in state.clients.waiting_for_codex():

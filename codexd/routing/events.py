@@ -75,14 +75,15 @@ class View(Struct, frozen=True):
     """What a client is sent of what happens.
 
     `threads`: those that it is subscribed to, its parents' sub-agents included. `followed`: those of which it follows the
-    events, whoever is subscribed; `follows_all`: any. `hears_all`: it gets what goes to everybody. `unwanted`: methods
-    that it gets nothing of. `with_numbers`: whether it wants the numbers of what it is sent as a subscriber.
+    events, whoever is subscribed; `follows_all`: any. `hears_all`: it gets what goes to everybody, which is
+    `to_everyone`. `unwanted`: methods that it gets nothing of. `with_numbers`: whether it wants the numbers of what it is sent as a subscriber.
     """
 
     threads: frozenset[str] = frozenset()
     followed: frozenset[str] = frozenset()
     follows_all: bool = False
     hears_all: bool = False
+    to_everyone: frozenset[str] = EVERYONE_ALTHOUGH_OF_A_THREAD
     unwanted: frozenset[str] = frozenset()
     with_numbers: bool = False
 
@@ -105,7 +106,7 @@ class View(Struct, frozen=True):
         return event.numbered() if self.with_numbers else event.line
 
     def _is_subscribed(self, event: Event) -> bool:
-        if event.method in EVERYONE_ALTHOUGH_OF_A_THREAD:
+        if event.method in self.to_everyone:
             return self.hears_all
         return event.thread in self.threads
 

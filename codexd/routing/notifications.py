@@ -103,12 +103,15 @@ class Notifications:
         if thread is None:
             state.notify(state.clients.initialized(), notification.method, notification.line)
             return 0
-        is_for_subscribers = scope_of(notification.method, has_thread=True) is Scope.SUBSCRIBERS
+        is_for_subscribers = self._scope_of(notification.method) is Scope.SUBSCRIBERS
         if is_for_subscribers and state.threads.get(thread) is None:
             state.threads.hold(thread, notification)
             self._decisions.find_parent(thread)
             return None
         return self._publisher.publish(thread, notification.method, notification.line)
+
+    def _scope_of(self, method: str) -> Scope:
+        return scope_of(method, has_thread=True, everyone=self._state.to_everyone)
 
     def _thread_started(self, notification: Notification) -> None:
         """Goes to everybody, and names its thread in a way of its own."""

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from codexd.protocol import extension, messages
-from codexd.protocol.catalogue import EVERYONE_ALTHOUGH_OF_A_THREAD, NEVER_KEPT
+from codexd.protocol.catalogue import NEVER_KEPT
 from codexd.routing.effects import ClientId, Numbered, Replay, ViewChanged
 from codexd.routing.events import Event, OpenItems, View
 from codexd.routing.state import State
@@ -86,7 +86,7 @@ class Publisher:
         state.want(Replay(client, first, last, OpenItems(thread.id, frozenset(thread.open_items), unwanted)))
 
     def _entitled(self, thread: str, method: str) -> tuple[ClientId, ...]:
-        if method in EVERYONE_ALTHOUGH_OF_A_THREAD:
+        if method in self._state.to_everyone:
             return self._state.clients.initialized()
         if method == extension.SERVER_REQUEST:
             return NOBODY
@@ -99,6 +99,7 @@ class Publisher:
             followed=state.following.followed(client),
             follows_all=state.following.follows_all(client),
             hears_all=client in state.clients.initialized(),
+            to_everyone=state.to_everyone,
             unwanted=state.clients.unwanted_by(client),
             with_numbers=state.following.wants_numbers(client),
         )

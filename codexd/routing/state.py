@@ -5,6 +5,7 @@ import logging
 from msgspec import Raw, Struct
 
 from codexd.protocol import messages
+from codexd.protocol.catalogue import to_everyone
 from codexd.protocol.learnt import Learnt
 from codexd.protocol.messages import Notification, Request
 from codexd.protocol.sandbox import Inside
@@ -90,12 +91,20 @@ class State:
         self.paused: set[ClientId] = set()
         self.codex_answer: Raw | None = None
         self.codex_version: str | None = None
+        self.to_everyone = to_everyone(None)
         self.learnt: Learnt | str | None = None
         self.startup: list[Notification] = []
         self.startup_is_complete = False
         self.received = Received()
         self.now = identity.started_at
         self._effects: list[Effect] = []
+
+    def codex_is(self, version: str | None) -> None:
+        """The version of Codex is known, and so is what it sends to everybody: it counts for who is behind, too."""
+        self.codex_version = version
+        if self.to_everyone != to_everyone(version):
+            self.to_everyone = to_everyone(version)
+            self.following.change(client.id for client in self.clients.all())
 
     def want(self, effect: Effect) -> None:
         """Adds an effect."""

@@ -39,6 +39,20 @@ def test_a_notification_that_nobody_has_heard_of_is_not_lost(has_thread: bool, s
     assert scope_of("something/new", has_thread) is scope
 
 
+@pytest.mark.parametrize(
+    ("version", "is_new"),
+    [("0.163.0", False), ("0.169.3", False), ("0.171.0", True), ("0.171.0-alpha.2", True), ("1.0", True), ("", True),
+     ("main", True), (None, True)],
+)  # fmt: skip
+def test_who_gets_a_notification_may_depend_on_the_version(version: str | None, is_new: bool) -> None:
+    """What is not known is taken for the newest."""
+    everyone = catalogue.to_everyone(version)
+    assert ("thread/readState/changed" in everyone) is is_new
+    assert everyone >= catalogue.EVERYONE_ALTHOUGH_OF_A_THREAD
+    scope = Scope.EVERYONE if is_new else Scope.SUBSCRIBERS
+    assert scope_of("thread/readState/changed", True, everyone) is scope
+
+
 def test_a_handle_comes_back_under_the_name_it_was_given() -> None:
     """What a notification calls its handle is what some request calls it; nothing else could be translated."""
     assert set(catalogue.HANDLE_OF_NOTIFICATION.values()) <= set(catalogue.HANDLE_OF_REQUEST.values())

@@ -157,7 +157,7 @@ def user_agent(name: str, version: str = "1") -> dict[str, Any]:
 class Driver:
     """A router and the world around it. Every verb returns what the router wants done, the log left out.
 
-    `events` and `timeline`: all that was numbered, and what else the timeline and its readers were told.
+    `version`: the Codex's. `events` and `timeline`: all that was numbered, and what else the timeline and its readers were told.
 
     Codex's numbers for requests count from 1; its `initialize` is the first.
     """
@@ -173,6 +173,7 @@ class Driver:
             identity, lambda client: self.outboxes.get(client, 0), self.writers.get, self.kept
         )
         self.incarnation = 0
+        self.version = "0.163.0"
         self.logged: list[Log] = []
         self._clients = 0
         self._numbers: dict[ClientId, int] = {}
@@ -205,7 +206,8 @@ class Driver:
 
     def greets(self, number: int) -> list[Effect]:
         """It answers codexd's `initialize`."""
-        return self.says(id=number, result=GREETING)
+        agent = GREETING["userAgent"].replace("0.163.0", self.version)
+        return self.says(id=number, result=GREETING | {"userAgent": agent})
 
     def ready(self) -> "Driver":
         """A Codex that has started and said all that it says by itself."""

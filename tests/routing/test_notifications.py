@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from codexd.protocol.catalogue import EVERYONE_ALTHOUGH_OF_A_THREAD, HANDLE_OF_NOTIFICATION
-from codexd.routing.effects import ToClients
+from codexd.routing.effects import ToClients, ViewChanged
 from tests.routing.driver import (
     FIRST_SERVER_REQUEST,
     OVERLOADED,
@@ -47,6 +47,29 @@ def test_some_events_of_a_thread_go_to_everybody(method: str) -> None:
     """To every initialized client, followers or not."""
     driver = house()
     assert driver.says(method=method, params=T) == [to(1, 2, 3, method=method, params=T)]
+
+
+def test_what_goes_to_everybody_is_that_codexs() -> None:
+    """Since 0.171 everybody hears that a thread was read, a follower or not; but no client without `experimentalApi`."""
+    driver = house()
+    driver.client(experimentalApi=False)
+    said = {"method": "thread/readState/changed", "params": T | {"readState": {"revision": "r"}}}
+    assert driver.says(**said) == [to(1, 2, **said)]
+    driver.version = "0.171.0"
+    driver.died_and_back()
+    assert driver.says(**said) == [to(1, 2, 3, **said)]
+
+
+def test_who_is_behind_is_sent_later_what_that_codex_sends_to_everybody() -> None:
+    """Its view changes with the Codex, before the next event."""
+    driver = house()
+    driver.version = "0.171.0"
+    driver.died_and_back()
+    driver.timeline.clear()
+    driver.says(method="thread/readState/changed", params=T)
+    views = {effect.client: effect.view for effect in driver.timeline if isinstance(effect, ViewChanged)}
+    (event,) = driver.events[-1:]
+    assert views[3].line(event) == event.line
 
 
 @pytest.mark.parametrize(
