@@ -156,6 +156,14 @@ UNSUBSCRIBING = frozenset({"thread/unsubscribe"})
 STARTS_TURN = frozenset({"turn/start", "review/start", "thread/queue/start"})
 """Requests whose answer has the turn that they began in `result.turn`."""
 
+BEGINS_WORK = STARTS_TURN | {
+    "thread/start",
+    "thread/compact/start",
+    "thread/shellCommand",
+}
+"""Requests that codexd refuses while it waits for running turns before it ends. Codex's own server on a socket refuses new
+threads and turns then, too. A thread without a turn would be lost with Codex."""
+
 ENDS_THREAD = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 """Notifications after which a thread has no subscribers and no pending requests."""
 

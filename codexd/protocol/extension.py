@@ -5,9 +5,9 @@ state of Codex. Clients that do not ask for them never see them.
 """
 
 STATUS = "codexd/status"
-"""`{}` → `{codexd: {pid, version, startedAt, socket, codexHome}, codex: {pid, version, state, restarts, startedAt,
+"""`{}` → `{codexd: {pid, version, startedAt, socket, codexHome, drainingUntil}, codex: {pid, version, state, restarts, startedAt,
 reason, schemaProblem}, clients, threads, pendingApprovals, inFlight, queued, timeline: {lastSeq, bytes, events, memoryBytes,
-state, problem}}`; times in seconds since the epoch; what there is none of is null. Of the timeline, `state` is `on`, `off` or
+state, problem}}`; times in seconds since the epoch; what there is none of is null. `drainingUntil` is set while codexd waits for running turns before it ends. Of the timeline, `state` is `on`, `off` or
 `degraded`, and `problem` then says why and what to do; `bytes` and `events` are those on disk. Of Codex, `reason` says why there is none, and the way out when it was left down; `schemaProblem`, why
 its schema can't be had: experimental methods are then held back from nobody."""
 CLIENTS_LIST = "codexd/clients/list"
@@ -40,6 +40,10 @@ the middle of a turn from the beginning of that turn."""
 SERVER_REQUEST = "codexd/serverRequest"
 """The event that Codex has asked something: `{id, threadId, method, params}`, with the `id` under which codexd asks clients.
 Its end is the event `serverRequest/resolved`. Only those who follow events are sent it."""
+STOP = "codexd/stop"
+"""`{drainSeconds?}` → `{turns: [{threadId, turnId}]}`: ends codexd, as SIGTERM does. Before that it waits for the running turns,
+which it answers with, for at most `drainSeconds` (0 or missing: not at all), and refuses requests that would begin another.
+Asked again, it waits no longer than it is told to then."""
 CODEX_START = "codexd/codex/start"
 """`{}` → `{}`: tries again when Codex was left down after it died too often; does nothing in any other state."""
 

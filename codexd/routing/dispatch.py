@@ -12,6 +12,7 @@ from codexd.protocol.errors import Code
 from codexd.protocol.learnt import Learnt
 from codexd.routing import lifecycle
 from codexd.routing.asking import Asking
+from codexd.routing.drain import Drain
 from codexd.routing.effects import ClientId, PauseReading, ResumeReading
 from codexd.routing.flow import QUEUE_REQUESTS
 from codexd.routing.handles import closing
@@ -27,6 +28,7 @@ class Dispatch:
     def __init__(self, state: State, asking: Asking, unloading: Unloading) -> None:
         self._state = state
         self._asking = asking
+        self._drain = Drain(state)
         self.unloading = unloading
 
     def pump(self) -> None:
@@ -94,6 +96,8 @@ class Dispatch:
         if call.owner is None:
             if self._is_still_wanted(call, thread):
                 self.send(call)
+        elif (refusal := self._drain.refusal(call)) is not None:
+            state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *refusal)
         elif (reason := self._gated(call)) is not None:
             message = f"{reason} requires experimentalApi capability"
             state.refuse(call.owner, call.request, Code.INVALID_REQUEST, message)

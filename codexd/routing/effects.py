@@ -109,6 +109,12 @@ class StopCodex(Struct, frozen=True):
     at_once: bool = False
 
 
+class Stop(Struct, frozen=True):
+    """Somebody asks codexd to end, after it has waited for running turns for at most `drain` seconds."""
+
+    drain: float
+
+
 class Log(Struct, frozen=True):
     """Something for the log. Never holds params, results or prompts."""
 
@@ -129,5 +135,6 @@ Effect = (
     | ResumeReading
     | StartCodex
     | StopCodex
+    | Stop
     | Log
 )

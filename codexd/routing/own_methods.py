@@ -12,7 +12,8 @@ from codexd.routing.clients import Client
 from codexd.routing.codex_life import STOPPING, CodexLife
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
-from codexd.routing.effects import ClientId
+from codexd.routing.drain import Drain
+from codexd.routing.effects import ClientId, Stop
 from codexd.routing.event_methods import EventMethods
 from codexd.routing.following import MAX_FOLLOWED
 from codexd.routing.reports import (
@@ -25,15 +26,18 @@ from codexd.routing.reports import (
     ReadParams,
     ReleaseParams,
     Status,
+    StopParams,
+    Stopping,
 )
 from codexd.routing.state import State
 
-_Params = TypeVar("_Params", AnswerParams, FollowParams, ReadParams, ReleaseParams)
+_Params = TypeVar("_Params", AnswerParams, FollowParams, ReadParams, ReleaseParams, StopParams)
 
 _answer_params = msgspec.json.Decoder(AnswerParams)
 _follow_params = msgspec.json.Decoder(FollowParams)
 _read_params = msgspec.json.Decoder(ReadParams)
 _release_params = msgspec.json.Decoder(ReleaseParams)
+_stop_params = msgspec.json.Decoder(StopParams)
 _LATER = None
 """In the place of a result: it is told already, or will be."""
 
@@ -62,6 +66,7 @@ class OwnMethods:
         self._life = life
         self._events = events
         self._outbox_bytes = outbox_bytes
+        self._drain = Drain(state)
         self._methods: dict[str, Callable[[Client, Request], Any]] = {
             extension.STATUS: lambda *_: self.status(),
             extension.CLIENTS_LIST: lambda *_: {"clients": self._clients()},
@@ -70,6 +75,7 @@ class OwnMethods:
             extension.APPROVALS_LIST: lambda *_: {"approvals": self._approvals()},
             extension.APPROVALS_ANSWER: self._decide,
             extension.THREADS_RELEASE: self._release,
+            extension.STOP: self._stop,
             extension.CODEX_START: self._start,
         }
 
@@ -99,6 +105,7 @@ class OwnMethods:
                 started_at=identity.started_at,
                 socket=identity.socket,
                 codex_home=identity.codex_home,
+                draining_until=state.draining_until,
             ),
             codex=CodexStatus(
                 pid=life.pid,
@@ -189,6 +196,11 @@ class OwnMethods:
         else:
             self._dispatch.unloading.release_for(client.id, request, wanted.thread_id)
             self._dispatch.pause_if_full(client.id)
+
+    def _stop(self, _: Client, request: Request) -> Stopping:
+        wanted = self._params(request, _stop_params, "{drainSeconds?}")
+        self._state.want(Stop(wanted.drain_seconds))
+        return Stopping(self._drain.turns())
 
     def _params(self, request: Request, decoder: msgspec.json.Decoder[_Params], shape: str) -> _Params:
         try:

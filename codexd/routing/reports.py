@@ -11,18 +11,23 @@ ThreadId = Annotated[str, Meta(max_length=200)]
 """Codex's have 36 characters; of a longer one nothing is known, and it is not worth keeping."""
 Number = Annotated[int, Meta(ge=0)]
 """Of an event; 0 is in front of all."""
+MAX_DRAIN_SECONDS = 86_400.0
 MAX_EVENTS = 10_000
 """So many events may be asked for at once."""
 
 
 class CodexdStatus(Struct, rename="camel"):
-    """The daemon. `started_at` in seconds since the epoch."""
+    """The daemon. `started_at` and `draining_until` in seconds since the epoch.
+
+    `draining_until`: until when it waits for running turns before it ends; null while it is not about to end.
+    """
 
     pid: int
     version: str
     started_at: float
     socket: str
     codex_home: str
+    draining_until: float | None = None
 
 
 class CodexStatus(Struct, rename="camel"):
@@ -111,6 +116,25 @@ class InUse(Struct, rename="camel"):
     turn_runs: bool
     pending_approvals: int
     status: str = "inUse"
+
+
+class StopParams(Struct, rename="camel"):
+    """The params of `codexd/stop`."""
+
+    drain_seconds: Annotated[float, Meta(ge=0, le=MAX_DRAIN_SECONDS)] = 0.0
+
+
+class RunningTurn(Struct, rename="camel"):
+    """A turn that codexd waits for."""
+
+    thread_id: str
+    turn_id: str | None
+
+
+class Stopping(Struct):
+    """The answer to it."""
+
+    turns: list[RunningTurn]
 
 
 class AnswerParams(Struct, rename="camel"):

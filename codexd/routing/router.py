@@ -41,6 +41,7 @@ from codexd.routing.asking import Asking
 from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
+from codexd.routing.drain import Drain
 from codexd.routing.effects import ClientId, Effect
 from codexd.routing.event_methods import EventMethods
 from codexd.routing.events import Event, Kept
@@ -78,6 +79,7 @@ class Router:
         asking = Asking(self._state)
         self._dispatch = Dispatch(self._state, asking, Unloading(self._state))
         decisions = Decisions(self._state, self._dispatch, asking, publisher)
+        self._drain = Drain(self._state)
         self._life = CodexLife(self._state, self._dispatch, publisher, writer_of)
         self._events = EventMethods(self._state, self._dispatch)
         self._own_methods = OwnMethods(
@@ -186,6 +188,20 @@ class Router:
         self._dispatch.unloading.release_due()
         self._turn_ends.ask_for_due()
         return self._pumped()
+
+    def drain(self, until: float, now: float) -> list[Effect]:
+        """codexd is to end, and waits for running turns until then: it begins no other. `is_drained` tells the end."""
+        self._state.now = now
+        self._drain.begin(until)
+        return self._pumped()
+
+    def is_drained(self) -> bool:
+        """Whether no turn runs."""
+        return self._drain.is_over()
+
+    def running_turns(self) -> int:
+        """How many turns run, or are about to."""
+        return len(self._drain.turns())
 
     def stop(self, now: float) -> list[Effect]:
         """codexd is to end: everything open is answered, and Codex is stopped."""

@@ -66,7 +66,10 @@ class State:
 
     `kept`: the timeline, of which only questions are asked here.
 
-    `learnt`: what the schema of the present Codex says; a sentence when it can't be had, `None` until it is known. `deserted`: the threads at the top of their families that nobody follows, and when they are to go.
+    `draining_until`: until when codexd waits for running turns before it ends; `None` while it is not about to end.
+
+    `learnt`: what the schema of the present Codex says; a sentence when it can't be had, `None` until it is known.
+    `deserted`: the threads at the top of their families that nobody follows, and when they are to go.
     """
 
     def __init__(self, identity: Identity, kept: Kept) -> None:
@@ -95,6 +98,7 @@ class State:
         self.learnt: Learnt | str | None = None
         self.startup: list[Notification] = []
         self.startup_is_complete = False
+        self.draining_until: float | None = None
         self.received = Received()
         self.now = identity.started_at
         self._effects: list[Effect] = []

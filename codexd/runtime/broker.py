@@ -32,6 +32,7 @@ from codexd.routing.effects import (
     Replay,
     ResumeReading,
     StartCodex,
+    Stop,
     StopCodex,
     ToClients,
     ToCodex,
@@ -65,6 +66,8 @@ class Broker:
     `clock` tells the time as seconds since the epoch.
     `observe` is given all that Codex sends, burst by burst, if the identity says that it is wanted.
     `mark` is what this Codex, and what it runs, has in its environment as `CODEXD_MARK`.
+    `on_stop` is called when a client asks codexd to end (`codexd/stop`), with the seconds to wait for running turns;
+    it is to call `stop`, which is what happens without it.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Broker:
         clock: Callable[[], float] = time.time,
         observe: Callable[[Sequence[Observed]], None] = lambda burst: None,
         mark: str = "",
+        on_stop: Callable[[float], object] | None = None,
     ) -> None:
         self._limits = limits
         self._observe = observe
@@ -99,6 +103,9 @@ class Broker:
         self._clock = WallClock(clock)
         self._alarm = trio.CancelScope()
         self._stopping = trio.Event()
+        self._on_stop = on_stop or self.stop
+        self._drain_seconds = 0.0
+        self._draining: trio.CancelScope | None = None
         self._awaited = Awaited()
 
     async def run(
@@ -131,18 +138,41 @@ class Broker:
                     self._carry_out(self._router.start(self._clock.now()))
                     task_status.started()
                     await self._stopping.wait()
+                    await self._drain()
                     doors.cancel_scope.cancel()
                 self._carry_out(self._router.stop(self._clock.now()))
                 self._supervisor.finish()
             await self._flush()
             clients.cancel_scope.cancel()
 
-    def stop(self) -> None:
+    def stop(self, drain: float = 0.0) -> bool:
         """Ends `run` in good order: answers what is open, ends Codex, lets the clients read what is queued for them.
 
-        Takes less than five seconds, whatever clients and Codex do.
+        Waits before that for running turns, for `drain` seconds at most; called again, no longer than it says then. The
+        rest takes less than five seconds, whatever clients and Codex do. Returns False when it is under way already and
+        waits for no turn.
         """
-        self._stopping.set()
+        if not self._stopping.is_set():
+            self._drain_seconds = drain
+            self._stopping.set()
+            return True
+        if self._draining is None:
+            return False
+        self._draining.deadline = min(self._draining.deadline, trio.current_time() + drain)
+        return True
+
+    async def _drain(self) -> None:
+        if self._drain_seconds > 0 and not self._router.is_drained():
+            logger.info(
+                "waiting for %d running turns, for %g seconds at most",
+                self._router.running_turns(),
+                self._drain_seconds,
+            )
+            now = self._clock.now()
+            self._carry_out(self._router.drain(now + self._drain_seconds, now))
+            with trio.move_on_after(self._drain_seconds) as self._draining:
+                await self._awaited.wait_until(self._router.is_drained)
+            self._draining = None
 
     async def wait_codex_settled(self) -> str | None:
         """Waits until Codex is ready (None), or until it is known why it is not (a sentence)."""
@@ -242,7 +272,9 @@ class Broker:
         if lines:
             self._supervisor.write(LINES.chunk(lines))
 
-    def _do(self, effect: PauseReading | ResumeReading | StartCodex | StopCodex | ForgetThread | Log) -> None:
+    def _do(
+        self, effect: PauseReading | ResumeReading | StartCodex | StopCodex | Stop | ForgetThread | Log
+    ) -> None:
         match effect:
             case PauseReading():
                 self._sessions[effect.client].pause()
@@ -252,6 +284,8 @@ class Broker:
                 self._supervisor.start(effect.incarnation)
             case StopCodex():
                 self._supervisor.stop(effect.incarnation, at_once=effect.at_once)
+            case Stop():
+                self._on_stop(effect.drain)
             case ForgetThread():
                 self._timeline.forget_thread(effect.thread)
             case Log():

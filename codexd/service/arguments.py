@@ -21,6 +21,9 @@ _HOW = (
     ("--codex", "PATH", "the Codex to run (else CODEX_PATH, the config file, PATH, openai-codex-cli-bin)"),
     ("--cwd", "DIR", "the working directory of Codex (default: the home directory)"),
 )
+MAX_DRAIN_SECONDS = 86_400.0
+DRAIN_SECONDS = 10.0
+"""How long running turns are waited for when codexd is told to stop. It fits into the unit's `TimeoutStopSec`."""
 _IDENTITY = ("--socket=", "--codex-home=", "--demo")
 _MISSPELT = re.compile(r"(?:invalid choice: '([^']*)'|unrecognized arguments: (\S+))")
 
@@ -78,6 +81,21 @@ def repeatable(parsed: argparse.Namespace) -> tuple[str, ...]:
     return (*repeated, "--demo") if _is_demo(parsed) else tuple(repeated)
 
 
+def drain_of(parsed: argparse.Namespace) -> float:
+    """For how many seconds `stop` and `restart` wait for running turns."""
+    return 0.0 if parsed.now else float(parsed.drain)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_DRAIN_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {MAX_DRAIN_SECONDS:g}")
+    return seconds
+
+
 def beyond_identity(arguments: Sequence[str]) -> list[str]:
     """Those of the repeatable options that say how codexd is to be, not which one is meant."""
     return [argument for argument in arguments if not argument.startswith(_IDENTITY)]
@@ -126,6 +144,16 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         commands[name] = adding.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".", parents=parents, allow_abbrev=False
         )
+    for name in ("stop", "restart"):
+        drain = commands[name].add_mutually_exclusive_group()
+        drain.add_argument(
+            "--drain",
+            metavar="SECONDS",
+            type=_seconds,
+            default=DRAIN_SECONDS,
+            help=f"how long to wait for running turns (default: {DRAIN_SECONDS:g})",
+        )
+        drain.add_argument("--now", action="store_true", help="do not wait for running turns: they fail")
     commands["run"].add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
     for name in ("status", "doctor"):
         commands[name].add_argument("--json", action="store_true", help="one JSON object")

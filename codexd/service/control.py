@@ -26,6 +26,7 @@ START_SECONDS = 75.0
 """How long a start may take. Codex answers in 0.1 seconds; one that does not answer within a minute codexd gives up."""
 STOP_SECONDS = 10.0
 """How long a stop is waited for; codexd ends within 5."""
+_ANSWER_SECONDS = 5.0
 _GLANCE_SECONDS = 0.05
 _ENDS_AGAIN = "codexd ends again as soon as it is started; see: codexd logs"
 
@@ -64,46 +65,100 @@ def start(instance: Instance) -> int:
     return 0
 
 
-def stop(instance: Instance) -> int:
+def stop(instance: Instance, drain: float) -> int:
     """Ends the codexd that runs and returns when it is gone.
 
+    Args:
+        drain: for how many seconds running turns are waited for.
+
     Raises:
-        ServiceError: it is still there after `STOP_SECONDS`, or cannot be told.
+        ServiceError: it is still there `STOP_SECONDS` later, or cannot be told.
     """
     runner = instance.runner()
     if runner is None:
         print("codexd is not running")
         return 0
-    manager = UserManager(instance.environ)
-    if manager.main_pid() == runner.pid:
-        manager.act("stop", SERVICE)
-        print(f"codexd stopped (pid {runner.pid}); the next client starts it again, until: codexd uninstall")
-        return 0
-    _terminate(runner, instance)
-    print(f"codexd stopped (pid {runner.pid})")
+    is_service = _end(runner, instance, drain)
+    again = "; the next client starts it again, until: codexd uninstall" if is_service else ""
+    print(f"codexd stopped (pid {runner.pid}){again}")
     return 0
 
 
-def restart(instance: Instance) -> int:
+def restart(instance: Instance, drain: float) -> int:
     """Stops what runs, if anything does, and starts it again with the options of this instance.
+
+    What the new one needs is checked first: while something is in its way, the one that runs goes on.
 
     Raises:
         ServiceError, Unavailable: as `stop` and `start`.
     """
     manager = UserManager(instance.environ)
-    if manager.owns(instance.settings.socket):
+    is_service = manager.owns(instance.settings.socket)
+    if is_service:
         _refuse_options(instance)
-        manager.act("reset-failed", SERVICE, SOCKET)
-        manager.act("restart", SERVICE)
-        status = _ready_status(instance, time.monotonic() + START_SECONDS)
-        if status is None:
-            raise CannotServe(_ENDS_AGAIN)
-        print(f"codexd restarted (pid {status['codexd']['pid']}); {_codex_line(status)}")
-        return 0
-    stop(instance)
-    # A command of Codex may ask for this, and the new codexd is none of it.
-    unmarked = {name: value for name, value in instance.environ.items() if name != MARK_VARIABLE}
-    return start(instance._replace(environ=unmarked))
+    runner = instance.runner()
+    _check_first(instance, runner, is_service)
+    if not is_service:
+        stop(instance, drain)
+        # A command of Codex may ask for this, and the new codexd is none of it.
+        unmarked = {name: value for name, value in instance.environ.items() if name != MARK_VARIABLE}
+        return start(instance._replace(environ=unmarked))
+    has_ended = runner is not None and _ask_to_end(runner, drain)
+    if runner is not None and has_ended:
+        _wait_until_gone(runner, drain + STOP_SECONDS)
+    manager.act("reset-failed", SERVICE, SOCKET)
+    # One that has ended may be back already, started by a client that came: that one is not to be ended again.
+    manager.act("start" if has_ended else "restart", SERVICE)
+    status = _ready_status(instance, time.monotonic() + START_SECONDS)
+    if status is None:
+        raise CannotServe(_ENDS_AGAIN)
+    print(f"codexd restarted (pid {status['codexd']['pid']}); {_codex_line(status)}")
+    return 0
+
+
+def _check_first(instance: Instance, runner: Holder | None, is_service: bool) -> None:
+    # Late: it needs what `stop` and `start` have no use for.
+    from codexd.service import preflight
+
+    try:
+        preflight.check(instance, runner_pid=runner.pid if runner else None, has_own_socket=not is_service)
+    except (ServiceError, Unavailable) as refusal:
+        if runner is None:
+            raise
+        raise type(refusal)(
+            f"not restarted, codexd (pid {runner.pid}) goes on as it was: {refusal}"
+        ) from None
+
+
+def _end(runner: Holder, instance: Instance, drain: float) -> bool:
+    """Ends this codexd, after the drain that it is asked for. Returns whether it was the service of systemd."""
+    manager = UserManager(instance.environ)
+    is_service = manager.main_pid() == runner.pid
+    if _ask_to_end(runner, drain):
+        _wait_until_gone(runner, drain + STOP_SECONDS)
+    elif is_service:
+        manager.act("stop", SERVICE)
+    else:
+        _terminate(runner, instance)
+    return is_service
+
+
+def _ask_to_end(runner: Holder, drain: float) -> bool:
+    """Asks codexd to end, and says what it waits for. False where it does not answer, or knows no such request."""
+    try:
+        with Asker(Path(runner.socket), _ANSWER_SECONDS) as asker:
+            turns = asker.ask(extension.STOP, {"drainSeconds": drain})["turns"]
+    except (Unavailable, Refused):
+        return False
+    if turns and drain:
+        threads = ", ".join(dict.fromkeys(turn["threadId"] for turn in turns))
+        count = f"{len(turns)} running turn{'' if len(turns) == 1 else 's'}"
+        print(
+            f"codexd: waiting for {count}, for {drain:g} seconds at most: thread {threads}; "
+            "to end without waiting: codexd stop --now",
+            file=sys.stderr,
+        )
+    return True
 
 
 def _start_anew(instance: Instance, deadline: float) -> bool:
@@ -172,9 +227,9 @@ def _codex_line(status: dict[str, dict[str, object]]) -> str:
 
 
 def _terminate(runner: Holder, instance: Instance) -> None:
+    """Tells it by a signal, which it also hears where it answers nobody."""
     import psutil  # late: 23 ms
 
-    deadline = time.monotonic() + STOP_SECONDS
     try:
         process = psutil.Process(runner.pid)
         own = {
@@ -185,11 +240,22 @@ def _terminate(runner: Holder, instance: Instance) -> None:
         if not own & {file.path for file in process.open_files()}:
             raise ServiceError(f"the lock names pid {runner.pid}, which does not hold it; try again")
         process.terminate()
+    except psutil.NoSuchProcess:
+        return
+    _wait_until_gone(runner, STOP_SECONDS)
+
+
+def _wait_until_gone(runner: Holder, seconds: float) -> None:
+    import psutil  # late: 23 ms
+
+    deadline = time.monotonic() + seconds
+    try:
+        process = psutil.Process(runner.pid)
         # Not `wait`: where nobody reaps orphans, as in a container, the dead stay in the table.
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             if time.monotonic() >= deadline:
                 raise ServiceError(
-                    f"codexd (pid {runner.pid}) is still there {STOP_SECONDS:.0f} seconds after it was told to stop; "
+                    f"codexd (pid {runner.pid}) is still there {seconds:.0f} seconds after it was told to stop; "
                     f"end it with: kill -9 {runner.pid}"
                 )
             time.sleep(_GLANCE_SECONDS)

@@ -83,9 +83,14 @@ def refusal(path: Path, found: Occupant, pid: int | None) -> str:
     )
 
 
-def _make_room(path: Path) -> None:
+def check_free(path: Path, own_pid: int | None = None) -> Occupant:
+    """As `sockets.check_free`, for the control socket."""
     found, pid = occupant(path)
-    if found is Occupant.STALE:
+    if found in (Occupant.NOTHING, Occupant.STALE) or (pid is not None and pid == own_pid):
+        return found
+    raise SocketRefused(refusal(path, found, pid))
+
+
+def _make_room(path: Path) -> None:
+    if check_free(path) is Occupant.STALE:
         path.unlink(missing_ok=True)
-    elif found is not Occupant.NOTHING:
-        raise SocketRefused(refusal(path, found, pid))

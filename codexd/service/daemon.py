@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from codexd.runtime.observability import ObservabilityLog
 from codexd.runtime.timeline import Timeline
 from codexd.runtime.turning_away import FIRST_BYTES, refusal
 from codexd.service import control_socket, locks, log_file, settings as settings_module, sockets
+from codexd.service.arguments import DRAIN_SECONDS
 from codexd.service.codex_launch import Launcher, check_directories
 from codexd.service.errors import CannotServe
 from codexd.service.instance import how_to_talk
@@ -40,7 +42,7 @@ from codexd.service.systemd import Starter
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 4.5
-"""When the broker has not ended by then it is cut off: the promise is five seconds from the signal."""
+"""When the broker has not ended by then it is cut off: the promise is five seconds from the end of the drain."""
 
 
 def run(flags: Mapping[str, Any], arguments: tuple[str, ...], detached: bool, demo: bool) -> None:
@@ -103,25 +105,27 @@ def _refusal(first_bytes: bytes, sentence: str) -> bytes:
 
 
 class Ending:
-    """What a signal to stop does: the first one asks, the second one, or too long a wait, cuts off.
+    """What a demand to stop does: the first asks for the end, and the next ends the wait for running turns, or cuts off.
 
-    `ask` is what asking means at the moment, which is something else before there is a broker.
+    `ask` is what asking means at the moment, which is something else before there is a broker. It is given the seconds to
+    wait for running turns, and returns False when nothing is left that could be shortened.
     """
 
-    def __init__(self, ask: Callable[[], None]) -> None:
+    def __init__(self, ask: Callable[[float], bool]) -> None:
         self.scope = trio.CancelScope()
         self.ask = ask
         self.requested = False
 
-    def request(self) -> None:
-        """Takes the next signal to stop."""
+    def request(self, drain: float = DRAIN_SECONDS) -> None:
+        """Takes the next demand to stop, with the seconds to wait for running turns."""
         if self.requested:
+            drain = 0.0
+        self.requested = True
+        if self.ask(drain):
+            self.scope.deadline = trio.current_time() + drain + STOP_SECONDS
+        else:
             logger.warning("told to stop again: not waiting any longer")
             self.scope.cancel()
-            return
-        self.requested = True
-        self.scope.deadline = trio.current_time() + STOP_SECONDS
-        self.ask()
 
 
 class Daemon:
@@ -178,10 +182,18 @@ class Daemon:
             observe = stack.enter_context(self._observability).put
             machine = ThisMachine(self._launcher.launch)
             mark = mark_of(os.environ, str(self._settings.codex_home))
-            broker = Broker(identity, machine, timeline, self._limits(), observe=observe, mark=mark)
+            broker = Broker(
+                identity,
+                machine,
+                timeline,
+                self._limits(),
+                observe=observe,
+                mark=mark,
+                on_stop=self._ending.request,
+            )
             async with trio.open_nursery() as serving:
                 await serving.start(broker.run, listeners)
-                self._ending.ask = lambda: self._stop(broker)
+                self._ending.ask = partial(self._stop, broker)
                 services.start_soon(self._announce, broker, identity)
 
     async def _take_what_is_ours(self, stack: ExitStack) -> list[socket.socket]:
@@ -243,15 +255,16 @@ class Daemon:
         self._announced = True
         self._starter.tell(READY="1", STATUS=status)
 
-    def _give_up(self) -> None:
+    def _give_up(self, _: float) -> bool:
         self._launcher.abandon()
         self._ending.scope.cancel()
+        return True
 
-    def _stop(self, broker: Broker) -> None:
+    def _stop(self, broker: Broker, drain: float) -> bool:
         logger.info("stopping")
         self._starter.tell(STOPPING="1", STATUS="stopping")
         self._launcher.abandon()
-        broker.stop()
+        return broker.stop(drain)
 
     async def _obey(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:

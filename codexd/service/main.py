@@ -77,13 +77,14 @@ def _control(parsed: Namespace, instance: Instance) -> int:
     from codexd.service import control
 
     if parsed.command == "stop":
-        return control.stop(instance)
+        return control.stop(instance, arguments.drain_of(parsed))
     if parsed.command == "start":
         return control.start(instance)
+    drain = arguments.drain_of(parsed)
     runner = instance.runner()
     if runner is not None and not arguments.beyond_identity(instance.arguments):
         instance = _instance(arguments.parse(["restart", *runner.arguments]))
-    return control.restart(instance)
+    return control.restart(instance, drain)
 
 
 def _show(parsed: Namespace, instance: Instance) -> int:

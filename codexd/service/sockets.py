@@ -135,12 +135,24 @@ def bound(path: Path) -> Iterator[socket.socket]:
             _remove_own(path, own)
 
 
-def _make_room(path: Path) -> None:
+def check_free(path: Path, own_pid: int | None = None) -> Occupant:
+    """Whether a codexd could listen at the path: returns what is there, which is nothing, or nobody's any more.
+
+    Args:
+        own_pid: a process whose live socket there does not matter, because it is about to end.
+
+    Raises:
+        SocketRefused: something is in the way; the message says what, and the way out.
+    """
     found, pid = occupant(path)
-    if found in _REFUSALS:
+    if found in _REFUSALS and not (found is Occupant.LIVE and pid is not None and pid == own_pid):
         who = f" (pid {pid})" if pid else ""
         raise SocketRefused(_REFUSALS[found].format(path=path) + who)
-    if found is Occupant.STALE:
+    return found
+
+
+def _make_room(path: Path) -> None:
+    if check_free(path) is Occupant.STALE:
         path.unlink(missing_ok=True)
 
 

@@ -127,3 +127,24 @@ def test_doctor_with_the_real_codex(world: World) -> None:
     assert findings["Codex"]["text"].endswith("(from CODEX_PATH)")
     assert findings["Codex's state"]["state"] == "ok"
     world.codexd("stop")
+
+
+def test_a_turn_ends_well_before_codexd_does(world: World) -> None:
+    """`stop` while a reply is being streamed: it comes whole, and `send` exits 0; who would begin another is told why."""
+    assert world.codexd("start").returncode == 0
+    argv = [*world.command("codexctl"), "send", "stream 20 1 end"]
+    sending = world.spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    assert sending.stdout is not None
+    first = sending.stdout.read(1)
+    stopping = world.spawn([*world.command("codexd"), "stop", "--drain", "600"], stderr=subprocess.PIPE)
+    assert stopping.stderr is not None
+    assert b"waiting for 1 running turn, for 600 seconds at most: thread " in stopping.stderr.readline()
+    late = world.codexctl("send", "hello")
+    assert (late.returncode, late.stdout) == (3, "")
+    assert "codexd is stopping: it waits for 1 running turn and begins no other" in late.stderr
+    world.model.release("end")
+    rest, said = sending.communicate(timeout=PATIENCE_S)
+    assert sending.returncode == 0, said
+    assert (first + rest).split() == [str(number).encode() for number in range(1, 21)]
+    assert stopping.wait(PATIENCE_S) == 0
+    assert world.living() == []

@@ -83,6 +83,7 @@ def test_status_says_how_everything_is() -> None:
     assert driver.status() == {
         "codexd": {
             "pid": 77, "version": "0.1.0", "startedAt": START, "socket": "/run/s", "codexHome": "/home/u/.codex",
+            "drainingUntil": None,
         },
         "codex": {
             "pid": 4001, "version": "0.163.0", "state": "ready", "restarts": 0, "startedAt": START, "reason": None, "schemaProblem": None,
@@ -209,7 +210,7 @@ def test_an_unknown_method_of_codexd_is_not_codexs() -> None:
     client = driver.client()
     known = (
         "codexd/status, codexd/clients/list, codexd/events/read, codexd/events/follow, codexd/approvals/list, "
-        "codexd/approvals/answer, codexd/threads/release, codexd/codex/start"
+        "codexd/approvals/answer, codexd/threads/release, codexd/stop, codexd/codex/start"
     )
     assert driver.sends(client, id=1, method="codexd/nope", params={}) == [
         to(

@@ -18,6 +18,7 @@ def test_status_has_the_members_that_programs_rely_on() -> None:
     assert json.loads(encode(status)) == {
         "codexd": {
             "pid": 1, "version": "0.1.0", "startedAt": 2.5, "socket": "/run/s", "codexHome": "/home/u/.codex",
+            "drainingUntil": None,
         },
         "codex": {
             "pid": None, "version": None, "state": "waiting", "restarts": 3, "startedAt": None, "reason": "dead",

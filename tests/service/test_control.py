@@ -249,13 +249,13 @@ def test_a_codexd_that_does_not_end_is_said(place: Place, monkeypatch: pytest.Mo
     with pytest.raises(
         ServiceError, match=f"still there 0 seconds after .*; end it with: kill -9 {stuck.pid}"
     ):
-        control.stop(place.instance())
+        control.stop(place.instance(), 0.0)
 
 
 def test_a_codexd_that_nobody_reaps_has_ended(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     """In a container without an init the dead stay in the process table; they are dead all the same."""
     process = hold_lock(place)
-    assert control.stop(place.instance()) == 0
+    assert control.stop(place.instance(), 0.0) == 0
     assert capsys.readouterr().out == f"codexd stopped (pid {process.pid})\n"
     assert psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE
 
@@ -279,7 +279,7 @@ def test_a_name_in_a_lock_is_not_believed(place: Place, monkeypatch: pytest.Monk
     with pytest.raises(
         ServiceError, match=f"the lock names pid {innocent.pid}, which does not hold it; try again"
     ):
-        control.stop(place.instance())
+        control.stop(place.instance(), 0.0)
     assert innocent.poll() is None
 
 
@@ -288,7 +288,7 @@ def test_one_that_was_quicker_to_end(place: Place, monkeypatch: pytest.MonkeyPat
     gone = subprocess.Popen(["true"])
     gone.wait()
     monkeypatch.setattr(Instance, "runner", lambda self: Holder(gone.pid, str(place.socket), "/h"))
-    assert control.stop(place.instance()) == 0
+    assert control.stop(place.instance(), 0.0) == 0
 
 
 def test_one_that_ends_again_and_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,10 +326,6 @@ def test_the_service_is_started_stopped_and_restarted_by_systemd(place: Place) -
     systemctl = place.systemctl()
     systemctl.has_installed()
     systemctl.does("start", service(place))
-    kill = "kill $(sed -n s/MainPID=//p show-codexd.service)"
-    gone = f"while [ -e {place.socket} ]; do sleep 0.01; done"
-    systemctl.does("stop", f"{kill}; {gone}")
-    systemctl.does("restart", f"{kill}; {gone}; {service(place)}")
     assert place.run("start").stdout.startswith("codexd started (pid ")
     pid = pid_of(place)
     assert place.run("start").stdout.startswith(f"codexd already runs (pid {pid})")
@@ -342,12 +338,13 @@ def test_the_service_is_started_stopped_and_restarted_by_systemd(place: Place) -
         stopped == f"codexd stopped (pid {new}); the next client starts it again, until: codexd uninstall\n"
     )
     reset = "reset-failed codexd.service codexd.socket"
-    verbs = [reset, "start codexd.service", reset, "restart codexd.service", "stop codexd.service"]
+    verbs = [reset, "start codexd.service", reset, "start codexd.service"]
     assert systemctl.actions() == verbs
 
 
 def test_a_service_that_ends_again(place: Place) -> None:
     """A service that systemd has restarted and that is gone already is not said to be there."""
+    place.codex()
     place.systemctl().has_installed()
     done = place.run("restart")
     assert (done.returncode, done.stdout) == (3, "")
@@ -386,3 +383,19 @@ def test_status_json_of_a_started_codexd(place: Place) -> None:
     report = json.loads(place.run("status", "--json").stdout)
     assert report["codexd"]["socket"] == str(place.socket)
     assert report["codex"]["state"] == "ready"
+
+
+def test_a_service_that_does_not_answer_is_stopped_and_restarted_by_systemd(place: Place) -> None:
+    """It can't be asked, so systemd does it with its means."""
+    place.codex()
+    systemctl = place.systemctl()
+    systemctl.has_installed()
+    systemctl.does("start", service(place))
+    kill = "kill -9 $(sed -n s/MainPID=//p show-codexd.service)"
+    systemctl.does("restart", f"{kill}; rm {place.socket}; {service(place)}")
+    systemctl.does("stop", kill)
+    assert place.run("start").returncode == 0
+    for verb in ("restart", "stop"):
+        psutil.Process(pid_of(place)).suspend()
+        assert place.run(verb).returncode == 0
+    assert systemctl.actions()[-2:] == ["restart codexd.service", "stop codexd.service"]

@@ -17,6 +17,7 @@ import pytest
 import trio
 
 from codexd.service import locks
+from codexd.service.arguments import DRAIN_SECONDS
 from codexd.service.control_socket import path_in
 from codexd.service.daemon import STOP_SECONDS, Ending, turn_away
 from tests.service.place import PATIENCE_SECONDS, Place, handed_over
@@ -85,6 +86,7 @@ def test_from_start_to_end(place: Place, heard: socket.socket) -> None:
         "startedAt": status["codexd"]["startedAt"],
         "socket": str(place.socket),
         "codexHome": str(place.codex_home),
+        "drainingUntil": None,
     }
     assert status["codex"]["state"] == "ready"
     assert place.socket.stat().st_mode & 0o777 == 0o600
@@ -418,28 +420,52 @@ def test_the_demo_brings_its_own_model(place: Place, heard: socket.socket) -> No
     assert place.end(process) == 0
 
 
+class Asked:
+    """Who is asked to stop: the waits that were given, and when there is nothing left to shorten."""
+
+    def __init__(self, takes: int) -> None:
+        self.drains: list[float] = []
+        self._takes = takes
+
+    def __call__(self, drain: float) -> bool:
+        self.drains.append(drain)
+        return len(self.drains) <= self._takes
+
+
 async def test_the_first_request_to_stop_asks(autojump_clock: trio.testing.MockClock) -> None:
-    """Asked once, it is given its time and no more."""
-    asked: list[str] = []
-    ending = Ending(lambda: asked.append("asked"))
+    """Asked once, it is given its time, and the turns theirs, and no more."""
+    asked = Asked(1)
+    ending = Ending(asked)
+    with ending.scope:
+        ending.request(3.0)
+        await trio.sleep_forever()
+    assert asked.drains == [3.0]
+    assert trio.current_time() == 3.0 + STOP_SECONDS
+
+
+async def test_the_second_request_to_stop_waits_for_no_turn(autojump_clock: trio.testing.MockClock) -> None:
+    """What codexd itself has to do at its end is still waited for."""
+    asked = Asked(2)
+    ending = Ending(asked)
     with ending.scope:
         ending.request()
+        await trio.sleep(1)
+        ending.request()
         await trio.sleep_forever()
-    assert asked == ["asked"]
-    assert trio.current_time() == STOP_SECONDS
+    assert asked.drains == [DRAIN_SECONDS, 0.0]
+    assert trio.current_time() == 1 + STOP_SECONDS
 
 
-async def test_the_second_request_to_stop_cuts_off(
+async def test_once_no_turn_is_waited_for_a_request_to_stop_cuts_off(
     autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Asked twice, nothing is waited for."""
-    asked: list[str] = []
-    ending = Ending(lambda: asked.append("asked"))
+    """Who asks then does not want to wait at all."""
+    asked = Asked(1)
+    ending = Ending(asked)
     with ending.scope:
         ending.request()
         ending.request()
         await trio.sleep_forever()
-    assert asked == ["asked"]
     assert trio.current_time() == 0
     assert caplog.record_tuples == [
         ("codexd.service.daemon", logging.WARNING, "told to stop again: not waiting any longer")
