@@ -14,6 +14,7 @@ def test_the_names_are_those_of_the_design() -> None:
         "APPROVALS_LIST": "codexd/approvals/list",
         "APPROVALS_ANSWER": "codexd/approvals/answer",
         "THREADS_RELEASE": "codexd/threads/release",
+        "STOP": "codexd/stop",
         "CODEX_START": "codexd/codex/start",
         "CODEX_EXITED": "codexd/codex/exited",
         "CODEX_READY": "codexd/codex/ready",

@@ -20,6 +20,7 @@ from codexd.routing.effects import (
     Replay,
     ResumeReading,
     StartCodex,
+    Stop,
     StopCodex,
     ToClients,
     ToCodex,
@@ -72,15 +73,22 @@ class Oracle:
                 return self._to_codex(effect.line)
             case PauseReading() | ResumeReading():
                 self._pause(effect.client, paused=isinstance(effect, PauseReading))
-            case StartCodex():
-                self._start(effect.incarnation)
-            case StopCodex(at_once=at_once):
-                self._stop(at_once=at_once)
+            case StartCodex() | StopCodex() | Stop():
+                self._of_life(effect)
             case Replay() | ReadEvents() | ForgetThread():
                 self.events.judge(effect)
             case ViewChanged() | Log():
                 pass
         return None
+
+    def _of_life(self, effect: StartCodex | StopCodex | Stop) -> None:
+        match effect:
+            case StartCodex():
+                self._start(effect.incarnation)
+            case StopCodex(at_once=at_once):
+                self._stop(at_once=at_once)
+            case Stop():
+                raise Wrong("nobody has asked codexd to end")
 
     def _numbered(self, effect: Numbered) -> None:
         self.observed.is_numbered(effect.event)
