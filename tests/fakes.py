@@ -86,6 +86,10 @@ class FarEnd:
             pass
         return message
 
+    async def some(self, most: int) -> bytes:
+        """What is there, `most` bytes at most; empty at the end of the connection."""
+        return bytes(await self._stream.receive_some(most))
+
     async def rest(self) -> bytes:
         """Everything that still comes, to the end of the connection."""
         parts = []

@@ -13,6 +13,8 @@ Rule 4. When something waits and cannot be sent, a marker is sent: a request tha
         the window is kept for it.
 Rule 5. A request that Codex refused as overloaded was not executed. It proves nothing, gives its place back, and is
         sent again after a while, before what came after it.
+Rule 6. While large answers wait for a client, none of its requests is sent, so that one that asks and does not read
+        costs no more memory. What ends something is sent if it is first in its client's queue.
 
 Invariant: the requests under way beyond the newest proven one are the keys of `_unproven`, in the order of sending.
 """
@@ -22,6 +24,7 @@ import itertools
 from collections import deque
 
 from codexd.routing.effects import ClientId
+from codexd.routing.handles import ENDS_SOMETHING
 from codexd.routing.requests import Call
 
 WINDOW = 96
@@ -59,6 +62,7 @@ class Flow:
         self._turns: deque[Owner] = deque()
         self._unproven: dict[int, Owner] = {}
         self._marker: int | None = None
+        self._held: set[Owner] = set()
         self._retries: list[tuple[float, int, Call]] = []
         self._order = itertools.count()
 
@@ -77,7 +81,7 @@ class Flow:
         for _ in range(len(self._turns)):
             owner = self._turns.popleft()
             queue = self._queues[owner]
-            if queue.unproven >= SHARE:
+            if queue.unproven >= SHARE or self._is_held(owner):
                 self._turns.append(owner)
                 continue
             call = queue.calls.popleft()
@@ -87,6 +91,14 @@ class Flow:
             return call
         return None
 
+    def hold(self, owner: ClientId) -> None:
+        """Large answers wait for the client."""
+        self._held.add(owner)
+
+    def let_go_on(self, owner: ClientId) -> None:
+        """The client has taken them, or has left."""
+        self._held.discard(owner)
+
     def sent(self, number: int, owner: Owner) -> None:
         """Request `number` was written to Codex; numbers grow."""
         self._unproven[number] = owner
@@ -94,7 +106,9 @@ class Flow:
 
     def wants_marker(self) -> bool:
         """Whether something waits that the window keeps back, and no marker is on its way to open it."""
-        return bool(self._turns) and bool(self._unproven) and not self.has_marker
+        if self.has_marker or not self._unproven:
+            return False
+        return any(not self._is_held(owner) for owner in self._turns)
 
     @property
     def has_marker(self) -> bool:
@@ -177,6 +191,10 @@ class Flow:
     def under_way(self) -> int:
         """How many requests are beyond the newest proven one."""
         return len(self._unproven)
+
+    def _is_held(self, owner: Owner) -> bool:
+        """Whether what the owner has first in its queue is held back."""
+        return owner in self._held and self._queues[owner].calls[0].method not in ENDS_SOMETHING
 
     def _free(self, number: int) -> None:
         owner = self._unproven.pop(number)

@@ -80,6 +80,7 @@ class FromClients:
         state.reads.leave(client_id)
         state.following.leave(client_id)
         never_sent = state.flow.drop(client_id)
+        state.flow.let_go_on(client_id)
         state.paused.discard(client_id)
         state.parked.drop(client_id)
         for call in state.requests.abandon(client_id):

@@ -34,6 +34,9 @@ LASTING = frozenset(CLOSED_BY) - {"command/exec"}
 _CLOSES = {CLOSED_BY[opener]: opener for opener in LASTING - {"process/spawn"}}
 """What ends something by its own answer; a process ends with `process/exited`."""
 
+ENDS_SOMETHING = frozenset(CLOSED_BY.values()) | {"turn/interrupt"}
+"""What a client may ask while large answers wait for it: it may be how it stops them."""
+
 _string = msgspec.json.Decoder(str)
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]*")
 """The beginning of a handle that looks the same however an error text quotes and escapes it."""

@@ -131,6 +131,16 @@ class Router:
         self._clients.receive_too_long(client, head)
         return self._state.take_effects()
 
+    def hold(self, client: ClientId) -> None:
+        """Large answers wait for the client: none of its requests goes to Codex until `let_go_on`, but what ends something."""
+        self._state.flow.hold(client)
+
+    def let_go_on(self, client: ClientId, now: float) -> list[Effect]:
+        """The client has taken enough of them; called once after each `hold`, unless it leaves before."""
+        self._state.now = now
+        self._state.flow.let_go_on(client)
+        return self._pumped()
+
     def disconnect(self, client: ClientId, now: float) -> list[Effect]:
         """A connection is gone; called once for each `connect`."""
         self._state.now = now

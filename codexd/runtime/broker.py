@@ -42,7 +42,7 @@ from codexd.routing.rights import Peer
 from codexd.routing.router import Identity, Router
 from codexd.runtime.accept import accept_clients
 from codexd.runtime.awaited import Awaited
-from codexd.runtime.budget import LineBudget
+from codexd.runtime.budget import LineBudget, OutboxBudget
 from codexd.runtime.delivery import Delivery
 from codexd.runtime.lag import Lag
 from codexd.runtime.limits import Limits
@@ -100,6 +100,7 @@ class Broker:
         self._last_refused: Peer | None = None
         self._being_refused = 0
         self._budget = LineBudget(limits.max_buffered_bytes)
+        self._outbox_budget = OutboxBudget(limits.max_outboxes_bytes)
         self._clock = WallClock(clock)
         self._alarm = trio.CancelScope()
         self._stopping = trio.Event()
@@ -328,11 +329,11 @@ class Broker:
             client,
             connection,
             peer,
-            max_message_bytes=self._limits.max_message_bytes,
-            max_outbox_bytes=self._limits.max_outbox_bytes,
-            spill_bytes=self._limits.spill_bytes,
+            limits=self._limits,
             lag=self._lag,
             budget=self._budget,
+            outbox_budget=self._outbox_budget,
+            on_load=partial(self._is_loaded, client),
         )
         clients.start_soon(session.run, self, name=f"client {client}")
 
@@ -351,6 +352,15 @@ class Broker:
             await turn_away(connection, sentence)
         finally:
             self._being_refused -= 1
+
+    def _is_loaded(self, client: ClientId, is_loaded: bool) -> None:
+        """A client has large answers waiting, or has taken them. The first is said while effects are carried out."""
+        if client not in self._sessions:
+            return
+        if is_loaded:
+            self._router.hold(client)
+        else:
+            self._carry_out(self._router.let_go_on(client, self._clock.now()))
 
     def _outbox_bytes(self, client: ClientId) -> int:
         return self._outboxes[client].queued_bytes

@@ -4,8 +4,11 @@ Past a first limit events are no longer kept as bytes but as a stretch of the ti
 taken what is before it, through the view that it has had all the while. It stays open, and the client lags, until
 something un-numbered is queued or the view changes, so order and rights are kept; or until all of it has been read.
 
-Past a second limit, or when the timeline has lost what was to be read, the queue is cut: the message that has begun is
-completed, the last one says why (an error line, or a WebSocket close), and the client is treated as gone.
+A client that has taken nothing for a while and has more than a second limit waiting is cut off, and so is one for which
+the timeline has lost what was to be read. The message that has begun is completed, the last one says why (an error line,
+or a WebSocket close), and the client is treated as gone. A client that goes on reading, however slowly, is served
+whatever the size of its answers; its next requests wait meanwhile (`on_load`), and a limit for all clients together
+(`OutboxBudget`) bounds the memory.
 """
 
 from collections.abc import Callable
@@ -16,10 +19,12 @@ from msgspec import Struct
 from codexd.routing.effects import ClientId, Replay
 from codexd.routing.events import Gap, History, View
 from codexd.runtime.backlog import Backlog, Errand, Stretch
+from codexd.runtime.budget import MOVING_SECONDS, OutboxBudget
 from codexd.runtime.lag import Lag
 from codexd.runtime.lines import LINES
 from codexd.runtime.timeline import HistoryLost
 from codexd.runtime.transport import Framing
+from codexd.runtime.unnumbered import UnnumberedBytes
 from codexd.runtime.write_queue import CHUNKS_PER_WRITE, WriteQueue
 
 SPILL_BYTES = 4 * 1024 * 1024
@@ -32,6 +37,10 @@ difference whether so many wait for them or twenty times as many.
 MAX_WAITING = 10_000
 """Who asks for the past so often and takes nothing of it is cut off: each question takes some memory, too."""
 MAX_OUTBOX_BYTES = 64 * 1024 * 1024
+STALLED_SECONDS = 60.0
+"""After how long without taking anything a client may be cut off."""
+LOADED_BYTES = 8 * 1024 * 1024
+"""A client with more than this waiting has its next requests held back, until it has taken half of it."""
 PAGE_BYTES = 64 * 1024
 PAGE_EVENTS = 512
 """How much is read back at once: as much as a client takes at once, and little enough that the others have their turn."""
@@ -52,6 +61,7 @@ class Outbox:
 
     `conversation` is cancelled when nothing more can be said to the client: it does not read, or it is gone.
     `framing` is what the client speaks; whoever finds out that it is not lines sets it.
+    `on_load` is told when so much waits without a number that the client's next requests should, too, and when not.
     """
 
     def __init__(
@@ -63,9 +73,18 @@ class Outbox:
         *,
         spill: int = SPILL_BYTES,
         limit: int = MAX_OUTBOX_BYTES,
+        stalled: float = STALLED_SECONDS,
+        budget: OutboxBudget | None = None,
+        on_load: Callable[[bool], None] = lambda is_loaded: None,
     ) -> None:
         self._client = client
-        self._queue = WriteQueue(descriptor)
+        self._queue = WriteQueue(descriptor, self._was_taken)
+        self._unnumbered = UnnumberedBytes()
+        self._stalled = stalled
+        self._budget = budget or OutboxBudget()
+        self._on_load = on_load
+        self._is_loaded = False
+        self._overfull = trio.Event()
         self._backlog = Backlog()
         self._open: Stretch | None = None
         self._lag = lag
@@ -84,9 +103,36 @@ class Outbox:
         return self._queue.queued_bytes + self._backlog.bytes
 
     @property
+    def unnumbered_bytes(self) -> int:
+        """What of it is held in memory alone; of a client that was cut off, all that is left."""
+        if self._is_cut:
+            return self._queue.queued_bytes
+        return self._unnumbered.count(self._queue.queued_bytes) + self._backlog.bytes
+
+    @property
+    def begun_bytes(self) -> int:
+        """What is left of the chunk that the client is taking."""
+        return self._queue.begun_bytes
+
+    @property
+    def taken_at(self) -> float:
+        """When the client last took something, or had nothing to take."""
+        return max(self._queue.taken_at, self._backlog.since)
+
+    @property
     def is_behind(self) -> bool:
         """Whether there is anything that the client has not taken."""
         return bool(self._queue.queued_bytes or self._backlog)
+
+    def is_stalled(self) -> bool:
+        """Whether there is, and nothing was taken of it for a while."""
+        if not self._is_overdue():
+            return False
+        self._queue.push()
+        return self._is_overdue()
+
+    def _is_overdue(self) -> bool:
+        return self.is_behind and trio.current_time() - self.taken_at >= self._stalled
 
     @property
     def oldest_needed(self) -> int | None:
@@ -96,24 +142,34 @@ class Outbox:
     def put(self, chunk: bytes) -> None:
         """Queues whole messages in the client's framing. Never blocks, never reorders.
 
-        The limit is looked at before the chunk is added: one that is larger than the limit passes when little waits.
+        The limits are looked at before the chunk is added: one that is larger than a limit passes when little waits.
         """
         if self._has_ended:
             return
-        if self.queued_bytes > self._limit:
-            self._cut(f"this client did not read, and more than {self._limit} bytes were waiting for it")
-        elif self._backlog and not self._has_its_turn:
+        if self.is_behind:
+            self._look_at_limits()
+            if self._has_ended:
+                return
+        if self._backlog and not self._has_its_turn:
             self._close()
             self._backlog.add(chunk)
         else:
-            self._queue.put(chunk)
+            self._put(chunk)
             if self._queue.broken:
                 self._conversation.cancel()
+        if self.is_behind:
+            self._look_at_load()
 
     def put_events(self, chunk: bytes, first: int) -> None:
         """Queues events, of which `first` is the first. Those of a client that lags only where nothing is kept."""
         is_full = self.queued_bytes > self._spill or len(self._queue) + len(self._backlog) >= SPILL_CHUNKS
-        if not is_full or not self._lag.past.keeps:
+        if not self._lag.past.keeps:
+            self.put(chunk)
+        elif not is_full and not self._backlog and not self._has_ended:
+            self._put(chunk, numbered=True)
+            if self._queue.broken:
+                self._conversation.cancel()
+        elif not is_full:
             self.put(chunk)
         elif not self._has_ended:
             self._open = Stretch(first, None, self._view)
@@ -146,19 +202,28 @@ class Outbox:
             if self._backlog:
                 self._backlog.add(last)
             else:
-                self._queue.put(last)
+                self._put(last)
 
     async def run(self) -> None:
         """Sends what `put` could not; returns when the client can't be reached any more."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._work_off)
+                nursery.start_soon(self._cut_when_stalled)
                 await self._queue.run()
                 nursery.cancel_scope.cancel()
         finally:
             self._close()
         self._backlog.clear()
+        self._budget.hold(self, 0)
         self._conversation.cancel()
+
+    def make_room(self, why: str) -> None:
+        """Cuts the client off for the sake of the others; one that was cut has nothing more to read."""
+        if self._is_cut:
+            self._queue.abandon()
+        else:
+            self._cut(why)
 
     async def wait_sent(self) -> None:
         """Waits until nothing is queued any more, whether it was sent or the client is gone."""
@@ -178,6 +243,49 @@ class Outbox:
     def statistics(self) -> OutboxStatistics:
         """How full it is."""
         return OutboxStatistics(self.queued_bytes, len(self._queue) + len(self._backlog), self._is_cut)
+
+    def _put(self, chunk: bytes, *, numbered: bool = False) -> None:
+        self._queue.put(chunk)
+        self._unnumbered.put(len(chunk), self._queue.queued_bytes, numbered=numbered)
+
+    def _look_at_limits(self) -> None:
+        """Before something is added that has no number."""
+        if self.queued_bytes > self._limit:
+            self._overfull.set()
+            self._cut_if_stalled()
+        if not self._has_ended:
+            self._budget.hold(self, self.unnumbered_bytes)
+
+    def _cut_if_stalled(self) -> None:
+        """What was queued while the client took nothing is more than it may be."""
+        if self.is_stalled():
+            self._cut(f"this client took nothing for {self._stalled:g} s of more than {self._limit} bytes")
+
+    async def _cut_when_stalled(self) -> None:
+        """The same when nothing more is queued meanwhile."""
+        while True:
+            await self._overfull.wait()
+            if self._has_ended:
+                return
+            await trio.sleep_until(self.taken_at + max(self._stalled, MOVING_SECONDS))
+            if self.queued_bytes > self._limit:
+                self._cut_if_stalled()
+            else:
+                self._overfull = trio.Event()
+
+    def _look_at_load(self) -> None:
+        unnumbered = self.unnumbered_bytes
+        self._budget.hold(self, unnumbered)
+        if self.queued_bytes > self._limit:
+            self._overfull.set()
+        if not self._is_loaded and unnumbered > LOADED_BYTES and not self._has_ended:
+            self._is_loaded = True
+            self._on_load(True)
+
+    def _was_taken(self) -> None:
+        if self._is_loaded and not self._has_ended and self.unnumbered_bytes <= LOADED_BYTES // 2:
+            self._is_loaded = False
+            self._on_load(False)
 
     def _close(self) -> None:
         """Nothing more belongs to the stretch that is open, if one is: the client is given events again."""
@@ -219,7 +327,7 @@ class Outbox:
                 return
             chunk = self._backlog.pop()
             assert isinstance(chunk, bytes), "it was looked at"
-            self._queue.put(chunk)
+            self._put(chunk)
 
     async def _read_on(self, stretch: Stretch) -> None:
         """Queues the next part of a stretch, unless the queue is cut meanwhile."""
@@ -245,7 +353,7 @@ class Outbox:
             return
         lines = [line for event in page.events if (line := selection.line(event)) is not None]
         if lines:
-            self._queue.put(self.framing.chunk(lines))
+            self._put(self.framing.chunk(lines), numbered=True)
         stretch.next = page.next
         if stretch.next > self._last_of(stretch):
             if stretch is self._open:
@@ -270,7 +378,7 @@ class Outbox:
         self._backlog.clear()
         self._queue.keep_only_begun(self.framing.end_of_begun)
         if self._last_word is not None:
-            self._queue.put(self._last_word)
+            self._put(self._last_word)
         self.finish(self.framing.too_slow(f"cut off: {why}; connect again and resume the threads"))
         self._conversation.cancel()
 

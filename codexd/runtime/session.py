@@ -1,7 +1,7 @@
 """One client: its first bytes say what it speaks, the rest becomes lines, and its end is seen, whichever way it comes."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import trio
@@ -9,19 +9,19 @@ import trio
 from codexd.protocol.framing import TooLong
 from codexd.routing.effects import ClientId
 from codexd.routing.rights import Peer
-from codexd.runtime.budget import LineBudget
+from codexd.runtime.budget import LineBudget, OutboxBudget
 from codexd.runtime.lag import Lag
+from codexd.runtime.limits import Limits
 from codexd.runtime.lines import Lines
 from codexd.runtime.outbox import Outbox
 from codexd.runtime.transport import WEBSOCKET_BEGINNING, Transport, is_undecided
 
 LINES_PER_TURN = 256
 """So many lines of a burst are handed in at once, then the other clients have their turn: short lines cost the most."""
-LINGER_SECONDS = 5.0
-"""How long a client that has only closed its sending side may wait for the answers that are under way.
-
-And how long one that was told the end may take to end, too.
-"""
+LOOK_SECONDS = 1.0
+"""How often it is looked whether a client that has closed its sending side is still there: nothing else tells."""
+FAREWELL_SECONDS = 5.0
+"""How long one that was told the end may take to end, too."""
 DISCARDED_BYTES = 1 << 20
 
 
@@ -56,18 +56,18 @@ class Session:
         connection: socket.socket,
         peer: Peer,
         *,
-        max_message_bytes: int,
-        max_outbox_bytes: int,
-        spill_bytes: int,
+        limits: Limits,
         lag: Lag,
         budget: LineBudget,
+        outbox_budget: OutboxBudget,
+        on_load: Callable[[bool], None],
     ) -> None:
         self.client = client
         self.peer = peer
         self._connection = connection
-        self._max_message_bytes = max_message_bytes
+        self._limits = limits
         self._beginning: bytes | None = b""
-        self._transport: Transport = Lines(max_message_bytes)
+        self._transport: Transport = Lines(limits.max_message_bytes)
         self._budget = budget
         self._resumed: trio.Event | None = None
         self._conversation = trio.CancelScope()
@@ -76,8 +76,11 @@ class Session:
             connection.fileno(),
             lag,
             self._conversation,
-            spill=spill_bytes,
-            limit=max_outbox_bytes,
+            spill=limits.spill_bytes,
+            limit=limits.max_outbox_bytes,
+            stalled=limits.stalled_seconds,
+            budget=outbox_budget,
+            on_load=on_load,
         )
 
     def pause(self) -> None:
@@ -157,7 +160,7 @@ class Session:
             # Late: only those who speak WebSocket need the library.
             from codexd.runtime.websocket import WebSocket
 
-            self._transport = WebSocket(self._max_message_bytes, self.outbox.put)
+            self._transport = WebSocket(self._limits.max_message_bytes, self.outbox.put)
             self.outbox.framing = self._transport.framing
             desk.speaks_frames(self.client)
         return begun
@@ -171,15 +174,27 @@ class Session:
         return lines
 
     async def _linger(self, desk: Desk) -> None:
-        """`printf ... | nc -U` closes its sending side at once and waits for answers all the same."""
-        if self._transport.lingers and self._still_listens():
-            with trio.move_on_after(LINGER_SECONDS):
-                await desk.wait_answered(self.client)
-                await self.outbox.wait_sent()
+        """`printf ... | nc -U` closes its sending side at once and waits for answers all the same.
+
+        For as long as they take, if it is there and takes what comes.
+        """
+        if not self._transport.lingers:
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._let_go_when_gone, nursery.cancel_scope)
+            await desk.wait_answered(self.client)
+            await self.outbox.wait_sent()
+            nursery.cancel_scope.cancel()
+
+    async def _let_go_when_gone(self, waiting: trio.CancelScope) -> None:
+        """Ends the waiting for a client that has closed both sides, or takes nothing of what is queued for it."""
+        while self._still_listens() and not self.outbox.is_stalled():  # noqa: ASYNC110 - the kernel tells nobody
+            await trio.sleep(LOOK_SECONDS)
+        waiting.cancel()
 
     async def _hear_out(self) -> None:
         """Throws away what still comes: who is in the middle of sending would meet a broken pipe before our last word."""
-        with trio.move_on_after(LINGER_SECONDS):
+        with trio.move_on_after(FAREWELL_SECONDS):
             try:
                 self._connection.shutdown(socket.SHUT_WR)
                 while True:

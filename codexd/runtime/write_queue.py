@@ -4,6 +4,7 @@ One queue stands before each client's socket and one before Codex's stdin. Chunk
 queued for two hundred clients is one object.
 """
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable
@@ -17,13 +18,16 @@ CHUNKS_PER_WRITE = 64
 class WriteQueue:
     """The way into one non-blocking descriptor, in order and without waiting.
 
-    `queued_bytes` is what the kernel has not taken yet. `broken` is true from the moment when nobody can read the
-    other side any more, or `abandon` was called: what is queued is dropped then, and so is everything put later.
-    The descriptor is the caller's to close, after `abandon`.
+    `queued_bytes` is what the kernel has not taken yet. `taken_at`: when it last took something (trio's time), or when
+    the queue was last empty; `on_taken` is called each time that it has taken some of the queue. `broken` is true from
+    the moment when nobody can read the other side any more, or `abandon` was called: what is queued is dropped then, and
+    so is everything put later. The descriptor is the caller's to close, after `abandon`.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, on_taken: Callable[[], None] = lambda: None) -> None:
         self._descriptor = descriptor
+        self._on_taken = on_taken
+        self.taken_at = -math.inf
         self._queue: deque[bytes | memoryview] = deque()
         self._filled = trio.Event()
         self._empty = trio.Event()
@@ -52,8 +56,17 @@ class WriteQueue:
         if sent < len(chunk):
             self._queue.append(memoryview(chunk)[sent:] if sent else chunk)
             self.queued_bytes = len(chunk) - sent
+            self.taken_at = trio.current_time()
             self._empty = trio.Event()
             self._filled.set()
+
+    def push(self) -> None:
+        """Sends what the kernel takes now.
+
+        It takes some long before it says so: a socket counts as writable when three quarters of its buffer are free.
+        """
+        if self._queue:
+            self._send_some()
 
     async def run(self) -> None:
         """Sends what `put` could not; returns when the queue is broken. Sleeps while nothing is queued."""
@@ -67,6 +80,12 @@ class WriteQueue:
                 return
             if self._queue:
                 self._send_some()
+
+    @property
+    def begun_bytes(self) -> int:
+        """What is left of the chunk of which the kernel has taken a part."""
+        begun = self._queue[0] if self._queue else b""
+        return len(begun) if isinstance(begun, memoryview) else 0
 
     async def wait_empty(self) -> None:
         """Waits until the kernel has taken everything, or nobody is there to read it."""
@@ -110,12 +129,14 @@ class WriteQueue:
             self.abandon()
             return
         self.queued_bytes -= sent
+        self.taken_at = trio.current_time()
         while self._queue and len(self._queue[0]) <= sent:
             sent -= len(self._queue.popleft())
         if not self._queue:
             self._has_emptied()
         elif sent:
             self._queue[0] = memoryview(self._queue[0])[sent:]
+        self._on_taken()
 
     def _has_emptied(self) -> None:
         self._filled = trio.Event()

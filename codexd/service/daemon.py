@@ -241,6 +241,8 @@ class Daemon:
             max_message_bytes=self._settings.max_message_bytes,
             max_buffered_bytes=self._settings.max_buffered_bytes,
             max_outbox_bytes=self._settings.max_outbox_bytes,
+            max_outboxes_bytes=self._settings.max_outboxes_bytes,
+            stalled_seconds=self._settings.stalled_seconds,
             spill_bytes=self._settings.outbox_spill_bytes,
         )
 

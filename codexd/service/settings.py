@@ -49,8 +49,12 @@ class Settings(NamedTuple):
     """After how long a Codex that says nothing, though it has something to do and is asked, counts as hung; 0: never."""
     max_message_bytes: int
     outbox_spill_bytes: int
-    """Past it, or past 64 pieces, events are queued for a client on disk alone; past `max_outbox_bytes` it is cut off."""
+    """Past it, or past 64 pieces, events are queued for a client on disk alone."""
     max_outbox_bytes: int
+    """With more than this waiting, a client is cut off that has taken nothing for `stalled_seconds`."""
+    max_outboxes_bytes: int
+    """For all clients together, of what can't wait on disk: past it the one that holds most for longest is cut off."""
+    stalled_seconds: float
     max_buffered_bytes: int
     timeline: str
     """`on`: events are kept on disk; `off`: in memory only."""
@@ -80,6 +84,8 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "max_message_bytes": setting_kinds.size,
     "outbox_spill_bytes": setting_kinds.size,
     "max_outbox_bytes": setting_kinds.size,
+    "max_outboxes_bytes": setting_kinds.size,
+    "stalled_seconds": setting_kinds.seconds,
     "max_buffered_bytes": setting_kinds.size,
     "timeline": setting_kinds.timeline,
     "timeline_days": setting_kinds.days,
@@ -93,6 +99,7 @@ _SIZES = {
     "max_message_bytes": MAX_MESSAGE_BYTES,
     "outbox_spill_bytes": 4 * 1024 * 1024,
     "max_outbox_bytes": 64 * 1024 * 1024,
+    "max_outboxes_bytes": 256 * 1024 * 1024,
     "max_buffered_bytes": 256 * 1024 * 1024,
     "timeline_bytes": 1024 * 1024 * 1024,
 }
@@ -162,6 +169,7 @@ def _defaults() -> dict[str, Any]:
         "request_attestation": False,
         "thread_unload_delay_seconds": 60.0,
         "codex_silence_seconds": 30.0,
+        "stalled_seconds": 60.0,
         "timeline": "on",
         "timeline_days": 14.0,
         "log_level": "info",

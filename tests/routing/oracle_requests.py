@@ -15,6 +15,17 @@ LOW = 128
 SLACK = 64
 """What a client may have waiting beyond the limit: what was under way and refused, what was parked and came back."""
 
+ENDS = frozenset(
+    {
+        "turn/interrupt",
+        "process/kill",
+        "command/exec/terminate",
+        "fs/unwatch",
+        "fuzzyFileSearch/sessionStop",
+        "mcpServer/event/stream/stop",
+    }
+)
+"""What a client for which large answers wait may have sent all the same."""
 IN_TURN = frozenset({"thread/resume", "thread/unsubscribe"})
 Owner = int | None
 
@@ -29,6 +40,8 @@ class RequestBook:
         self.waiting: Counter[int] = Counter()
         self.to_end: dict[int, str] = {}
         """By number: what is under way although its asker has left, and what has to end it."""
+        self.loaded: set[int] = set()
+        """The clients for which large answers wait."""
         self._plain: Counter[int] = Counter()
         self._unproven: dict[int, tuple[Owner, str]] = {}
         """By the place in the order of writing: who wrote it, and the method."""
@@ -40,6 +53,7 @@ class RequestBook:
     def ask(self, asked: Asked, *, ready: bool) -> None:
         """A client has asked something that is for Codex."""
         alone = not self.waiting[asked.client] and not self._share[asked.client]
+        alone = alone and asked.client not in self.loaded
         if ready and alone and asked.thread is None:
             asked.sent_before = self._written
         self.open[asked.client][asked.serial] = asked
@@ -57,6 +71,8 @@ class RequestBook:
         asked, owner = written.asked, None
         if asked is not None:
             owner = asked.client
+            if owner in self.loaded and written.method not in ENDS:
+                raise Wrong(f"{asked} was written to Codex although large answers wait for its client")
             if asked.over or asked.number:
                 raise Wrong(f"{asked} was written to Codex although it is over, or was already")
             asked.number = written.number
@@ -70,6 +86,8 @@ class RequestBook:
 
     def write_notification(self, client: int) -> None:
         """A client's notification was written to Codex; it takes a place in Codex's queue like a request."""
+        if client in self.loaded:
+            raise Wrong(f"a notification of {client} was written to Codex although large answers wait for it")
         self._written += 1
         self._takes_place(client, "")
 
@@ -123,6 +141,7 @@ class RequestBook:
         for asked in self.open.pop(client).values():
             asked.over = True
             del self.by_serial[asked.serial]
+        self.loaded.discard(client)
         del self.waiting[client]
         del self._plain[client]
 
@@ -202,7 +221,7 @@ class RequestBook:
         if len(self._unproven) >= WINDOW - 1:
             return
         for client, count in self._plain.items():
-            if count and self._share[client] < SHARE:
+            if count and self._share[client] < SHARE and client not in self.loaded:
                 raise Wrong(f"client {client} has {count} requests waiting although there is room")
 
     def earlier(self, asked: Asked) -> Asked | None:

@@ -29,6 +29,7 @@ class Weather(Struct, frozen=True):
     look: float = 0.5
     read: float = 2.0
     drift: float = 3.0
+    load: float = 0.05
     pause: float = 3.0
     asleep: float = 0.0
     overloaded: bool = False
@@ -55,6 +56,7 @@ class Weather(Struct, frozen=True):
             "look",
             "read",
             "drift",
+            "load",
         ]
         return names, [getattr(self, name) for name in names]
 
@@ -75,6 +77,7 @@ WEATHERS = (
     Weather("crash loop", die=3, failing_starts=0.3, pause=0.1, time=3, client=40, burst=0.02),
     Weather("deaths among sub-agents", happen=100, die=0.3, join=1.5, leave=1.0),
     Weather("lost ends", forgetful=0.7, happen=80, time=4, die=0.15),
+    Weather("large answers", load=3.0, client=60, burst=0.02),
     Weather("slow to read", read=0.2, drift=0.3, happen=80, join=2, leave=1.5),
     Weather("reading in turns", read=4, drift=20, happen=80, join=1, leave=0.8, die=0.1),
     Weather("slow clock", pause=0.01, time=0.2),

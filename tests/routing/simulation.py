@@ -90,6 +90,7 @@ class World:
             "look": self.look,
             "read": self._read,
             "drift": self.outboxes.drift,
+            "load": self._load,
         }
         self.oracle.death.starts()
         self.input("start", None, lambda: self.router.start(self.now))
@@ -215,6 +216,21 @@ class World:
         events = self._timeline.collect(read.after + 1, read.last, read.thread, fewer)
         self.oracle.events.answers(read.number, events)
         self.input("events", read, lambda: self.router.events_read(read.number, events, self.now))
+
+    def _load(self) -> None:
+        """Large answers wait for a client, or it has taken them."""
+        loaded = self.oracle.books.requests.loaded
+        if loaded and self.rng.random() < 0.6:
+            self._is_read(self.rng.choice(sorted(loaded)))
+        elif idle := sorted(self.clients.keys() - loaded):
+            client = self.rng.choice(idle)
+            loaded.add(client)
+            self.oracle.books.counts["large answers"] += 1
+            self.router.hold(client)
+
+    def _is_read(self, client: int) -> None:
+        self.oracle.books.requests.loaded.discard(client)
+        self.input("read", client, lambda: self.router.let_go_on(client, self.now))
 
     def _take(self) -> None:
         if self.codex is not None and self.codex.works:
@@ -355,6 +371,8 @@ class World:
         codex = self.codex
         if self._reads:
             self._read()
+        elif loaded := self.oracle.books.requests.loaded:
+            self._is_read(min(loaded))
         elif codex is not None and not codex.spawned:
             self._spawn(codex)
         elif codex is not None and (codex.dead or codex.told_to_stop) and not codex.saying:

@@ -45,6 +45,16 @@ MUTATIONS = {
     ),
     "the window has no end": ("flow.py", "WINDOW = 96\n", "WINDOW = 400\n"),
     "a client may have the window to itself": ("flow.py", "SHARE = 32\n", "SHARE = 96\n"),
+    "who does not take its large answers is given more": (
+        "flow.py",
+        "            if queue.unproven >= SHARE or self._is_held(owner):\n",
+        "            if queue.unproven >= SHARE:\n",
+    ),
+    "who has taken its large answers is not served again": (
+        "flow.py",
+        "        self._held.discard(owner)\n\n    def sent(",
+        "\n    def sent(",
+    ),
     "a refused request is forgotten": (
         "flow.py",
         "        heapq.heappush(self._retries, (now + pause, next(self._order), call))\n",

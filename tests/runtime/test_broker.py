@@ -347,7 +347,7 @@ async def test_client_that_never_reads_delays_nobody(serve):
 
     Regression T10: in lspmux and in Codex on stdio one client that stops reading stops everybody.
     """
-    place = await serve(limits=Limits(max_outbox_bytes=MEGABYTE))
+    place = await serve(limits=Limits(max_outbox_bytes=MEGABYTE, stalled_seconds=0))
     stuck, reading = await place.client(), await place.client()
     message = {"method": "skills/changed", "params": {"filler": "x" * 100}}
     expected = json.dumps(message).encode()

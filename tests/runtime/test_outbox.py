@@ -11,9 +11,17 @@ from trio.testing import wait_all_tasks_blocked
 from codexd.routing.effects import Replay
 from codexd.routing.events import Event, Gap, History, View
 from codexd.runtime.archive import NoArchive
+from codexd.runtime.budget import OutboxBudget
 from codexd.runtime.frames import FRAMES
 from codexd.runtime.lag import Lag
-from codexd.runtime.outbox import END_GRACE_SECONDS, MAX_WAITING, SPILL_CHUNKS, Outbox, OutboxStatistics
+from codexd.runtime.outbox import (
+    END_GRACE_SECONDS,
+    LOADED_BYTES,
+    MAX_WAITING,
+    SPILL_CHUNKS,
+    Outbox,
+    OutboxStatistics,
+)
 from codexd.runtime.timeline import Timeline
 from tests.runtime.archives import ListArchive
 
@@ -22,10 +30,10 @@ LIMIT = 100_000
 LINE = b'{"method":"m","params":{"text":"' + b"x" * 1000 + b'"}}\n'
 
 
-def an_outbox(ours, conversation):
-    """One whose events are kept nowhere else."""
+def an_outbox(ours, conversation, stalled=0.0):
+    """One whose events are kept nowhere else; past its limit it is cut at once if it is not said otherwise."""
     timeline = Timeline(NoArchive())
-    return Outbox(CLIENT, ours.fileno(), Lag(timeline), conversation, limit=LIMIT)
+    return Outbox(CLIENT, ours.fileno(), Lag(timeline), conversation, limit=LIMIT, stalled=stalled)
 
 
 def fill(outbox):
@@ -104,6 +112,130 @@ async def test_message_larger_than_the_limit_passes_when_little_waits(connect, n
     outbox.put(large + b"\n")
     assert await far.line() == large
     assert not outbox.statistics().is_cut
+    nursery.cancel_scope.cancel()
+
+
+async def test_client_that_reads_slowly_is_not_cut(connect, autojump_clock, nursery):
+    """The size of its answers is no reason: one that took 5 MiB a second was cut off, and so was one at full speed."""
+    ours, far = connect()
+    outbox = an_outbox(ours, trio.CancelScope(), stalled=60.0)
+    nursery.start_soon(outbox.run)
+    large = b"x" * (20 * LIMIT) + b"\n"
+    for _ in range(3):
+        outbox.put(large)
+    got = 0
+    while got < 3 * len(large):
+        await trio.sleep(59)
+        outbox.put(LINE)
+        some = await far.some(100_000)
+        assert some
+        got += len(some)
+    assert not outbox.statistics().is_cut
+    nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("is_put_to", [False, True])
+async def test_client_that_takes_nothing_for_a_while_is_cut(connect, autojump_clock, nursery, is_put_to):
+    """After `stalled` seconds without progress, whether something is queued for it meanwhile or not."""
+    ours, far = connect()
+    conversation = trio.CancelScope()
+    outbox = an_outbox(ours, conversation, stalled=60.0)
+    nursery.start_soon(outbox.run)
+    for _ in range(3):
+        outbox.put(b"x" * (20 * LIMIT) + b"\n")
+    await trio.sleep(59)
+    await far.some(100_000)
+    for _ in range(59):
+        await trio.sleep(1)
+        if is_put_to:
+            outbox.put(LINE)
+    assert not conversation.cancel_called
+    await trio.sleep(3)
+    assert conversation.cancel_called
+    assert (
+        "took nothing for 60 s"
+        in json.loads((await _rest_when_closed(outbox, ours, far, nursery))[-1])["error"]["message"]
+    )
+
+
+async def _rest_when_closed(outbox, ours, far, nursery):
+    nursery.start_soon(_close_when_sent, outbox, ours)
+    return (await far.rest()).splitlines()
+
+
+async def test_client_that_takes_nothing_and_has_little_waiting_is_left_alone(
+    connect, autojump_clock, nursery
+):
+    """It costs nothing, and may be halted in a debugger or be a laptop that sleeps."""
+    ours, far = connect()
+    outbox = an_outbox(ours, trio.CancelScope(), stalled=60.0)
+    nursery.start_soon(outbox.run)
+    large = b"x" * (LIMIT * 20) + b"\n"
+    outbox.put(large)
+    await trio.sleep(30)
+    assert outbox.queued_bytes > 0
+    while outbox.queued_bytes > LIMIT // 2:
+        await far.some(100_000)
+        await wait_all_tasks_blocked()
+    await trio.sleep(10_000)
+    outbox.put(LINE)
+    assert not outbox.statistics().is_cut
+    nursery.cancel_scope.cancel()
+
+
+async def test_next_requests_wait_while_large_answers_do(connect, nursery):
+    """It is said once when much waits, and once when half of it has been taken."""
+    ours, far = connect()
+    said: list[bool] = []
+    timeline = Timeline(NoArchive())
+    outbox = Outbox(CLIENT, ours.fileno(), Lag(timeline), trio.CancelScope(), on_load=said.append)
+    nursery.start_soon(outbox.run)
+    for _ in range(3):
+        outbox.put(b"x" * LOADED_BYTES + b"\n")
+    assert said == [True]
+    while not outbox.unnumbered_bytes <= LOADED_BYTES // 2:
+        assert said == [True]
+        await far.some(1 << 20)
+        await wait_all_tasks_blocked()
+    assert said == [True, False]
+    nursery.cancel_scope.cancel()
+
+
+async def test_numbered_events_are_no_load(connect, nursery):
+    """They can be read back, so they hold no request up and count in no limit for all."""
+    ours, _far = connect()
+    made = Writer(ours)
+    budget = OutboxBudget()
+    made.outbox = Outbox(CLIENT, ours.fileno(), made.lag, made.conversation, budget=budget)
+    made.view(VIEW)
+    nursery.start_soon(made.outbox.run)
+    for _ in range(60):
+        made.event(size=50_000)
+    assert made.outbox.queued_bytes > 2_000_000
+    assert made.outbox.unnumbered_bytes == budget.held_bytes == 0
+    made.line(b"answer")
+    assert made.outbox.unnumbered_bytes == budget.held_bytes == len(b"answer\n")
+    nursery.cancel_scope.cancel()
+
+
+async def test_clients_that_never_read_share_a_limit(connect, autojump_clock, nursery):
+    """Ten of them took ten times the limit of one: the one that holds most for longest goes first, then the next."""
+    budget = OutboxBudget(limit=10 * LIMIT)
+    outboxes = []
+    for _ in range(10):
+        ours, _far = connect()
+        timeline = Timeline(NoArchive())
+        outbox = Outbox(CLIENT, ours.fileno(), Lag(timeline), trio.CancelScope(), budget=budget)
+        nursery.start_soon(outbox.run)
+        outboxes.append(outbox)
+    for round_ in range(40):
+        for outbox in outboxes:
+            outbox.put(b"x" * LIMIT + b"\n")
+            assert sum(each.queued_bytes for each in outboxes) <= 11 * LIMIT + 500_000
+        await trio.sleep(0.1)
+        if round_ == 0:
+            assert not any(each.statistics().is_cut for each in outboxes)
+    assert all(each.statistics().is_cut for each in outboxes[1:])
     nursery.cancel_scope.cancel()
 
 
@@ -201,7 +333,9 @@ class Writer:
         self.timeline = Timeline(self.archive, ring_bytes=3_000)
         self.lag = Lag(self.timeline)
         self.conversation = trio.CancelScope()
-        self.outbox = Outbox(CLIENT, ours.fileno(), self.lag, self.conversation, spill=SPILL, limit=LIMIT)
+        self.outbox = Outbox(
+            CLIENT, ours.fileno(), self.lag, self.conversation, spill=SPILL, limit=LIMIT, stalled=0.0
+        )
         self.view(VIEW)
         self.sent = []
         self.all = []

@@ -34,6 +34,8 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
         "max_message_bytes": {"value": 134217728, "source": "default"},
         "outbox_spill_bytes": {"value": 4194304, "source": "default"},
         "max_outbox_bytes": {"value": 67108864, "source": "default"},
+        "max_outboxes_bytes": {"value": 268435456, "source": "default"},
+        "stalled_seconds": {"value": 60.0, "source": "default"},
         "max_buffered_bytes": {"value": 268435456, "source": "default"},
         "timeline": {"value": "on", "source": "default"},
         "timeline_days": {"value": 14.0, "source": "default"},

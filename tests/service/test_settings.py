@@ -40,6 +40,8 @@ def test_defaults(place: Place) -> None:
         max_message_bytes=128 * 1024 * 1024,
         outbox_spill_bytes=4 * 1024 * 1024,
         max_outbox_bytes=64 * 1024 * 1024,
+        max_outboxes_bytes=256 * 1024 * 1024,
+        stalled_seconds=60.0,
         max_buffered_bytes=256 * 1024 * 1024,
         timeline="on",
         timeline_days=14.0,
@@ -85,6 +87,8 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         max_message_bytes = 1000
         outbox_spill_bytes = 1500
         max_outbox_bytes = 2000
+        max_outboxes_bytes = 20000
+        stalled_seconds = 5
         max_buffered_bytes = 3000
         timeline = "off"
         timeline_days = 1.5
@@ -110,6 +114,8 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         1000,
         1500,
         2000,
+        20000,
+        5,
         3000,
         "off",
         1.5,

@@ -13,7 +13,6 @@ from trio.lowlevel import notify_closing, wait_readable, wait_writable
 from codexd.protocol.framing import LineSplitter
 from codexd.runtime.frames import TRY_AGAIN_LATER
 from codexd.runtime.outbox import END_GRACE_SECONDS
-from codexd.runtime.session import LINGER_SECONDS
 from tests.simulation.books import ClientBook, Envelope, EventBook, Wrong
 from tests.simulation.frames import REQUEST, Frames, frame
 
@@ -333,9 +332,7 @@ class SimulatedClient:
                 raise Wrong(f"{book.name} is cut off and not told why")
         elif not self.has_left:
             raise Wrong(f"{book.name} is thrown out")
-        elif (
-            self.leaves == "half-closes" and not self.on_frames and since < LINGER_SECONDS - 0.1 and book.owed
-        ):
+        elif self.leaves == "half-closes" and not self.on_frames and book.reads_at_once and book.owed:
             raise Wrong(f"only {since} s after it closed one side, nobody waits any more for {book}")
 
     @property

@@ -44,8 +44,13 @@ FAULTS = {
     ),
     "an outbox has no end": (
         "outbox.py",
-        "        if self.queued_bytes > self._limit:\n",
+        "        if self.is_stalled():\n",
         "        if False:\n",
+    ),
+    "all outboxes together have no end": (
+        "budget.py",
+        "        if self._total > self._limit:\n            self._relieve()\n",
+        "",
     ),
     "an outbox is full too early": (
         "outbox.py",

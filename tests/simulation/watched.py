@@ -18,6 +18,7 @@ from codexd.routing.effects import (
 from codexd.routing.events import Event
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker
+from codexd.runtime.budget import MOVING_SECONDS
 from codexd.runtime.limits import Limits
 from codexd.runtime.session import Session
 from codexd.runtime.timeline import Timeline
@@ -158,11 +159,16 @@ class WatchedBroker(Broker):
 
     def _look_at_outboxes(self) -> None:
         self._look_at_the_memory()
+        together = sum(outbox.unnumbered_bytes for outbox in self._outboxes.values())
+        if together > self._limits.max_outboxes_bytes + len(self._outboxes) * self._largest:
+            raise Wrong(f"{together} bytes are queued for all clients together")
         for client, outbox in self._outboxes.items():
             book, full = self.books[client], outbox.statistics()
             if full.queued_bytes and book.reads_at_once and self.flooded is not None:
                 self.flooded()
-            if full.queued_bytes > self._limits.max_outbox_bytes + self._largest + PAGE_BYTES:
+            too_much = self._limits.max_outbox_bytes + 2 * self._largest + PAGE_BYTES
+            stalled = trio.current_time() - outbox.taken_at
+            if full.queued_bytes > too_much and stalled > self._limits.stalled_seconds + MOVING_SECONDS:
                 raise Wrong(f"{full.queued_bytes} bytes are queued for {book.name}")
             self._look_at_the_weight(book, full.queued_bytes)
             if full.is_cut and not book.was_cut:
@@ -189,5 +195,6 @@ class WatchedBroker(Broker):
         book.cut_at = trio.current_time()
         is_explained = any(fault != RETENTION for fault in self._events.faults)
         due_bytes = book.due_bytes + FRAME_BYTES * len(book.due)
-        if due_bytes <= self._limits.max_outbox_bytes and not is_explained:
+        has_room = due_bytes <= min(self._limits.max_outbox_bytes, self._limits.max_outboxes_bytes // 9)
+        if has_room and not is_explained:
             raise Wrong(f"{book.name} was cut off with no more than {due_bytes} bytes due")

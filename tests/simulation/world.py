@@ -123,6 +123,8 @@ class World:
         limits = Limits(
             max_message_bytes=MAX_MESSAGE_BYTES,
             max_outbox_bytes=self.rng.choice((8_000, 40_000, 1 << 20)),
+            max_outboxes_bytes=self.rng.choice((60_000, 1 << 28, 1 << 28)),
+            stalled_seconds=self.rng.choice((0.5, 0.5, 5.0)),
             spill_bytes=self.rng.choice((500, 4_000, 1 << 20)),
         )
         timeline = Timeline(
