@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from codexd.protocol import members, strictness
-from codexd.protocol.errors import InvalidMessage, NotJson
+from codexd.protocol import members, strictness, surrogates
+from codexd.protocol.errors import InvalidMessage, NotJson, ProtocolError
 
 
 class Request(Struct, frozen=True):
@@ -76,7 +76,7 @@ def parse(line: bytes) -> Message:
             "a message is one JSON object; batches and bare values are not supported"
         ) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise NotJson(f"the line is not valid JSON: {error}") from None
+        raise _unreadable(line, error) from None
     try:
         spans = members.spans(line, found)
         strictness.check_text(line)
@@ -87,6 +87,20 @@ def parse(line: bytes) -> Message:
         return _classify(line, found, spans)
     except InvalidMessage as error:
         raise InvalidMessage(error.message, _id_to_answer(found)) from None
+
+
+def _unreadable(line: bytes, error: Exception) -> ProtocolError:
+    """What is wrong with a line that is no JSON, or that no text can be made of."""
+    lone = surrogates.first_lone(line)
+    if lone is None:
+        return NotJson(f"the line is not valid JSON: {error}")
+    message = f"`{lone}` is half of a surrogate pair, and no character: send both halves, or none"
+    try:
+        found = members.decode(surrogates.without_lone(line))
+    except (msgspec.DecodeError, RecursionError):
+        return InvalidMessage(message, members.leading_id(line))
+    has_id = surrogates.REPLACEMENT not in bytes(found.get("id", b""))
+    return InvalidMessage(message, _id_to_answer(found) if has_id else b"null")
 
 
 def _classify(line: bytes, found: dict[str, Raw], spans: dict[str, tuple[int, int]]) -> Message:

@@ -1,10 +1,11 @@
 """What the real Codex drops without a word is answered, to that client alone, and the connection is kept."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import World
+from tests.e2e.harness import World, a_world
 
 pytestmark = pytest.mark.e2e
 
@@ -25,6 +26,7 @@ DEEP = b'{"id":7,"method":"thread/loaded/list","params":{"a":' + b"[" * 130 + b"
         (b'{"id":7,"method":"thread/loaded/list","params":{},"params":{}}', 7, -32600),
         (b'{"id":7,"method":"thread/loaded/list","params":{},"trace":5}', 7, -32600),
         (DEEP, 7, -32600),
+        (rb'{"id":7,"method":"thread/loaded/list","params":{"a":"\ud800"}}', 7, -32600),
     ],
 )
 def test_a_line_that_codex_would_drop_gets_an_error(world: World, line: bytes, id: object, code: int) -> None:
@@ -38,6 +40,23 @@ def test_a_line_that_codex_would_drop_gets_an_error(world: World, line: bytes, i
     assert client.call("thread/loaded/list") == {"data": [], "nextCursor": None}
     other.call("thread/loaded/list")
     assert not [message for message in other.messages if "error" in message]
+
+
+def test_what_is_as_deep_as_codex_takes_gets_there(each_codex: Path) -> None:
+    """127 levels in all, in a request and in an answer to Codex; one more, and Codex would say nothing to either."""
+    with a_world(each_codex) as world:
+        world.start_daemon()
+        client = world.client()
+        deep = b"[" * 125 + b"]" * 125
+        client.send_bytes(b'{"id":"deep","method":"thread/loaded/list","params":{"x":' + deep + b"}}\n")
+        assert client.wait_response("deep")["result"] == {"data": [], "nextCursor": None}
+        thread = client.start_thread(cwd=str(world.project))
+        turn = client.start_turn(thread, "run echo it was accepted")
+        asked = client.wait_server_request("item/commandExecution/requestApproval", threadId=thread)
+        answer = b'{"id":%d,"result":{"decision":"accept","x":%b}}\n' % (asked["id"], deep)
+        client.send_bytes(answer)
+        client.wait_turn(turn)
+        assert "it was accepted" in client.said_in(turn)
 
 
 def test_invalid_utf8_does_not_end_codex(world: World) -> None:

@@ -50,7 +50,7 @@ HANDLED = (
     (b"fuzzyFileSearch/sessionStart", b"sessionId"),
     (b"fuzzyFileSearch/sessionStop", b"sessionId"),
 )
-_DEEP = b'{"id":4,"method":"x","params":' + b"[" * 101 + b"]" * 101 + b"}"
+_DEEP = b'{"id":4,"method":"x","params":' + b"[" * 127 + b"]" * 127 + b"}"
 GARBAGE: tuple[tuple[bytes, int, tuple[bytes, ...]], ...] = (
     (b"nonsense", -32700, (b"null",)),
     (b"", -32700, (b"null",)),
@@ -68,6 +68,7 @@ GARBAGE: tuple[tuple[bytes, int, tuple[bytes, ...]], ...] = (
     (b'{"id":7}', -32600, (b"7",)),
     (b'{"id":7,"method":"model/list","trace":5}', -32600, (b"7",)),
     (_DEEP, -32600, (b"4",)),
+    (rb'{"id":7,"method":"x","params":{"text":"\ud800"}}', -32600, (b"7",)),
 )  # fmt: skip
 
 
