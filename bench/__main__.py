@@ -1,7 +1,7 @@
 """Measures codexd beside bare Codex, in one run, and prints the ratios.
 
     python -m bench [--quick] [--json FILE] [fan-out | round-trip | burst | send | start | memory | idle |
-                                             timeline | catch-up | stalled | latency]...
+                                             timeline | catch-up | stalled | latency | many-threads]...
 
 The real Codex comes from CODEX_PATH or the codex_cli_bin package; its model is the scripted one. The sides take
 turns, and what is compared are medians. Only the ratios mean anything: the figures beside them are this machine's, and
@@ -22,7 +22,20 @@ from pathlib import Path
 
 import psutil
 
-from bench import burst, catch_up, fan_out, idle, latency, memory, round_trip, send, stalled, start, timeline
+from bench import (
+    burst,
+    catch_up,
+    fan_out,
+    idle,
+    latency,
+    many_threads,
+    memory,
+    round_trip,
+    send,
+    stalled,
+    start,
+    timeline,
+)
 from bench.processes import MIB
 from bench.results import Row, table
 from bench.world import World
@@ -39,6 +52,7 @@ MEASUREMENTS: dict[str, Callable[[World, bool], list[Row]]] = {
     "catch-up": catch_up.measure,
     "stalled": stalled.measure,
     "latency": latency.measure,
+    "many-threads": many_threads.measure,
 }
 
 

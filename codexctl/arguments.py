@@ -194,7 +194,7 @@ def _events(events: Parser) -> None:
         "thread",
         nargs="?",
         metavar="THREAD",
-        help="of this one alone: its id, or a beginning that no other has",
+        help="of this one alone: its id, a beginning that no other has, or its name",
     )
     events.add_argument(
         "-f",
@@ -239,7 +239,7 @@ def _threads(threads: Parser) -> None:
 
 
 def _one_thread(action: Parser) -> None:
-    action.add_argument("thread", metavar="ID", help="the id, or a beginning that no other thread has")
+    action.add_argument("thread", metavar="ID", help="the id, a beginning that no other thread has, or its name")
 
 
 def _renamed(rename: Parser) -> None:

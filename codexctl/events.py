@@ -6,7 +6,7 @@ import select
 import sys
 from contextlib import ExitStack
 
-from codexctl import session
+from codexctl import finding, session
 from codexctl.client import Client, ConnectionLost, Message
 from codexctl.coming_back import ComingBack
 from codexctl.descriptors import STDOUT, waited
@@ -37,10 +37,10 @@ def run(arguments: argparse.Namespace) -> Exit:
 def _thread_meant(arguments: argparse.Namespace) -> str | None:
     if arguments.thread is None:
         return None
-    if (whole := session.whole_id(arguments.thread)) is not None:
+    if (whole := finding.whole_id(arguments.thread)) is not None:
         return whole
     with session.connect(arguments, start=True) as client:
-        return session.full_id(client, arguments.thread)
+        return finding.full_id(client, arguments.thread)
 
 
 def _print_kept(client: Client, thread: str | None, after: int | None, lines: Lines) -> None:

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from codexctl import session
+from codexctl import finding, session
 from codexctl.client import Client, RpcError
 from codexctl.exits import Exit, Failure
 from codexctl.render import as_json
@@ -25,10 +25,10 @@ def interrupt(arguments: argparse.Namespace) -> Exit:
 
 def _thread_meant(client: Client, given: str | None) -> str:
     if given is not None:
-        return session.full_id(client, given)
-    thread = session.latest_thread(client, os.path.realpath("."))
+        return finding.full_id(client, given)
+    thread = finding.latest_thread(client, os.path.realpath("."))
     if thread is None:
-        raise session.no_thread_here(os.path.realpath("."))
+        raise finding.no_thread_here(os.path.realpath("."))
     return str(thread["id"])
 
 

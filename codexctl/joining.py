@@ -5,7 +5,7 @@ import os
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from codexctl import session, trust
+from codexctl import finding, session, trust
 from codexctl.client import Client
 from codexctl.threads import last_turns
 from codexctl.time_limit import NO_LIMIT
@@ -63,7 +63,7 @@ def _introduce(client: Client) -> dict[str, Any]:
     handshake = client.send_initialize(name=session.NAME, version=__version__, capabilities=capabilities)
     account = client.send("account/read")
     client.finish_initialize(handshake)
-    session.check_signed_in(client.wait(account))
+    session.check_signed_in(client, client.wait(account))
     answer: dict[str, Any] = client.wait(status)
     return answer
 
@@ -71,8 +71,8 @@ def _introduce(client: Client) -> dict[str, Any]:
 def _thread_meant(client: Client, given: str | None) -> str | None:
     """None where there is none yet."""
     if given is not None:
-        return session.full_id(client, given)
-    latest = session.latest_thread(client, os.path.realpath("."))
+        return finding.full_id(client, given)
+    latest = finding.latest_thread(client, os.path.realpath("."))
     return None if latest is None else str(latest["id"])
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from codexctl import session, trust
+from codexctl import finding, session, trust
 from codexctl.arguments import directory
 from codexctl.client import Client
 from codexctl.exits import Exit, Failure
@@ -50,18 +50,18 @@ def _open_thread(client: Client, arguments: argparse.Namespace, turn: Params, li
     begin = _begin(client, arguments, limit) if is_new else None
     query = None
     if arguments.latest:
-        query = client.send("thread/list", session.latest_query(directory(arguments)))
+        query = client.send("thread/list", finding.latest_query(directory(arguments)))
     account = client.send("account/read")
     client.finish_initialize(handshake, limit.left())
-    session.check_signed_in(client.wait(account, limit.left()))
+    session.check_signed_in(client, client.wait(account, limit.left()), limit.left())
     if begin is not None:
         return _thread_of(client, begin(), limit)
     if query is None:
-        return _resume(client, session.full_id(client, arguments.thread), arguments, turn, limit)
-    found = client.wait(query, limit.left())["data"]
-    if not found:
-        raise session.no_thread_here(directory(arguments))
-    return _resume(client, found[0]["id"], arguments, turn, limit)
+        return _resume(client, finding.full_id(client, arguments.thread, limit), arguments, turn, limit)
+    found = finding.latest_of(client, query, directory(arguments), limit)
+    if found is None:
+        raise finding.no_thread_here(directory(arguments))
+    return _resume(client, found["id"], arguments, turn, limit)
 
 
 def _begin(client: Client, arguments: argparse.Namespace, limit: TimeLimit) -> Callable[[], int]:

@@ -1,19 +1,15 @@
-"""What the verbs share: connecting as `codexctl`, and finding threads."""
+"""What the verbs share: connecting as `codexctl`, and whether a turn can succeed."""
 
 import argparse
 import sys
 from typing import Any
 
-from codexctl.client import Client
+from codexctl.client import Client, RpcError
 from codexctl.exits import Exit, Failure
 from codexd import __version__
 from codexd.protocol import extension
-from codexd.protocol.thread_ids import canonical, is_thread_id
 
 NAME = "codexctl"
-_PAGE = 100
-
-Thread = dict[str, Any]
 
 
 def connect(arguments: argparse.Namespace, *, start: bool) -> Client:
@@ -38,24 +34,27 @@ def connect_to_codexd(arguments: argparse.Namespace, *, start: bool = False) -> 
     return client, status
 
 
-def check_signed_in(account: dict[str, Any]) -> None:
-    """Raises `Failure` for an answer to `account/read` that says that no turn can succeed."""
-    if account.get("requiresOpenaiAuth") and account.get("account") is None:
-        raise Failure(
-            Exit.SIGNED_OUT,
-            "Codex is not signed in; `codex login` does that, and so does `codexd-codex login`",
-        )
+def check_signed_in(client: Client, account: dict[str, Any], timeout: float | None = None) -> None:
+    """Raises `Failure` for an answer to `account/read` that says that no turn can succeed.
+
+    A Codex that could not read its configuration when it started says so of the model provider that it has instead
+    (0.163, 0.171).
+    """
+    if not account.get("requiresOpenaiAuth") or account.get("account") is not None:
+        return
+    try:
+        client.request("config/read", {}, timeout)
+    except RpcError as wrong:
+        raise Failure(Exit.FAILED, misconfigured(wrong.message)) from None
+    raise Failure(
+        Exit.SIGNED_OUT,
+        "Codex is not signed in; `codex login` does that, and so does `codexd-codex login`",
+    )
 
 
-def latest_query(directory: str) -> dict[str, Any]:
-    """Params of the `thread/list` whose first thread is the latest of a directory."""
-    return {"cwd": directory, "limit": 1, "sortKey": "updated_at", "modelProviders": []}
-
-
-def latest_thread(client: Client, directory: str) -> Thread | None:
-    """The thread of a directory that something happened on last."""
-    found: list[Thread] = client.request("thread/list", latest_query(directory))["data"]
-    return found[0] if found else None
+def misconfigured(words: str) -> str:
+    """What to say when Codex can't read its configuration, for reasons that it gives in these words."""
+    return f"Codex's configuration is wrong: {' '.join(words.split())}; correct it, and try again"
 
 
 def timeline_warning(timeline: dict[str, Any], *, also_when_off: bool = False) -> str | None:
@@ -73,46 +72,3 @@ def warn_of_timeline(timeline: dict[str, Any], *, also_when_off: bool = False) -
     """Says that on stderr."""
     if warning := timeline_warning(timeline, also_when_off=also_when_off):
         print(f"codexctl: {warning}", file=sys.stderr, flush=True)
-
-
-def no_thread_here(directory: str) -> Failure:
-    return Failure(
-        Exit.FAILED,
-        f"there is no thread of {directory} yet; `codexctl send` begins one, `codexctl threads` lists those of elsewhere",
-    )
-
-
-def whole_id(given: str) -> str | None:
-    """The id in Codex's own spelling, whichever was given; `None` for a mere beginning of one."""
-    return canonical(given) if is_thread_id(given) else None
-
-
-def full_id(client: Client, given: str) -> str:
-    """The id of the thread that is meant: a whole id, else that of the one thread whose id begins so."""
-    if (whole := whole_id(given)) is not None:
-        return whole
-    found = {
-        thread["id"]
-        for archived in (False, True)
-        for thread in all_threads(client, {"archived": archived})
-        if thread["id"].startswith(given.lower())
-    }
-    if len(found) == 1:
-        return str(found.pop())
-    if not found:
-        raise Failure(Exit.FAILED, f"no thread's id begins with {given}; `codexctl threads --all` lists them")
-    raise Failure(Exit.FAILED, f"several ids begin with {given}:\n  " + "\n  ".join(sorted(found)))
-
-
-def all_threads(client: Client, query: dict[str, Any]) -> list[Thread]:
-    """All pages of a `thread/list`."""
-    threads: list[Thread] = []
-    cursor = None
-    while True:
-        page = client.request(
-            "thread/list", {"limit": _PAGE, "modelProviders": [], **query, "cursor": cursor}
-        )
-        threads += page["data"]
-        cursor = page.get("nextCursor")
-        if cursor is None:
-            return threads

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from codexctl import session
+from codexctl import finding, session
 from codexctl.arguments import directory
 from codexctl.client import Client, RpcError
 from codexctl.exits import Exit, Failure
@@ -49,15 +49,15 @@ def list_threads(arguments: argparse.Namespace) -> Exit:
 
 def _pages(
     client: Client, query: dict[str, Any], *, everything: bool
-) -> tuple[list[session.Thread], str | None]:
+) -> tuple[list[finding.Thread], str | None]:
     if everything:
         limit = query.pop("limit")
-        return session.all_threads(client, query)[:limit], None
+        return finding.all_threads(client, query)[:limit], None
     page = client.request("thread/list", query)
     return page["data"], page.get("nextCursor")
 
 
-def _state(thread: session.Thread) -> str:
+def _state(thread: finding.Thread) -> str:
     status = thread["status"]
     flags = status.get("activeFlags") or []
     if "waitingOnApproval" in flags or "waitingOnUserInput" in flags:
@@ -68,14 +68,14 @@ def _state(thread: session.Thread) -> str:
 _STATES = {"active": "running", "systemError": "failed", "notLoaded": "-"}
 
 
-def _title(thread: session.Thread, width: int) -> str:
+def _title(thread: finding.Thread, width: int) -> str:
     return one_line(thread.get("name") or thread["preview"], width)
 
 
 def show(arguments: argparse.Namespace) -> Exit:
     """What a thread is and what was said last. `--json`: `{thread, turns}`, the turns oldest first."""
     with session.connect(arguments, start=True) as client:
-        thread_id = session.full_id(client, arguments.thread)
+        thread_id = finding.full_id(client, arguments.thread)
         thread = client.request("thread/read", {"threadId": thread_id})["thread"]
         turns = last_turns(client, thread_id, TURNS_SHOWN)
     if arguments.json:
@@ -133,7 +133,7 @@ def rename(arguments: argparse.Namespace) -> Exit:
 def fork(arguments: argparse.Namespace) -> Exit:
     """Begins a thread with the history of another one, and prints its id."""
     with session.connect(arguments, start=True) as client:
-        thread_id = session.full_id(client, arguments.thread)
+        thread_id = finding.full_id(client, arguments.thread)
         result = client.request("thread/fork", {"threadId": thread_id, "excludeTurns": True})
     print(as_json(result, sys.stdout) if arguments.json else result["thread"]["id"])
     return Exit.DONE
@@ -145,7 +145,7 @@ def release(arguments: argparse.Namespace) -> Exit:
     A thread that is not loaded needs no release, which is no failure.
     """
     with session.connect(arguments, start=True) as client:
-        thread_id = session.full_id(client, arguments.thread)
+        thread_id = finding.full_id(client, arguments.thread)
         try:
             result = client.request(extension.THREADS_RELEASE, {"threadId": thread_id}, RELEASE_SECONDS)
         except TimeoutError:
@@ -189,7 +189,7 @@ def _change(
     arguments: argparse.Namespace, method: str, done: str, more: dict[str, Any] | None = None
 ) -> Exit:
     with session.connect(arguments, start=True) as client:
-        thread_id = session.full_id(client, arguments.thread)
+        thread_id = finding.full_id(client, arguments.thread)
         result = client.request(method, {"threadId": thread_id, **(more or {})})
     if arguments.json:
         print(as_json(result, sys.stdout))

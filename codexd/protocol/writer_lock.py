@@ -35,6 +35,7 @@ def ways_out(thread: str, pid: int | None) -> str:
     """For people: who has the thread, and what they can do."""
     who = "another Codex" if pid is None else f"process {pid}"
     return (
-        f"{who} has the thread; wait until it lets go of it, release it by leaving it there, "
-        f"or go on with a copy: `codexctl threads fork {thread}`"
+        f"{who} has the thread; wait until it lets go of it, or leave it there (`codex app-server daemon stop` ends the "
+        f"server that plain `codex` leaves behind); go on with a copy: `codexctl threads fork {thread}`; "
+        "or have plain `codex` share threads from now on: `codexd start --control-socket`"
     )

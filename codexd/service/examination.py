@@ -122,12 +122,28 @@ def _daemon(instance: Instance) -> Iterator[Finding]:
             )
             if (problem := status["timeline"]["problem"]) is not None:
                 yield Finding("events", BROKEN, problem)
+            yield from _version(instance, codex)
             yield from _answers_of_codex(asker, codex)
     except Refused as refused:
         yield Finding("codexd", BROKEN, f"pid {runner.pid} runs and says: {refused}")
     except Unavailable as error:
         yield Finding(
             "codexd", BROKEN, f"pid {runner.pid} runs and does not answer: {error}", "codexd restart"
+        )
+
+
+def _version(instance: Instance, codex: dict[str, Any]) -> Iterator[Finding]:
+    """A Codex that was updated is another one than the one that runs."""
+    try:
+        there = Finder(instance.settings.codex, instance.environ).find()
+    except Unavailable:  # which the first check has said
+        return
+    if codex["version"] not in (None, there.version):
+        yield Finding(
+            "Codex's version",
+            NOTE,
+            f"{codex['version']} runs, and {there.version} is installed: {there.binary}",
+            "codexd restart",
         )
 
 
@@ -141,6 +157,12 @@ def _answers_of_codex(asker: Asker, codex: dict[str, Any]) -> Iterator[Finding]:
         return
     yield Finding("Codex's state", OK, f"ready (pid {codex['pid']}), restarted {codex['restarts']} times")
     asker.ask("initialize", {"clientInfo": {"name": "codexd-doctor", "version": "1"}})
+    try:
+        asker.ask("config/read")
+    except Refused as refused:
+        # Codex has said nothing of an account then, or that of another model provider than is configured.
+        yield Finding("Codex's configuration", BROKEN, " ".join(str(refused).split()), "correct it")
+        return
     answer = asker.ask("account/read")
     # Another Codex may answer otherwise; a doctor looks and does not fall over.
     account = answer.get("account")

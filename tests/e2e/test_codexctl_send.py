@@ -200,6 +200,39 @@ def test_a_codex_that_is_not_signed_in_is_exit_4(world: World) -> None:
     )
 
 
+def test_a_configuration_that_codex_cannot_read_is_exit_1(each_codex: Path) -> None:
+    """With Codex's own sentence, which names the file and the line, before Codex has started and after; mended, it works."""
+    with a_world(each_codex) as world:
+        config = world.codex_home / "config.toml"
+        good = config.read_text()
+        for _ in range(2):
+            config.write_text('model = "x\n' + good)
+            done = world.codexctl("send", "hello")
+            assert (done.returncode, done.stdout) == (1, "")
+            assert f"{config}:1:11: " in done.stderr
+            assert "signed in" not in done.stderr
+            doctor = world.codexd("doctor")
+            assert "broken  Codex's configuration" in doctor.stdout
+            assert "not signed in" not in doctor.stdout
+            config.write_text(good)
+            assert world.codexctl("send", "hello").stdout == "You said: hello\n"
+
+
+def test_a_thread_goes_by_the_beginning_of_its_id_and_by_its_name(each_codex: Path) -> None:
+    """In Codex's database the one is found by its time, the other by Codex's own search."""
+    with a_world(each_codex) as world:
+        first = thread_of(world.codexctl("send", "one"))
+        assert thread_of(world.codexctl("send", "-t", first[:-1], "by its beginning")) == first
+        assert world.codexctl("threads", "rename", first, "the first one").returncode == 0
+        second = thread_of(world.codexctl("send", "the first one"))
+        assert thread_of(world.codexctl("send", "-t", "the first one", "by its name")) == first
+        assert world.codexctl("threads", "archive", second).returncode == 0
+        shown = world.codexctl("threads", "show", "--json", second[:-1])
+        assert json.loads(shown.stdout)["thread"]["id"] == second
+        listed = json.loads(world.codexctl("threads", "--all", "--json").stdout)["threads"]
+        assert [thread["id"] for thread in listed] == [first]
+
+
 def approvals(world: World) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(world.codexctl("approvals", "--json").stdout)["approvals"]
     return found

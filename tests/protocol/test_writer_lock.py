@@ -65,7 +65,8 @@ def test_what_cannot_be_known_is_not_known(tmp_path: Path) -> None:
 def test_people_are_told_what_they_can_do() -> None:
     """With the pid where it is known."""
     rest = (
-        " has the thread; wait until it lets go of it, release it by leaving it there, "
-        "or go on with a copy: `codexctl threads fork T`"
+        " has the thread; wait until it lets go of it, or leave it there (`codex app-server daemon stop` ends the "
+        "server that plain `codex` leaves behind); go on with a copy: `codexctl threads fork T`; "
+        "or have plain `codex` share threads from now on: `codexd start --control-socket`"
     )
     assert (ways_out("T", 7), ways_out("T", None)) == ("process 7" + rest, "another Codex" + rest)

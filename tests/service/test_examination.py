@@ -11,6 +11,7 @@ import pytest
 
 from codexd.runtime.archive_store import Store
 from codexd.service import control_socket, examination, install, locks
+from codexd.service.ask import Refused
 from codexd.service.examination import BROKEN, NOTE, OK, Finding, environment_of_codex, examine
 from codexd.service.locks import Holder
 from tests.runtime.events import event
@@ -87,6 +88,35 @@ def test_signed_in_or_not(place: Place, answer: dict[str, object], finding: Find
     codex = {"state": "ready", "pid": 5, "restarts": 0}
     answers: Any = Answers()
     assert list(examination._answers_of_codex(answers, codex))[1:] == [finding]
+
+
+def test_a_configuration_that_codex_cannot_read(place: Place) -> None:
+    """Codex's own sentence. Of the account nothing is said: Codex takes itself for signed out then."""
+
+    class Answers:
+        def ask(self, method: str, params: object = None) -> object:
+            if method == "config/read":
+                raise Refused({"code": -32603, "message": "config.toml:1:11: invalid string\nin `model`\n"})
+            return {"account": None, "requiresOpenaiAuth": True} if method == "account/read" else {}
+
+    codex = {"state": "ready", "pid": 5, "restarts": 0}
+    answers: Any = Answers()
+    assert list(examination._answers_of_codex(answers, codex))[1:] == [
+        Finding("Codex's configuration", BROKEN, "config.toml:1:11: invalid string in `model`", "correct it")
+    ]
+
+
+def test_a_codex_that_was_updated_since_it_was_started(place: Place) -> None:
+    """Which one runs and which one is there, and how to change over; nothing where they are the same."""
+    codex = place.codex("0.171.0")
+    (noted,) = examination._version(place.instance(), {"version": "0.163.0"})
+    assert noted == Finding(
+        "Codex's version", NOTE, f"0.163.0 runs, and 0.171.0 is installed: {codex}", "codexd restart"
+    )
+    for same in ("0.171.0", None):
+        assert list(examination._version(place.instance(), {"version": same})) == []
+    codex.unlink()
+    assert list(examination._version(place.instance(), {"version": "0.163.0"})) == []
 
 
 @pytest.mark.parametrize(
