@@ -13,6 +13,7 @@ from codexctl.exits import Exit, Failure
 from codexctl.fields import Field, Skipped, value_of
 from codexctl.render import Paint, ago, as_json, exact, table, terminal_width
 from codexd.protocol import extension
+from codexd.protocol.visible import plain
 
 Approval = dict[str, Any]
 
@@ -57,7 +58,7 @@ def show(arguments: argparse.Namespace) -> Exit:
         ("turn", approval["turnId"]),
     ):
         if value is not None:
-            print(f"{label + ':':<8}{value}")
+            print(f"{label + ':':<8}{exact(str(value))}")
     print(f"{'asked:':<8}{ago(approval['askedAt'])} ago")
     lines = described(question, width, paint)
     if isinstance(question, Decision):
@@ -98,7 +99,7 @@ def _answer(
         print(as_json({"id": arguments.id, "result": result}, sys.stdout))
     else:
         done = "answered" if isinstance(question, Form) and done == "accepted" else done
-        print(f"{arguments.id} {done}: {summary(question)}", file=sys.stderr)
+        print(plain(f"{arguments.id} {done}: {summary(question)}"), file=sys.stderr)
     return Exit.DONE
 
 

@@ -239,7 +239,9 @@ def _threads(threads: Parser) -> None:
 
 
 def _one_thread(action: Parser) -> None:
-    action.add_argument("thread", metavar="ID", help="the id, a beginning that no other thread has, or its name")
+    action.add_argument(
+        "thread", metavar="ID", help="the id, a beginning that no other thread has, or its name"
+    )
 
 
 def _renamed(rename: Parser) -> None:

@@ -22,6 +22,7 @@ from codexctl.screen import Screen
 from codexctl.transcript import Transcript, warning_to_all
 from codexctl.views import View
 from codexd.protocol import extension
+from codexd.protocol.visible import json_plain, plain
 
 SIGNALS = (signal.SIGINT, signal.SIGCONT, signal.SIGWINCH)
 """What `run` wants to be told of."""
@@ -155,7 +156,7 @@ class Conversation:
     def _say_on_the_way(self, text: str, style: str) -> None:
         """About the connection: on stderr where events are printed."""
         if self._as_json:
-            print(f"codexctl: {text}", file=sys.stderr, flush=True)
+            print(plain(f"codexctl: {text}"), file=sys.stderr, flush=True)
         else:
             self._view.note(text, style)
 
@@ -195,14 +196,14 @@ class Conversation:
     def _print(self, message: Message) -> None:
         """Stdout has the messages of the thread alone."""
         if message.params.get("threadId") == self._transcript.thread:
-            print(message.line.decode(), flush=True)
+            print(json_plain(message.line.decode()), flush=True)
         elif warning := warning_to_all(message):
             self._say_on_the_way(warning, "yellow")
 
     def _asked(self, message: Message) -> None:
         question = self._questions.take(message)
         if question is not None and message.id is not None and self._screen is None:
-            print(f"codexctl: {how_to_answer(question, message.id)}", file=sys.stderr, flush=True)
+            print(plain(f"codexctl: {how_to_answer(question, message.id)}"), file=sys.stderr, flush=True)
 
     # Questions
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from codexctl.exits import Exit, Failure
 from codexd.protocol.errors import ACTIVE_WRITER, Code, CodexdError, Unavailable
 from codexd.protocol.socket_path import SocketPathTooLong
+from codexd.protocol.visible import plain
 
 
 def ended(program: str, run: Callable[[], Exit], socket: str | None = None) -> Exit:
@@ -44,5 +45,5 @@ def _code(error: CodexdError) -> Exit:
 
 
 def _say(program: str, what: object, code: Exit) -> Exit:
-    print(f"{program}: {what}", file=sys.stderr)
+    print(plain(f"{program}: {what}"), file=sys.stderr)
     return code

@@ -8,10 +8,11 @@ from typing import Any, Protocol, TextIO
 from codexctl.asking import summary
 from codexctl.client import Message
 from codexctl.decisions import question_of
-from codexctl.render import Paint, columns, one_line, plain
+from codexctl.render import Paint, columns, one_line
 from codexctl.timeline import Event
 from codexctl.transcript import Transcript
 from codexd.protocol import extension
+from codexd.protocol.visible import json_plain, plain
 
 Params = dict[str, Any]
 THREAD_CHARACTERS = 13
@@ -39,7 +40,7 @@ class JsonLines:
         self._out = out
 
     def show(self, event: Event) -> None:
-        self._out.write(json.dumps(event._asdict(), ensure_ascii=False) + "\n")
+        self._out.write(json_plain(json.dumps(event._asdict(), ensure_ascii=False)) + "\n")
 
     def finish(self) -> None:
         self._out.flush()

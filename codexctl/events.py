@@ -14,6 +14,7 @@ from codexctl.event_lines import EventLines, JsonLines, Lines
 from codexctl.exits import Exit
 from codexctl.timeline import Following, Gap, read
 from codexctl.transcript import warning_to_all
+from codexd.protocol.visible import plain
 
 
 def run(arguments: argparse.Namespace) -> Exit:
@@ -63,7 +64,7 @@ def _tell_gap(gap: Gap) -> None:
 
 
 def _say(what: str) -> None:
-    print(f"codexctl: {what}", file=sys.stderr, flush=True)
+    print(plain(f"codexctl: {what}"), file=sys.stderr, flush=True)
 
 
 class _Follower:

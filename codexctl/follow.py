@@ -18,6 +18,7 @@ from codexctl.render import is_terminal
 from codexctl.transcript import Transcript
 from codexctl.views import PlainView, SilentView
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.visible import json_plain, plain
 
 if TYPE_CHECKING:
     from codexctl.screen import Screen
@@ -151,7 +152,7 @@ class Follower:
     def _print(self, message: Message) -> None:
         thread = message.params.get("threadId") or message.params.get("thread", {}).get("id")
         if thread == self._thread:
-            print(message.line.decode(), flush=True)
+            print(json_plain(message.line.decode()), flush=True)
 
     def _sent_again(self) -> bool:
         """A running turn that took the prompt in at its very end has not answered it: it gets a turn of its own."""
@@ -168,7 +169,7 @@ class Follower:
     def _asked(self, message: Message) -> None:
         question = self._questions.take(message)
         if question is not None and message.id is not None and not self._is_interactive:
-            print(f"codexctl: {how_to_answer(question, message.id)}", file=sys.stderr, flush=True)
+            print(plain(f"codexctl: {how_to_answer(question, message.id)}"), file=sys.stderr, flush=True)
 
     def _put_question(self, screens: ExitStack) -> None:
         if not self._is_interactive:

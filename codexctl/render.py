@@ -1,8 +1,8 @@
 """Text for people: what is safe to print on a terminal, colours, widths, tables.
 
 Whatever a model, a command or another program wrote may hold control characters that move the cursor, recolour or
-retitle the terminal, or make an approval look like a different one. On a terminal all of it is neutralised: `plain`
-for running text, `exact` where somebody decides by what is read.
+retitle the terminal, or make an approval look like a different one. On a terminal all of it is neutralised: running text
+by `codexd.protocol.visible`, and by `exact` where somebody decides by what is read.
 """
 
 import os
@@ -12,17 +12,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-# C0 and C1 controls but tab and line feed, and what reverses the reading direction (Trojan Source).
-_UNSAFE = {
-    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if code not in (0x09, 0x0A)
-} | {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+from codexd.protocol.visible import json_plain
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-
-
-def plain(text: str) -> str:
-    """Text that leaves a terminal as it is: controls and direction marks are written out, `\\x1b` and the like."""
-    return text.translate(_UNSAFE)
 
 
 def exact(text: str) -> str:
@@ -134,4 +126,4 @@ def as_json(value: Any, stream: TextIO) -> str:
     """JSON for a program: one line, or indented where a person looks on."""
     import json
 
-    return json.dumps(value, ensure_ascii=False, indent=2 if stream.isatty() else None)
+    return json_plain(json.dumps(value, ensure_ascii=False, indent=2 if stream.isatty() else None))

@@ -12,7 +12,8 @@ from typing import Self, TextIO
 
 from codexctl.editor import Editor, Pressed
 from codexctl.keys import Key, KeyDecoder
-from codexctl.render import Paint, columns, exact, plain, terminal_width
+from codexctl.render import Paint, columns, exact, terminal_width
+from codexd.protocol.visible import plain
 
 _PASTE_ON, _PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
 

@@ -8,6 +8,7 @@ from codexctl.client import Client, RpcError
 from codexctl.exits import Exit, Failure
 from codexd import __version__
 from codexd.protocol import extension
+from codexd.protocol.visible import plain
 
 NAME = "codexctl"
 
@@ -71,4 +72,4 @@ def timeline_warning(timeline: dict[str, Any], *, also_when_off: bool = False) -
 def warn_of_timeline(timeline: dict[str, Any], *, also_when_off: bool = False) -> None:
     """Says that on stderr."""
     if warning := timeline_warning(timeline, also_when_off=also_when_off):
-        print(f"codexctl: {warning}", file=sys.stderr, flush=True)
+        print(plain(f"codexctl: {warning}"), file=sys.stderr, flush=True)

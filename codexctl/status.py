@@ -23,10 +23,10 @@ def status(arguments: argparse.Namespace) -> Exit:
     pid = f", pid {codex['pid']}" if codex.get("pid") else ""
     since = f", up {ago(codex['startedAt'])}" if codex.get("startedAt") else ""
     print(
-        f"codexd {daemon['version']}, pid {daemon['pid']}, up {ago(daemon['startedAt'])}, at {daemon['socket']}"
+        f"codexd {daemon['version']}, pid {daemon['pid']}, up {ago(daemon['startedAt'])}, at {exact(daemon['socket'])}"
     )
     print(
-        f"Codex {codex.get('version') or '(version unknown)'} {state}{pid}{since}, {_counted(codex['restarts'], 'restart')}"
+        f"Codex {exact(codex.get('version') or '(version unknown)')} {state}{pid}{since}, {_counted(codex['restarts'], 'restart')}"
     )
     if codex["state"] != "ready" and codex.get("reason"):
         print(paint(f"  {exact(codex['reason'])}", "red"))

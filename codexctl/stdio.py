@@ -20,6 +20,7 @@ from codexctl.reach import check_home, reach
 from codexctl.unix_socket import NO_SIGPIPE
 from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.visible import plain
 
 CHUNK_BYTES = 64 * 1024
 _MAX_ANSWER_BYTES = 1024 * 1024
@@ -66,7 +67,7 @@ def _about(program: str, config: dict[str, object]) -> dict[str, object]:
     elif cwd is not None:
         about = {"cwd": cwd, **about}
     if untold:
-        print(f"{program}: not valid UTF-8, and not passed on: {', '.join(untold)}", file=sys.stderr)
+        print(plain(f"{program}: not valid UTF-8, and not passed on: {', '.join(untold)}"), file=sys.stderr)
     return about
 
 

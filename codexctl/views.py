@@ -3,7 +3,8 @@
 import sys
 from typing import Protocol, TextIO
 
-from codexctl.render import Paint, plain
+from codexctl.render import Paint
+from codexd.protocol.visible import plain
 
 
 class View(Protocol):

@@ -49,7 +49,15 @@ FLOORS = {
     "codexd": Floor((), frozenset()),
     "codexctl": Floor(("codexd", "codexctl", "codexd.protocol"), frozenset()),
 }
-STANDARD_LIBRARY_ALONE = ("socket_path", "thread_ids", "errors", "framing", "extension", "stand_in")
+STANDARD_LIBRARY_ALONE = (
+    "socket_path",
+    "thread_ids",
+    "errors",
+    "framing",
+    "extension",
+    "stand_in",
+    "visible",
+)
 """The modules of floor 0 that every `codexctl` pays for."""
 
 

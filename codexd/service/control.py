@@ -13,6 +13,7 @@ from codexd import __version__
 from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.sandbox import MARK_VARIABLE
+from codexd.protocol.visible import plain
 from codexd.service import detached, locks, log_file
 from codexd.service.arguments import beyond_identity
 from codexd.service.ask import Asker, Refused
@@ -55,7 +56,7 @@ def start(instance: Instance) -> int:
         if time.monotonic() >= deadline:
             raise CannotServe(_ENDS_AGAIN)
     word = "started" if runner is None else "already runs"
-    print(f"codexd {word} (pid {status['codexd']['pid']}); {_codex_line(status)}")
+    print(plain(f"codexd {word} (pid {status['codexd']['pid']}); {_codex_line(status)}"))
     if runner is not None and beyond_identity(instance.arguments):
         print(
             "codexd: its options stay as they are; new ones take effect with: codexd restart", file=sys.stderr
@@ -112,7 +113,7 @@ def restart(instance: Instance, drain: float) -> int:
     status = _ready_status(instance, time.monotonic() + START_SECONDS)
     if status is None:
         raise CannotServe(_ENDS_AGAIN)
-    print(f"codexd restarted (pid {status['codexd']['pid']}); {_codex_line(status)}")
+    print(plain(f"codexd restarted (pid {status['codexd']['pid']}); {_codex_line(status)}"))
     return 0
 
 

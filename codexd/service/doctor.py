@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from codexd import __version__
+from codexd.protocol.visible import plain
 from codexd.service import examination, settings as settings_module
 from codexd.service.errors import UsageError
 from codexd.service.examination import BROKEN, Finding
@@ -24,7 +25,7 @@ def doctor(
     if as_json:
         print(json.dumps(_report(instance, findings, surroundings)))
     else:
-        print(_in_words(instance, findings, surroundings))
+        print(plain(_in_words(instance, findings, surroundings)))
     return int(any(finding.state == BROKEN for finding in findings))
 
 

@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from codexd.protocol import socket_path
+from codexd.protocol.visible import plain
 from codexd.service.errors import CannotServe
 from codexd.service.settings import DEFAULT, Settings
 
@@ -31,7 +32,14 @@ class LogFile(logging.handlers.RotatingFileHandler):
         return open(self.baseFilename, "a", encoding="utf-8", opener=_open_private)
 
 
-class JournalFormatter(logging.Formatter):
+class PlainFormatter(logging.Formatter):
+    """Lines that can be read on a terminal: what Codex says on its stderr is among them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
+
+
+class JournalFormatter(PlainFormatter):
     """Lines for the journal: it has the time itself, and takes the priority from the prefix (sd-daemon(3))."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -76,12 +84,12 @@ def configure(settings: Settings, environ: Mapping[str, str], detached: bool) ->
     file = None
     if detached or settings.sources["log_dir"] != DEFAULT:
         file = _make_file(path_of(settings, environ))
-        file.setFormatter(logging.Formatter(_WITH_TIME))
+        file.setFormatter(PlainFormatter(_WITH_TIME))
         handlers.append(file)
     if not detached:
         stderr = logging.StreamHandler(sys.stderr)
         stderr.setFormatter(
-            JournalFormatter("%(message)s") if is_journal(environ) else logging.Formatter(_WITH_TIME)
+            JournalFormatter("%(message)s") if is_journal(environ) else PlainFormatter(_WITH_TIME)
         )
         handlers.append(stderr)
     logging.basicConfig(level=settings.log_level.upper(), handlers=handlers, force=True)

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.visible import plain
 from codexd.service import arguments, settings
 from codexd.service.errors import UNAVAILABLE_EXIT_CODE, ServiceError
 from codexd.service.instance import Instance
@@ -98,7 +99,7 @@ def _show(parsed: Namespace, instance: Instance) -> int:
 
 
 def _fail(error: Exception, code: int) -> int:
-    print(f"codexd: {error}", file=sys.stderr)
+    print(plain(f"codexd: {error}"), file=sys.stderr)
     return code
 
 

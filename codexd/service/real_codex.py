@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from codexd.protocol import stand_in
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.visible import plain
 from codexd.service import settings
 from codexd.service.discovery import Finder
 from codexd.service.errors import UNAVAILABLE_EXIT_CODE, ServiceError
@@ -37,7 +38,7 @@ def _become(program: Path, words: Sequence[str]) -> NoReturn:
 
 
 def _fail(error: Exception, code: int) -> int:
-    print(f"{stand_in.NAME}: {error}", file=sys.stderr)
+    print(plain(f"{stand_in.NAME}: {error}"), file=sys.stderr)
     return code
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.visible import plain
 from codexd.service import log_file
 from codexd.service.ask import Asker, Refused
 from codexd.service.errors import CannotServe, ServiceError
@@ -39,7 +40,7 @@ def status(instance: Instance, as_json: bool) -> int:
         raise Unavailable(f"codexd runs (pid {runner.pid}) and does not answer: {silent}") from None
     except Refused as refused:
         raise Unavailable(str(refused)) from None
-    print(json.dumps(report) if as_json else _in_words(report))
+    print(json.dumps(report) if as_json else plain(_in_words(report)))
     return 0
 
 
@@ -57,7 +58,7 @@ def logs(instance: Instance, follow: bool) -> int:
     path = log_file.path_of(instance.settings, instance.environ)
     try:
         for line in _lines_of(path, follow):
-            sys.stdout.write(line)
+            sys.stdout.write(plain(line))
             sys.stdout.flush()
     except FileNotFoundError:
         raise ServiceError(f"there is no log yet: codexd writes it to {path} when it runs detached") from None
