@@ -15,6 +15,7 @@ from codexd.routing.clients import Handshake
 from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
 from codexd.routing.dispatch import Dispatch
+from codexd.routing.effects import ClientId
 from codexd.routing.handles import LASTING
 from codexd.routing.notifications import Notifications
 from codexd.routing.publishing import Publisher
@@ -198,8 +199,7 @@ class Answers:
             state.threads.begin_turn(thread, described.turns[-1].id)
         if not call.abandoned:
             self._dispatch.unloading.follow(thread, client)
-            if messages.gives(call.request.params, DECLARES_TOOLS):
-                thread.tools_of = client
+            self._note_tools(thread, call, client)
         self._notifications.deliver_held(thread.id)
         self._notifications.open_adopted()
         if call.method != "thread/start":
@@ -225,6 +225,13 @@ class Answers:
         is_loaded = status not in (None, "notLoaded")
         told = {"status": "notSubscribed" if is_loaded else "notLoaded"}
         state.tell((call.owner,), messages.result(call.request.id, told))
+
+    def _note_tools(self, thread: Thread, call: Call, client: ClientId) -> None:
+        """Who declares tools has them, and so has who comes back under the same name when that client is gone."""
+        clients, name = self._state.clients, self._state.clients[client].introduction.name
+        is_back = thread.tools_of not in (None, *clients.initialized()) and thread.tools_of_name == name
+        if is_back or messages.gives(call.request.params, DECLARES_TOOLS):
+            thread.tools_of, thread.tools_of_name = client, name
 
     def _released(self, call: Call, answer: Response | ErrorResponse) -> None:
         thread = self._state.threads.get(call.thread)

@@ -3,8 +3,12 @@
 A dynamic tool is the affair of the client that declared it, an attestation of one that can attest, the refresh of a
 token of the one that logged in with it, a human's approval of one that has a human. An observer (`rights`) is asked
 nothing. When such a client has left, the
-others are asked as far as they can stand in for it; when nobody can, a request of a thread waits.
+others are asked as far as they can stand in for it; when nobody can, a request of a thread waits. That others have not
+got a tool says nothing of it: a call waits for the return of who declared it, as long as its turn runs. (Codex takes the
+first error of anybody for the answer, 0.171.)
 """
+
+from msgspec import Raw
 
 from codexd.protocol import messages
 from codexd.protocol.catalogue import (
@@ -14,6 +18,8 @@ from codexd.protocol.catalogue import (
     TOKEN_REFRESH,
     TOOL_CALL,
 )
+from codexd.protocol.errors import Code
+from codexd.routing import params
 from codexd.routing.effects import ClientId
 from codexd.routing.introduction import Introduction
 from codexd.routing.server_requests import Pending
@@ -62,6 +68,15 @@ class Asking:
         for pending in self._state.server_requests.undecided():
             if not pending.asked and pending.thread is not None:
                 self.ask(pending)
+
+    def is_held_for_owner(self, pending: Pending, error: Raw) -> bool:
+        """Whether an error of the last who was asked is no answer yet: the tool's owner is away, or not known."""
+        if pending.request.method != TOOL_CALL:
+            return False
+        owner = self._state.threads.declarer(pending.thread)
+        if owner is None:
+            return params.error_body(error)[0] == Code.METHOD_NOT_FOUND
+        return owner not in pending.abstained
 
     def _entitled(self, pending: Pending) -> tuple[ClientId, ...]:
         state, method = self._state, pending.request.method

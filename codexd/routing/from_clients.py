@@ -167,7 +167,9 @@ class FromClients:
 
     def _abstention(self, client: Client, answer: ErrorResponse) -> None:
         pending = self._state.server_requests.find(answer.id, client.id)
-        if pending is not None and self._state.server_requests.abstain(pending, client.id):
+        if pending is None or not self._state.server_requests.abstain(pending, client.id):
+            return
+        if not self._asking.is_held_for_owner(pending, answer.error):
             self._decisions.decide(pending, messages.with_id(answer, pending.request.id))
 
 

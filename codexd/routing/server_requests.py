@@ -5,7 +5,7 @@ Rule 1. A request gets an id of codexd's own, one integer below 2^53 that no oth
 Rule 2. Only who was asked may answer. The first decision is the answer; what comes after it does nothing.
 Rule 3. An error is an abstention as long as somebody else who was asked has not spoken. The last one's error is
         the answer. (Codex takes the first error for an answer: a client that does not know the method would decide
-        for all, measured.)
+        for all, measured.) Of a dynamic tool it is not, while the owner of the tool is away: see `Asking`.
 Rule 4. A request of a thread outlives those who were asked: it is offered to whoever attaches next, when Codex
         repeats it behind the answer to the resume; and it waits for them where all who are left have abstained. A client that resumes again gets it again, as from Codex. A request
         without a thread can't wait for anybody: when those who were asked have left, the others are asked who can

@@ -21,7 +21,8 @@ class Thread(Struct, eq=False):
     """One thread that Codex has loaded for us.
 
     `started`: what Codex said of it when it was begun here, by `thread/start` or as an ephemeral fork; `joined`: those of
-    its subscribers whom codexd has attached by that. `tools_of`: who declared dynamic tools for it. `turn` is the id of
+    its subscribers whom codexd has attached by that. `tools_of`: who declared dynamic tools for it, and
+    under which name. `turn` is the id of
     the running turn, `ended_turn` that of the last one; `turn_seq` the number of the event with which the running one began,
     where that was seen, and `open_items` what has been started in it and not completed. `durable`: it has had a turn and is not ephemeral, so a later
     process can resume it. `usage_to`: who asked for the replay that a resume is followed by; the usage that comes before
@@ -39,6 +40,7 @@ class Thread(Struct, eq=False):
     parent: str | None = None
     usage_to: ClientId | None = None
     tools_of: ClientId | None = None
+    tools_of_name: str | None = None
     turn_seq: int | None = None
     open_items: dict[str, None] = field(default_factory=dict)
     resuming: bool = False

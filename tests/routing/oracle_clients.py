@@ -153,6 +153,12 @@ class ClientSide:
             books.counts["abstentions"] += 1
             if len(ask.abstained) < len(ask.asked):
                 return
+            if (
+                ask.said.method == "item/tool/call"
+                and books.threads.declarer(ask.thread) not in ask.abstained
+            ):
+                books.counts["held for the owner of the tool"] += 1
+                return
         books.counts["decisions"] += 1
         books.asks.decide(ask)
         books.for_codex.append(template.replace(ID, b"%d" % ask.said.codex_id))

@@ -70,6 +70,71 @@ def test_without_its_declarer_a_dynamic_tool_is_for_all_followers(tools: Any) ->
         assert driver.leaves(3) == [to(1, 2, **call)]
 
 
+NO_TOOLS = {"code": -32601, "message": "no such method"}
+
+
+def deserted_by_its_owner() -> Driver:
+    """Client 2 has declared a tool and left; client 1, who follows, is asked in its stead. The turn is `u`."""
+    driver = Driver().ready()
+    driver.client()
+    driver.client("owner")
+    declares(driver, 2, 2, "T", [{"name": "x"}])
+    driver.thread(1, turn="u")
+    asks(driver, "item/tool/call")
+    assert driver.leaves(2) == [to(1, id=FIRST, method="item/tool/call", params=ABOUT)]
+    return driver
+
+
+def resumes(driver: Driver, client: int) -> None:
+    ((number, _, _),) = driver.asked(
+        driver.sends(client, id="r", method="thread/resume", params={"threadId": "T"})
+    )
+    driver.says(id=number, result={"thread": {"id": "T"}})
+
+
+def test_a_tool_call_is_held_for_the_owner_of_the_tool() -> None:
+    """An observer that knows no tools does not end it; the owner, back under its name, has the say."""
+    driver = deserted_by_its_owner()
+    assert driver.sends(1, id=FIRST, error=NO_TOOLS) == []
+    back = driver.client("owner")
+    resumes(driver, back)
+    again = {"id": FIRST, "method": "item/tool/call", "params": ABOUT}
+    assert driver.says(**again | {"id": 0}) == [to(back, **again)]
+    assert driver.sends(back, id=FIRST, error=NO_TOOLS) == [codex(id=0, error=NO_TOOLS)]
+
+
+def test_somebody_elses_error_is_no_answer_for_the_owner() -> None:
+    """A newcomer of another name is asked, and may answer; that it can't says nothing."""
+    driver = deserted_by_its_owner()
+    other = driver.client("other")
+    resumes(driver, other)
+    again = {"id": FIRST, "method": "item/tool/call", "params": ABOUT}
+    assert driver.says(**again | {"id": 0}) == [to(other, **again)]
+    assert driver.sends(1, id=FIRST, error={"code": 5, "message": ""}) == []
+    assert driver.sends(other, id=FIRST, error=NO_TOOLS) == []
+    assert driver.sends(other, id=FIRST, result={"success": True}) == [codex(id=0, result={"success": True})]
+
+
+def test_a_held_tool_call_ends_with_its_turn() -> None:
+    """As long as Codex waits, and no longer: nobody is offered it afterwards."""
+    driver = deserted_by_its_owner()
+    driver.sends(1, id=FIRST, error=NO_TOOLS)
+    driver.says(
+        method="turn/completed", params={"threadId": "T", "turn": {"id": "u", "status": "interrupted"}}
+    )
+    assert driver.sends(1, id=FIRST, result={}) == []
+    assert driver.status()["pendingApprovals"] == 0
+
+
+@pytest.mark.parametrize(("code", "is_held"), [(-32601, True), (-32602, False)])
+def test_of_a_tool_whose_owner_is_not_known_only_who_has_none_has_no_say(code: int, is_held: bool) -> None:
+    """An earlier codexd may have known it; who fails to run it has it."""
+    driver = house({})
+    asks(driver, "item/tool/call")
+    error = {"code": code, "message": ""}
+    assert driver.sends(1, id=FIRST, error=error) == ([] if is_held else [codex(id=0, error=error)])
+
+
 @pytest.mark.parametrize("method", ["currentTime/read"])
 def test_one_is_asked_what_one_can_tell(method: str) -> None:
     """The first follower; when it leaves, or follows the thread no more, the next."""
