@@ -20,12 +20,16 @@ class Transcript:
 
     `heard`: those of `own_prompts` that Codex has; `unanswered`: prompts of `own_prompts` that a turn took in and then completed without a word or a deed. Codex takes
     in what comes in a turn's last moments, and asks its model no more (measured on 0.163).
+
+    A review begins under one id and ends under another, its `rootTurnId` (0.163, 0.171). In Codex's history it is two turns,
+    of which the first one counts as interrupted when it is over.
     """
 
     def __init__(self, thread: str, view: View, *, detailed: bool = False) -> None:
         """`detailed`: also what others typed, and the end of what commands put out."""
         self.thread = thread
         self.turn: str | None = None
+        self._root: str | None = None
         self.turns: dict[str, Params] = {}
         self.items: dict[str, Params] = {}
         self.own_prompts: set[str] = set()
@@ -70,14 +74,17 @@ class Transcript:
 
         Of what has been told already nothing, also when it is told in the middle of the events.
         """
+        ended = {turn["id"] for turn in turns}.union(self.turns)
         for turn in turns:
             for item in turn["items"]:
                 if item.get("status") != "inProgress" and item["id"] not in self._shown:
                     self._tell_whole(item)
             if turn["id"] in self.turns:
                 continue
-            if turn["status"] == "inProgress":
-                self.turn = turn["id"]
+            if turn.get("rootTurnId") in ended - {turn["id"]}:
+                self.turns[turn["id"]] = turn
+            elif turn["status"] == "inProgress":
+                self._turn_started({"turn": turn})
             else:
                 self._end_turn(turn)
         self._taken_in.clear()
@@ -92,7 +99,7 @@ class Transcript:
 
     def _turn_started(self, params: Params) -> None:
         if params["turn"]["id"] not in self.turns:
-            self.turn = params["turn"]["id"]
+            self.turn, self._root = params["turn"]["id"], params["turn"].get("rootTurnId")
 
     def _turn_completed(self, params: Params) -> None:
         turn = params["turn"]
@@ -106,7 +113,7 @@ class Transcript:
     def _end_turn(self, turn: Params) -> None:
         self._end_message()
         self.turns[turn["id"]] = turn
-        if self.turn == turn["id"]:
+        if turn["id"] in (self.turn, self._root):
             self.turn = None
         self._tell_end(turn)
 

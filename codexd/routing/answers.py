@@ -24,6 +24,7 @@ from codexd.routing.sharing import Sharing
 from codexd.routing.state import State
 from codexd.routing.threads import Thread
 from codexd.routing.turn_ends import TurnEnds
+from codexd.routing.turns import Turns
 
 _CLOSING = "is closing; retry thread/resume"
 """In the error of a resume that comes while Codex unloads the thread (measured); it is just asked again."""
@@ -52,6 +53,7 @@ class Answers:
         self._turn_ends = turn_ends
         self._publisher = publisher
         self._sharing = Sharing(state, dispatch, notifications, asking, publisher)
+        self._turns = Turns(state)
 
     def take(self, answer: Response | ErrorResponse) -> None:
         """One answer, a result or an error."""
@@ -146,15 +148,8 @@ class Answers:
     def _turn_begun(self, call: Call, answer: Response) -> None:
         """Its asker may leave before `turn/started` comes; the thread must not be let go of in between."""
         thread, turn = self._state.threads.get(call.thread), params.turn_of_result(answer.result)
-        if thread is None or turn is None:
-            return
-        if self._runs(thread, turn):
-            self._state.threads.begin_turn(thread, turn.id)
-
-    @staticmethod
-    def _runs(thread: Thread, turn: params.Turn) -> bool:
-        """Whether what Codex says of a turn is news: its end may have overtaken this."""
-        return turn.status == "inProgress" and turn.id != thread.ended_turn
+        if thread is not None and turn is not None and self._turns.is_news(thread, turn):
+            self._turns.begins(thread, turn)
 
     def _error(self, call: Call, answer: ErrorResponse) -> None:
         state = self._state
@@ -195,8 +190,8 @@ class Answers:
         if call.method == "thread/start" or described.ephemeral:
             thread.started = Raw(bytes(answer.result))
         thread.durable |= call.method != "thread/start" and not described.ephemeral
-        if described.turns and self._runs(thread, described.turns[-1]):
-            state.threads.begin_turn(thread, described.turns[-1].id)
+        if described.turns and self._turns.is_news(thread, described.turns[-1]):
+            self._turns.begins(thread, described.turns[-1])
         if not call.abandoned:
             self._dispatch.unloading.follow(thread, client)
             self._note_tools(thread, call, client)

@@ -11,7 +11,7 @@ from codexd.protocol.errors import Code
 from codexd.routing.publishing import Publisher
 from codexd.routing.state import State
 from codexd.routing.threads import NOBODY, Thread
-from codexd.routing.turn_ends import failed, failure
+from codexd.routing.turn_ends import failed, failure, overtaken
 from codexd.routing.unloading import Unloading
 
 
@@ -60,11 +60,14 @@ class Deaths:
         for pending in state.server_requests.end_thread(thread.id):
             self._publisher.tell_of(thread.id, "serverRequest/resolved", {"requestId": pending.id})
         self._publisher.tell_of(thread.id, "thread/status/changed", {"status": {"type": "systemError"}})
-        running = [] if thread.turn is None else [thread.turn]
-        for turn in dict.fromkeys(state.missing_ends.of_thread(thread.id) + running):
-            why = {"turnId": turn, "error": failure(reason), "willRetry": False}
+        for turn in state.missing_ends.of_thread(thread.id):
+            if turn != thread.turn:
+                self._publisher.tell_of(thread.id, "turn/completed", {"turn": overtaken(turn, state.now)})
+        if thread.turn is not None:
+            why = {"turnId": thread.turn, "error": failure(reason), "willRetry": False}
+            ended = failed(thread.turn, reason, state.now)
             self._publisher.tell_of(thread.id, "error", why)
-            self._publisher.tell_of(thread.id, "turn/completed", {"turn": failed(turn, reason, state.now)})
+            self._publisher.tell_of(thread.id, "turn/completed", {"turn": ended})
         state.threads.end_turn(thread)
 
     def _keep_or_lose(self, thread: Thread) -> None:

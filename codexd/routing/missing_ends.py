@@ -4,11 +4,14 @@ Codex says the one just before the other, in the same millisecond: `thread/statu
 `systemError`, then `turn/completed` (0.163 and 0.169, completed, failed and interrupted ones, measured). But users have
 seen turns that were never completed, and whoever waits for one then waits for ever.
 
-Rule 1. A turn's end is missing from the moment when its thread is at rest, until Codex says it. The thread's next turn
-        changes nothing about that; that it is active again may be that next turn, or the same.
+Rule 1. A turn's end is missing from the moment when its thread is at rest, or when the next turn begins there, until Codex
+        says it. That the thread is active again may be the next turn, or the same.
 Rule 2. When it is still missing after `GRACE_SECONDS`, Codex is asked how the turn ended, and that is told in its stead.
-        When Codex can't say it, the turn has failed; or it goes on, if nothing else goes on there.
-Rule 3. A turn ends once. What Codex says later of one that codexd has ended is not passed on.
+Rule 3. When Codex can't say it, and the thread is active: the turn goes on, or if the next one does, it is asked again when
+        the thread is at rest. When that is at rest, the turn has failed; or it is interrupted, if another one has begun
+        since: Codex's own history calls such a turn so (0.163 and 0.171), and a client that is told of a failure behind
+        the next turn's beginning, or end, takes it for that turn's.
+Rule 4. A turn ends once. What Codex says later of one that codexd has ended is not passed on.
 """
 
 from codexd.routing.delays import Delays
@@ -38,6 +41,16 @@ class MissingEnds:
         self._clocks.cancel(turn)
         return self._threads.pop(turn, None) is not None
 
+    def wait_for_rest(self, turn: str) -> None:
+        """Codex can't say yet how it ended; it is asked again some time after the thread has come to rest."""
+        del self._overdue[turn]
+
+    def rests(self, thread: str, now: float) -> None:
+        """The thread is at rest."""
+        for turn in self.of_thread(thread):
+            if turn not in self._overdue:
+                self._clocks.add(turn, now)
+
     def take_due(self, now: float) -> list[str]:
         """The threads in which the end of a turn is missing for too long by now."""
         due = self._clocks.take_due(now)
@@ -45,8 +58,8 @@ class MissingEnds:
         return list(dict.fromkeys(self._threads[turn] for turn in due))
 
     def overdue(self, thread: str) -> list[str]:
-        """The turns of a thread whose end is missing for too long."""
-        return [turn for turn in self._overdue if self._threads[turn] == thread]
+        """The turns of a thread whose end is missing for too long, the oldest first."""
+        return [turn for turn in self.of_thread(thread) if turn in self._overdue]
 
     def of_thread(self, thread: str) -> list[str]:
         """The turns of a thread whose end is missing, the oldest first."""

@@ -25,6 +25,7 @@ from codexd.routing.effects import ClientId, ForgetThread
 from codexd.routing.publishing import Publisher
 from codexd.routing.state import State
 from codexd.routing.threads import NOBODY, Thread
+from codexd.routing.turns import Turns
 
 
 class Notifications:
@@ -43,6 +44,7 @@ class Notifications:
         self._decisions = decisions
         self._asking = asking
         self._publisher = publisher
+        self._turns = Turns(state)
         self._special: dict[str, Callable[[Notification], None]] = {
             "turn/started": self._turn_started,
             "turn/completed": self._turn_completed,
@@ -144,7 +146,7 @@ class Notifications:
         thread = self._state.threads.get(found[0]) if found else None
         seq = self._pass_on(notification)
         if found is not None and thread is not None:
-            self._state.threads.begin_turn(thread, found[1].id, seq)
+            self._turns.begins(thread, found[1], seq)
             thread.durable = not thread.ephemeral
             thread.usage_to = None
 
@@ -156,10 +158,7 @@ class Notifications:
                 return
             self._state.server_requests.end_turn(found[0], found[1].id)
         if found is not None and thread is not None:
-            was_missing = self._state.missing_ends.found(found[1].id)
-            if thread.turn == found[1].id or not was_missing:
-                self._state.threads.end_turn(thread)
-            thread.ended_turn = found[1].id
+            self._turns.ends(thread, found[1].id)
         self._pass_on(notification)
         if thread is not None:
             self._dispatch.unloading.was_used(thread)
@@ -169,8 +168,8 @@ class Notifications:
         thread = self._state.threads.get(found[0]) if found else None
         if found is not None and thread is not None:
             thread.at_rest = found[1] != "active"
-            if thread.at_rest and thread.turn is not None:
-                self._state.missing_ends.miss(thread.id, thread.turn, self._state.now)
+            if thread.at_rest:
+                self._turns.rests(thread)
         self._pass_on(notification)
 
     def _thread_ended(self, notification: Notification) -> None:

@@ -27,11 +27,12 @@ class _Rollout(Struct):
     path: str | None = None
 
 
-class Turn(Struct):
+class Turn(Struct, rename="camel"):
     """A turn, as far as its state goes."""
 
     id: str
     status: str | None = None
+    root_turn_id: str | None = None
 
 
 class Thread(Struct, rename="camel"):

@@ -22,10 +22,10 @@ class Thread(Struct, eq=False):
 
     `started`: what Codex said of it when it was begun here, by `thread/start` or as an ephemeral fork; `joined`: those of
     its subscribers whom codexd has attached by that. `tools_of`: who declared dynamic tools for it, and
-    under which name. `turn` is the id of
-    the running turn, `ended_turn` that of the last one; `turn_seq` the number of the event with which the running one began,
-    where that was seen, and `open_items` what has been started in it and not completed. `durable`: it has had a turn and is not ephemeral, so a later
-    process can resume it. `usage_to`: who asked for the replay that a resume is followed by; the usage that comes before
+    under which name. `turn` is the id of the running turn under which Codex will tell its end, `begun_as` the one under which it has told its beginning, if that is
+    another; `ended`: the ids of the last turn that has ended; `turn_seq`: the number of the event with which the running one
+    began, where that was seen, and `open_items` what has been started in it and not completed. `durable`: it has had a turn
+    and is not ephemeral, so a later process can resume it. `usage_to`: who asked for the replay that a resume is followed by; the usage that comes before
     the goal snapshot is that client's alone (`NOBODY`: codexd's own resume, the replay is dropped). `resuming`: after a
     death; its requests are parked. `at_rest`: by its status nothing goes on in it.
     """
@@ -36,7 +36,8 @@ class Thread(Struct, eq=False):
     ephemeral: bool = False
     started: Raw | None = None
     turn: str | None = None
-    ended_turn: str | None = None
+    begun_as: str | None = None
+    ended: frozenset[str] = frozenset()
     parent: str | None = None
     usage_to: ClientId | None = None
     tools_of: ClientId | None = None
@@ -48,6 +49,14 @@ class Thread(Struct, eq=False):
     at_rest: bool = False
     subscribers: dict[ClientId, None] = field(default_factory=dict)
     joined: set[ClientId] = field(default_factory=set)
+
+    def name_of(self, turn: str, root: str | None) -> str:
+        """The id under which Codex tells the end of a turn that is described by this id and this `rootTurnId`.
+
+        A sub-agent's root is a turn of the thread at the top of its family.
+        """
+        is_own = self.parent is None or root == self.turn or root in self.ended
+        return root if root is not None and is_own else turn
 
 
 NOBODY: ClientId = -1
@@ -138,12 +147,12 @@ class Threads:
         if seq is not None or thread.turn != turn:
             thread.turn_seq = seq
             thread.open_items.clear()
-        thread.turn = turn
+        thread.turn, thread.begun_as = turn, None
         self._in_turn.add(thread.id)
 
     def end_turn(self, thread: Thread) -> None:
         """None runs there any more."""
-        thread.turn = thread.turn_seq = None
+        thread.turn = thread.begun_as = thread.turn_seq = None
         thread.open_items.clear()
         self._in_turn.discard(thread.id)
 

@@ -42,10 +42,9 @@ class TurnEnds:
         turns = params.turns_of_result(answer.result) if isinstance(answer, Response) else []
         known = {turn.id: described for turn, described in turns if turn.status != "inProgress"}
         for turn in state.missing_ends.overdue(thread):
-            if turn not in known and self._goes_on(thread, turn):
-                state.missing_ends.found(turn)
+            if turn not in known and self._is_open(thread, turn):
                 continue
-            ended = known.get(turn) or Raw(messages.encode(failed(turn, _UNKNOWN, state.now)))
+            ended = known.get(turn) or Raw(messages.encode(self._made_up(thread, turn)))
             line = messages.notification("turn/completed", {"threadId": thread, "turn": ended})
             state.log(f"Codex did not say that turn {turn} of thread {thread} has ended", logging.WARNING)
             said = messages.parse_codex(line)
@@ -53,20 +52,42 @@ class TurnEnds:
             self._notifications.deliver(said)
             state.missing_ends.told(turn)
 
-    def _goes_on(self, thread_id: str, turn: str) -> bool:
-        thread = self._state.threads.get(thread_id)
+    def _is_open(self, thread_id: str, turn: str) -> bool:
+        """Whether it is too early to say anything: the turn goes on, or the next one does."""
+        thread, ends = self._state.threads.get(thread_id), self._state.missing_ends
         assert thread is not None, "what is forgotten waits for no end"
-        return thread.turn == turn and not thread.at_rest
+        if thread.at_rest:
+            return False
+        if thread.turn == turn:
+            ends.found(turn)
+        else:
+            ends.wait_for_rest(turn)
+        return True
+
+    def _made_up(self, thread_id: str, turn: str) -> dict[str, Any]:
+        thread = self._state.threads.get(thread_id)
+        is_last = thread is not None and thread.turn == turn
+        now = self._state.now
+        return failed(turn, _UNKNOWN, now) if is_last else overtaken(turn, now)
 
 
 def failed(turn: str, why: str, now: float) -> dict[str, Any]:
     """A turn that has failed, as `turn/completed` describes it."""
+    return _ended(turn, now, "failed", failure(why))
+
+
+def overtaken(turn: str, now: float) -> dict[str, Any]:
+    """A turn of which nobody knows how it ended, and behind which another has begun."""
+    return _ended(turn, now, "interrupted", None)
+
+
+def _ended(turn: str, now: float, status: str, error: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "id": turn,
         "items": [],
         "itemsView": "notLoaded",
-        "status": "failed",
-        "error": failure(why),
+        "status": status,
+        "error": error,
         "startedAt": None,
         "completedAt": int(now),
         "durationMs": None,

@@ -382,3 +382,33 @@ def test_open_items_are_kept_for_who_is_asked_about_them(view):
     assert transcript.items["call_1"]["changes"][0]["path"] == "/project/new.txt"
     take(transcript, completing(file_change("completed")))
     assert transcript.items == {}
+
+
+def test_a_review_that_has_ended_runs_no_more(view):
+    """It begins under one id and ends under another: whoever had attached to the thread steered a turn that was over."""
+    transcript = Transcript(THREAD, view)
+    beginning = turn("inProgress", "begun", rootTurnId="review")
+    take(transcript, {"method": "turn/started", "params": {"threadId": THREAD, "turn": beginning}})
+    take(transcript, completed(turn_id="review"))
+    assert transcript.turn is None
+    assert view.told == []
+
+
+def test_a_review_that_is_over_was_not_interrupted(view):
+    """Codex's history has it as two turns, and calls the first one so."""
+    transcript = Transcript(THREAD, view)
+    for state in ("interrupted", "inProgress"):
+        transcript.history(
+            [turn(state, "begun", rootTurnId="review"), turn("completed", "review", rootTurnId="review")]
+        )
+        assert transcript.turn is None
+        assert view.told == []
+
+
+def test_a_review_that_runs_is_a_turn_that_runs(view):
+    """Its second id comes with its end."""
+    transcript = Transcript(THREAD, view)
+    transcript.history([turn("inProgress", "begun", rootTurnId="review")])
+    assert transcript.turn == "begun"
+    take(transcript, completed(turn_id="review"))
+    assert transcript.turn is None

@@ -30,6 +30,7 @@ from tests.routing.sim_words import (
 SUBSCRIBES = frozenset({"thread/start", "thread/resume", "thread/fork"})
 NO_TURNS = (b"is not materialized yet", b"ephemeral threads do not support")
 EMPTY_PAGE = b'{"data":[],"nextCursor":null,"backwardsCursor":null}'
+BEGINS_TURN = frozenset({"turn/start", "review/start"})
 ENDS = frozenset({"thread/closed", "thread/archived", "thread/deleted"})
 
 
@@ -111,11 +112,11 @@ class CodexSide:
             self._plain_answer(said, asked)
 
     def _plain_answer(self, said: Said, asked: Asked) -> None:
-        if said.ok and said.method == "turn/start":
+        if said.ok and said.method in BEGINS_TURN:
             view = self._books.threads.get(said.thread)
             if view is not None and view.known:
                 assert said.turn is not None, "the answer has it"
-                view.runs(said.turn)
+                view.runs(said.turn, self._books.now)
         if said.ok and said.method == "account/login/start":
             self._books.token_login = asked.client if asked.kind == "chatgptAuthTokens" else None
         if asked.over:
@@ -211,7 +212,7 @@ class CodexSide:
         view.started |= said.method == "thread/start"
         view.durable |= said.method != "thread/start" and not said.ephemeral
         if said.turn is not None:
-            view.runs(said.turn)
+            view.runs(said.turn, books.now)
         if not asked.over:
             books.threads.follow(view, asked.client)
             if asked.declares_tools:
@@ -327,13 +328,17 @@ class CodexSide:
         elif said.method == "item/completed":
             view.open_items.pop(said.item, None)
         elif said.method == "turn/started":
+            assert said.turn is not None, "it names it"
+            view.runs(said.turn, self._books.now)
+            view.end_is_found(said.turn)
             view.rests()
-            view.turn = said.turn
+            view.turn, view.at_rest = said.turn, False
             view.durable = not view.ephemeral
         elif said.method == "turn/completed":
             assert said.turn is not None, "it names it"
             was_missing = view.end_is_found(said.turn)
             if view.turn == said.turn or not was_missing:
+                view.end_is_found(view.turn or "")
                 view.rests()
 
     def _handle(self, said: Said) -> None:

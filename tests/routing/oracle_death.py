@@ -154,10 +154,12 @@ class DeathSide:
                 ends.append(self._end(view, followers, "serverRequest/resolved", self._names(ask)))
         everybody = books.everybody()
         ends.append(self._end(view, everybody, "thread/status/changed", _has_status))
-        running = [] if view.turn is None else [view.turn]
-        for turn in dict.fromkeys([*view.missing, *running]):
-            ends.append(self._end(view, followers, "error", _of_turn(turn)))
-            ends.append(self._end(view, followers, "turn/completed", _failed(turn, reason)))
+        for turn in view.missing:
+            if turn != view.turn:
+                ends.append(self._end(view, followers, "turn/completed", _interrupted(turn)))
+        if view.turn is not None:
+            ends.append(self._end(view, followers, "error", _of_turn(view.turn)))
+            ends.append(self._end(view, followers, "turn/completed", _failed(view.turn, reason)))
         books.ends[view.id] = ends
         view.rests()
         view.missing.clear()
@@ -209,6 +211,10 @@ def _has_status(params: dict[str, Any]) -> bool:
 
 def _of_turn(turn: str) -> Callable[[dict[str, Any]], bool]:
     return lambda params: bool(params["turnId"] == turn)
+
+
+def _interrupted(turn: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda params: bool((params["turn"]["id"], params["turn"]["status"]) == (turn, "interrupted"))
 
 
 def _failed(turn: str, reason: str) -> Callable[[dict[str, Any]], bool]:

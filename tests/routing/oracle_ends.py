@@ -1,6 +1,7 @@
 """Turns whose end Codex has not told: what codexd may ask, and what their followers must hear."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from msgspec import UnsetType
@@ -33,6 +34,9 @@ class EndsSide:
         view.at_rest = b'"type":"active"' not in said.template
         if view.at_rest and view.turn is not None:
             view.missing.setdefault(view.turn, self._books.now)
+        if view.at_rest:
+            for turn in [turn for turn, since in view.missing.items() if since == inf]:
+                view.missing[turn] = self._books.now
 
     def is_told_already(self, turn: str | None) -> bool:
         """Whether codexd has told the end of this turn, which Codex tells now."""
@@ -51,14 +55,18 @@ class EndsSide:
         view = self._books.threads.get(said.cause.params.thread_id)
         if view is None or not view.known:
             return
-        for turn in list(view.overdue):
+        for turn in [turn for turn in view.missing if turn in view.overdue]:
             how = {t["id"]: t["status"] for t in read_object(said.line).get("result", {}).get("data", [])}
             status = how.get(turn, "inProgress")
-            if status == "inProgress" and turn == view.turn and not view.at_rest:
-                self._books.counts["an end that was not missing"] += 1
-                view.end_is_found(turn)
+            if status == "inProgress" and not view.at_rest:
+                self._books.counts["an end that was not missing"] += turn == view.turn
+                self._books.counts["an end that is asked for again"] += turn != view.turn
+                if turn == view.turn:
+                    view.end_is_found(turn)
+                else:
+                    view.missing[turn] = inf
                 continue
-            status = status.replace("inProgress", "failed")
+            status = status.replace("inProgress", "failed" if turn == view.turn else "interrupted")
             self._books.counts[f"a missing end: {status}"] += 1
             self._books.asks.end_turn(view.id, turn)
             followers = self._books.threads.followers(view.id)

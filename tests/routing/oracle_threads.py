@@ -14,7 +14,8 @@ class ThreadView(Struct, eq=False):
     for the answer about the parent. `backlog`: what the thread has said until then. `tools_of`: the client that declared
     tools when it started the thread. `in_use_at`: when it last had a
     follower or a turn. `started`: Codex has begun it here; `joined`: the followers whom codexd has attached to it.
-    `missing`: the turns that have not ended although the thread is at rest, and since when; `overdue`: those that codexd
+    `missing`: the turns that have not ended although the thread is at rest or another one has begun, and since when (`inf`: Codex
+    could not say how, and is not asked before the thread is at rest); `overdue`: those that codexd
     must ask for. `at_rest`: by its last status. `turn_seq`: the number of the running turn's `turn/started`, if there was one;
     `open_items`: how the ids of its open items stand in lines.
     """
@@ -41,9 +42,11 @@ class ThreadView(Struct, eq=False):
     turn_seq: int | None = None
     open_items: dict[bytes, None] = field(default_factory=dict)
 
-    def runs(self, turn: str) -> None:
-        """This turn runs."""
+    def runs(self, turn: str, now: float) -> None:
+        """This turn runs; another one that has not ended waits for its end."""
         if self.turn != turn:
+            if self.turn is not None:
+                self.missing.setdefault(self.turn, now)
             self.rests()
         self.turn = turn
 

@@ -12,7 +12,7 @@ HELD_SECONDS = 5.0
 _IN_THE_STEAD_OF_A_LEAVING = b'"method":"thread/unsubscribe"', b'"method":"thread/read"'
 """No client's own unsubscribe is sent to Codex, which would end codexd's subscription."""
 _ENDS = {cancel: method for method, cancel in ENDED_BY.items()}
-_KEEPS = frozenset({"thread/resume", "turn/start"})
+_KEEPS = frozenset({"thread/resume", "turn/start", "review/start"})
 
 
 class WrittenSide:

@@ -38,10 +38,10 @@ _OPT_OUTS = (
     "thread/goal/cleared",
     "rawResponseItem/completed",
 )
-_ON_THREADS = (b"thread/resume", b"thread/resume", b"thread/fork", b"thread/unsubscribe", b"turn/start", b"turn/start",
+_ON_THREADS = (b"review/start", b"thread/resume", b"thread/resume", b"thread/fork", b"thread/unsubscribe", b"turn/start", b"turn/start",
                b"turn/interrupt", b"thread/read", b"thread/turns/list", b"thread/archive", b"thread/delete", b"thread/queue/add",
                b"future/onThread")  # fmt: skip
-_ON_THREAD_WEIGHTS = (12, 10, 6, 12, 14, 8, 5, 4, 4, 0.7, 0.7, 2, 6)
+_ON_THREAD_WEIGHTS = (4, 12, 10, 6, 12, 14, 8, 5, 4, 4, 0.7, 0.7, 2, 6)
 _GATED_IN_START = (
     (b',"dynamicTools":[{"name":"x"}]', "thread/start.dynamicTools"),
     (b',"dynamicTools":[{"name":"x"}]', "thread/start.dynamicTools"),

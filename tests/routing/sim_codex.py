@@ -123,15 +123,16 @@ class SimulatedCodex:
         }
 
     def arrive(self, written: Written) -> None:
-        """A line comes in at stdin. A dead Codex takes everything and does nothing."""
+        """A line comes in at stdin. A dead Codex takes everything and does nothing; it may have said something before."""
         if self.dead:
+            self.errands.arrive(written)
             return
         if written.number and len(self._ingress) >= QUEUE:
             raise Wrong(f"{QUEUE} lines wait at Codex; the reply to this one would be lost: {written.line!r}")
+        self.errands.arrive(written)
         if self.hung:
             self._ingress.append(written)
             return
-        self.errands.arrive(written)
         if written.number and self.overloaded and self.introduced and self.rng.random() < 0.3:
             self._say_error(written, -32001, OVERLOADED, Kind.REFUSAL)
             return
@@ -182,7 +183,7 @@ class SimulatedCodex:
             return None
         if written.params.handle is not None:
             return "h:" + written.params.handle
-        if written.method.startswith(("thread/", "turn/")) and written.params.thread_id:
+        if written.method.startswith(("thread/", "turn/", "review/")) and written.params.thread_id:
             return written.params.thread_id
         return None
 

@@ -54,13 +54,15 @@ _ACTIVE = b',"status":{"type":"active"}'
 class Loaded(Struct, eq=False):
     """A thread in memory. `closing`: it is being unloaded; a resume is told to come again. `turns`: how each was last.
 
-    `items`: those that are open, as they stand in lines.
+    `items`: those that are open, as they stand in lines. `begun_as`: the id with which the running turn has begun: a
+    review's is not the one with which it ends.
     """
 
     id: str
     ephemeral: bool = False
     parent: str | None = None
     turn: str | None = None
+    begun_as: str | None = None
     closing: bool = False
     turns: dict[str, bytes] = field(default_factory=dict)
     items: list[bytes] = field(default_factory=list)
@@ -99,6 +101,7 @@ class SimulatedThreads:
             "thread/read": self._read,
             "thread/turns/list": self._turns_list,
             "turn/start": self._turn_start,
+            "review/start": self._review_start,
             "turn/interrupt": self._turn_interrupt,
         }
 
@@ -242,26 +245,36 @@ class SimulatedThreads:
         said = self._codex.note(Kind.EVERYONE, "thread/started", described, thread=thread.id)
         said.ephemeral = thread.ephemeral
 
-    def _begin_turn(self, thread: Loaded) -> None:
+    def _begin_turn(self, thread: Loaded, review: str | None = None) -> None:
         thread.items.clear()
-        thread.turn = f"u{self._disk.number()}"
+        thread.begun_as = f"u{self._disk.number()}"
+        thread.turn = review or thread.begun_as
         if not thread.ephemeral:
             self._disk.kept.setdefault(thread.id, thread.parent)
-        thread.turns[thread.turn] = b"inProgress"
+        thread.turns[thread.begun_as] = b"inProgress"
+
+    def _running(self, thread: Loaded) -> bytes:
+        """The running turn, as Codex describes it."""
+        assert thread.turn is not None, "it has begun"
+        parent = self.loaded.get(thread.parent or "")
+        root = parent.turn if parent is not None and thread.turn == thread.begun_as else thread.turn
+        id, named = (
+            (thread.begun_as or thread.turn).encode(),
+            b"null" if root is None else b'"%b"' % root.encode(),
+        )
+        return b'{"id":"%b","items":[],"status":"inProgress","rootTurnId":%b}' % (id, named)
 
     def _say_turn_started(self, thread: Loaded) -> None:
-        assert thread.turn is not None, "it has begun"
         self._to_all(thread.id, "thread/status/changed", _ACTIVE)
-        turn = b',"turn":{"id":"%b","items":[],"status":"inProgress"}' % thread.turn.encode()
-        self._of_thread(thread.id, "turn/started", turn, thread.turn)
+        self._of_thread(thread.id, "turn/started", b',"turn":' + self._running(thread), thread.turn)
 
-    def _end_turn(self, thread: Loaded, status: bytes) -> None:
+    def _end_turn(self, thread: Loaded, status: bytes, *, in_order: bool = False) -> None:
         assert thread.turn is not None, "one is running"
         turn, thread.turn = thread.turn, None
         thread.turns[turn] = status
         rest = self._rng.choice((b"idle", b"idle", b"systemError"))
         self._to_all(thread.id, "thread/status/changed", b',"status":{"type":"%b"}' % rest)
-        if thread.parent is None and self._rng.random() < self._codex.forgetful:
+        if not in_order and thread.parent is None and self._rng.random() < self._codex.forgetful:
             if self._rng.random() < 0.5:
                 self._late_ends.append((thread.id, turn, status))
             choice = self._rng.random()
@@ -269,7 +282,9 @@ class SimulatedThreads:
                 self._begin_turn(thread)
                 self._say_turn_started(thread)
             elif choice < 0.6:
-                thread.turn, thread.turns[turn] = turn, b"inProgress"
+                thread.turn = turn
+                del thread.turns[turn]
+                thread.turns[thread.begun_as or turn] = b"inProgress"
                 self._late_ends.clear()
                 self._to_all(thread.id, "thread/status/changed", _ACTIVE)
         else:
@@ -367,7 +382,7 @@ class SimulatedThreads:
             self._codex.cause_of("deprecationNotice", written)
         turns = b""
         if thread.turn is not None and not written.params.exclude_turns:
-            turns = b'{"id":"%b","status":"inProgress"}' % thread.turn.encode()
+            turns = self._running(thread)
         self._reveal(written, thread, turns)
         if not written.params.exclude_turns:
             self._replays(written, wanted, "thread/tokenUsage/updated", Kind.REPLAYED_USAGE)
@@ -470,6 +485,9 @@ class SimulatedThreads:
         if thread is None or thread.closing:
             self._codex.say_error(written, f"thread not found: {written.params.thread_id}")
             return True
+        if thread.turn != thread.begun_as and thread.turn is not None:
+            self._codex.say_error(written, "ActiveTurnNotSteerable", code=-32603)
+            return True
         begins = thread.turn is None
         if begins:
             self._begin_turn(thread)
@@ -477,6 +495,22 @@ class SimulatedThreads:
         self._codex.say_result(written, turn, thread=thread.id, turn=thread.turn)
         if begins:
             self._say_turn_started(thread)
+        return True
+
+    def _review_start(self, written: Written) -> bool:
+        """It interrupts the turn that runs. Its answer and its end bear one id, its beginning another one (measured)."""
+        assert written.params is not None, "a request has params here"
+        thread = self.loaded.get(written.params.thread_id or "")
+        if thread is None or thread.closing:
+            self._codex.say_error(written, f"thread not found: {written.params.thread_id}")
+            return True
+        review = f"r{self._disk.number()}"
+        turn = b',"turn":{"id":"%b","items":[],"status":"inProgress"}' % review.encode()
+        self._codex.say_result(written, turn, thread=thread.id, turn=review)
+        if thread.turn is not None:
+            self._end_turn(thread, b"interrupted", in_order=True)
+        self._begin_turn(thread, review)
+        self._say_turn_started(thread)
         return True
 
     def _turn_interrupt(self, written: Written) -> bool:

@@ -127,13 +127,33 @@ MUTATIONS = {
     ),
     "a turn that goes on is taken for one whose end is lost": (
         "turn_ends.py",
-        "            if turn not in known and self._goes_on(thread, turn):\n",
+        "            if turn not in known and self._is_open(thread, turn):\n",
         "            if False:\n",
     ),
     "the end of one turn is that of the next": (
-        "notifications.py",
-        "            if thread.turn == found[1].id or not was_missing:\n",
-        "            if True:\n",
+        "turns.py",
+        "        if turn not in (thread.turn, thread.begun_as) and was_missing:\n",
+        "        if False:\n",
+    ),
+    "a review is known by the id of its beginning": (
+        "turns.py",
+        "        name = thread.name_of(turn.id, root)\n",
+        "        name = turn.id\n",
+    ),
+    "a turn has failed behind which another one runs": (
+        "turn_ends.py",
+        "        if thread.at_rest:\n",
+        "        if thread.at_rest or thread.turn != turn:\n",
+    ),
+    "a client's own unsubscribe reaches Codex": (
+        "dispatch.py",
+        '        read = messages.with_method(asked, "thread/read")\n',
+        "        read = asked\n",
+    ),
+    "an id in capitals is another thread": (
+        "params.py",
+        "        return canonical(named) if named else None\n",
+        "        return named or None\n",
     ),
     "what Codex says of a lost end does not count": (
         "turn_ends.py",
