@@ -80,10 +80,11 @@ def clients(arguments: argparse.Namespace) -> Exit:
             ago(one["connectedAt"]),
             str(one["inFlight"]),
             f"{one['outboxBytes']}{' (lagging)' if one['lagging'] else ''}",
+            one.get("cwd") or "-",
             " ".join(one["threads"]) or "-",
         )
         for one in report["clients"]
     ]
-    head = ("ID", "NAME", "PID", "UP", "IN FLIGHT", "OUTBOX", "THREADS")
+    head = ("ID", "NAME", "PID", "UP", "IN FLIGHT", "OUTBOX", "DIRECTORY", "THREADS")
     print("\n".join(table(head, rows, sys.stdout)))
     return Exit.DONE

@@ -11,8 +11,9 @@ state, problem}}`; times in seconds since the epoch; what there is none of is nu
 `degraded`, and `problem` then says why and what to do; `bytes` and `events` are those on disk. Of Codex, `reason` says why there is none, and the way out when it was left down; `schemaProblem`, why
 its schema can't be had: experimental methods are then held back from nobody."""
 CLIENTS_LIST = "codexd/clients/list"
-"""`{}` → `{clients: [{id, name, version, pid, connectedAt, threads, inFlight, outboxBytes, lagging}]}`; `name` and
-`version` are null until the client has initialized."""
+"""`{}` → `{clients: [{id, name, version, pid, cwd, connectedAt, threads, inFlight, outboxBytes, lagging}]}`; `name` and
+`version` are null until the client has initialized; `cwd` is the directory that counts where it names none, null where that
+is unknown."""
 APPROVALS_LIST = "codexd/approvals/list"
 """`{}` → `{approvals: [{id, threadId, turnId, method, params, askedAt, askedClients}]}`: what Codex waits for an answer
 to, oldest first; `params` are Codex's own."""

@@ -173,6 +173,15 @@ class Answers:
         first = self._state.clients[call.owner].handshake is Handshake.NONE
         return first and params.error_body(answer.error)[1] == introduction.ALREADY
 
+    def _tell(self, call: Call, line: bytes) -> None:
+        """Gives its owner an answer that is no error, unless it has left."""
+        assert call.owner is not None, "clients attach"
+        if call.abandoned:
+            return
+        if call.warning is not None:
+            self._state.notify((call.owner,), "warning", call.warning)
+        self._state.tell((call.owner,), line)
+
     def _attached(self, call: Call, answer: Response, line: bytes) -> None:
         """The answer names the thread: what came for it before goes to the asker in front of the answer."""
         state, client = self._state, call.owner
@@ -180,7 +189,7 @@ class Answers:
         described = params.thread_of_result(answer.result)
         if described is None:
             state.log(f"the answer to {call.method} names no thread", logging.WARNING)
-            state.tell(() if call.abandoned else (client,), line)
+            self._tell(call, line)
             return
         heard = self._publisher.heard_by(client)
         thread = state.threads.open(described.id, described.parent_thread_id)
@@ -199,7 +208,7 @@ class Answers:
         self._notifications.open_adopted()
         if call.method != "thread/start":
             thread.usage_to = client
-        state.tell(() if call.abandoned else (client,), line)
+        self._tell(call, line)
         if not call.abandoned:
             self._publisher.catch_up(thread, client, heard)
         if call.method in RESUMING:

@@ -15,8 +15,9 @@ from msgspec import Raw, Struct
 from codexd.protocol import messages
 from codexd.protocol.catalogue import GATED_NOTIFICATIONS
 from codexd.protocol.messages import Request
+from codexd.routing.defaults import Process
 from codexd.routing.effects import ClientId
-from codexd.routing.introduction import Introduction
+from codexd.routing.introduction import Codexd, Introduction
 from codexd.routing.rights import Peer
 
 
@@ -42,6 +43,12 @@ class Client(Struct, eq=False):
     initialize: Request | None = None
     greeted_by: int = 0
     introduction: Introduction = Introduction()
+
+    @property
+    def process(self) -> Process:
+        """What counts where it names no directory or configuration: what a stand-in says, else where the peer stands."""
+        said = self.introduction.codexd or Codexd()
+        return Process(said.cwd or self.peer.cwd, said.config)
 
 
 _user_agent = msgspec.json.Decoder(dict[str, Any])

@@ -1,70 +1,104 @@
 """What a client's own process would give to a Codex of its own: its working directory and its configuration.
 
-A stand-in for Codex says them once (`capabilities.codexd`). They go where a request leaves them out, because the one
-Codex behind codexd has a directory and a configuration of its own, which mean nothing to this client.
+They go where a request leaves them out, because the one Codex behind codexd has a directory and a configuration of its
+own, which mean nothing to this client. The directory is the one that a stand-in for Codex says (`capabilities.codexd`),
+else that of the process that connected. The configuration is what a stand-in says.
+
+Where no directory can be told, a request that would need one is refused, as Codex refuses `thread/start` in a directory that
+was removed (0.163, 0.171). For its lists Codex then takes CODEX_HOME.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from codexd.protocol import messages
 from codexd.protocol.catalogue import CWD_OF_PROCESS, CWDS_OF_PROCESS, RELATIVE_CWD, TAKES_CONFIG
+from codexd.protocol.errors import InvalidMessage
 from codexd.protocol.messages import Request, encode
-from codexd.routing.introduction import Codexd
 
 _EMPTY = (b"", b"null")
+_NO_DIRECTORY = (
+    "failed to load configuration: No such file or directory (os error 2); codexd cannot tell the working directory of "
+    "this client (it was removed, is not UTF-8, or belongs to another mount namespace): name one in `cwd`"
+)
+"""Codex's words, and the way out."""
 
 
-def with_defaults(request: Request, said: Codexd | None) -> Request:
-    """The request as Codex is to get it. One whose params are no object is Codex's to refuse, as it is."""
-    if said is None:
+class Process(NamedTuple):
+    """What the process of a client has: `cwd` is None where that cannot be told; `config` has dotted keys."""
+
+    cwd: str | None = None
+    config: dict[str, Raw] | None = None
+
+
+def with_defaults(request: Request, process: Process, codex_home: str) -> Request:
+    """The request as Codex is to get it. One whose params are no object is Codex's to refuse, as it is.
+
+    Raises:
+        InvalidMessage: it needs the directory of its client, which cannot be told.
+    """
+    if request.method not in _CONCERNED or not _is_object(request.params):
         return request
     given = messages.members_of(request.params)
-    changes = _directory(request.method, given, said) | _config(request.method, given, said)
-    if not changes or not _is_object(request.params):
-        return request
-    return messages.changed(request, changes)
+    changes = _directory(request, given, process.cwd, codex_home) | _config(request.method, given, process)
+    return messages.changed(request, changes) if changes else request
+
+
+_CONCERNED = frozenset(CWD_OF_PROCESS) | frozenset(CWDS_OF_PROCESS) | RELATIVE_CWD | TAKES_CONFIG
+
+
+def names_no_directory(request: Request) -> bool:
+    """Whether it is to begin a thread in the directory of its client, which it does not name."""
+    if request.method != "thread/start" or not _is_object(request.params):
+        return False
+    return bytes(messages.members_of(request.params).get("cwd", b"")) in _EMPTY
 
 
 def _is_object(params: Raw | UnsetType) -> bool:
     """Codex refuses a request of these methods without params, or with null (0.163, 0.169)."""
-    return params is not UNSET and bytes(params)[:1] == b"{"
+    return params is not UNSET and bytes(memoryview(params)[:1]) == b"{"
 
 
-def _directory(method: str, given: dict[str, Raw], said: Codexd) -> dict[str, Any]:
-    if said.cwd is None:
-        return {}
+def _directory(request: Request, given: dict[str, Raw], cwd: str | None, codex_home: str) -> dict[str, Any]:
+    method = request.method
     one, several = CWD_OF_PROCESS.get(method), CWDS_OF_PROCESS.get(method)
     if one is not None and bytes(given.get(one, b"")) in _EMPTY:
-        return {one: said.cwd}
+        return {one: _told(cwd, request)}
     if several is not None and bytes(given.get(several, b"")) in (*_EMPTY, b"[]") and "threadId" not in given:
-        return {several: [said.cwd]}
+        return {several: [cwd or codex_home]}
     if method in RELATIVE_CWD and bytes(given.get("cwd", b"")) not in _EMPTY:
         try:
             named = msgspec.json.decode(given["cwd"])
         except msgspec.DecodeError:  # a number that nothing here can hold is no path
             return {}
-        seen = _seen_from(said.cwd, named)
+        seen = _seen_from(cwd, named, request)
         return {} if seen == named else {"cwd": seen}
     return {}
 
 
-def _seen_from(directory: str, named: Any) -> Any:
+def _told(cwd: str | None, request: Request) -> str:
+    if cwd is None:
+        raise InvalidMessage(_NO_DIRECTORY, request.id)
+    return cwd
+
+
+def _seen_from(cwd: str | None, named: Any, request: Request) -> Any:
     """A path, or each path of a list; what is neither is Codex's to refuse."""
     if isinstance(named, list):
-        return [_seen_from(directory, one) for one in named]
+        return [_seen_from(cwd, one, request) for one in named]
     if not isinstance(named, str) or named.startswith(("/", "~")):
         return named
+    directory = _told(cwd, request)
     return f"{directory}/{named}" if named else directory
 
 
-def _config(method: str, given: dict[str, Raw], said: Codexd) -> dict[str, Any]:
+def _config(method: str, given: dict[str, Raw], process: Process) -> dict[str, Any]:
     """The process's overrides below the request's own."""
-    if not said.config or method not in TAKES_CONFIG:
+    if not process.config or method not in TAKES_CONFIG:
         return {}
     own = given.get("config", UNSET)
     if own is not UNSET and bytes(own) != b"null" and not bytes(own).startswith(b"{"):
         return {}
-    return {"config": Raw(encode({**said.config, **messages.members_of(own)}))}
+    return {"config": Raw(encode({**process.config, **messages.members_of(own)}))}

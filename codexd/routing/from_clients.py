@@ -1,5 +1,7 @@
 """What clients send: handshake, requests for Codex, decisions, and codexd's own methods."""
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import UNSET
 
@@ -8,12 +10,12 @@ from codexd.protocol.catalogue import OF_ROLLOUT
 from codexd.protocol.errors import Code, InvalidMessage, ProtocolError
 from codexd.protocol.members import leading_id
 from codexd.protocol.messages import ErrorResponse, Notification, Request, Response
-from codexd.routing import introduction, lifecycle, params
+from codexd.routing import introduction, lifecycle, params, untrusted
 from codexd.routing.asking import Asking
 from codexd.routing.clients import Client, Handshake
 from codexd.routing.codex_life import CodexLife
 from codexd.routing.decisions import Decisions
-from codexd.routing.defaults import with_defaults
+from codexd.routing.defaults import names_no_directory, with_defaults
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId
 from codexd.routing.own_methods import OwnMethods
@@ -23,6 +25,9 @@ from codexd.routing.state import State
 
 _BY_POSITION = "`params` must be an object: in an array codexd can't tell which thread or process is meant"
 """Codex reads an array as the members in the order of its source (0.163, 0.171), which its schema does not tell."""
+
+WouldTrust = Callable[[str, bool | None], bool]
+"""Whether Codex, with a thread started in this directory, would trust it; with what the request says of writing there."""
 
 
 class FromClients:
@@ -36,6 +41,7 @@ class FromClients:
         life: CodexLife,
         own_methods: OwnMethods,
         asking: Asking,
+        would_trust: WouldTrust,
     ) -> None:
         self._state = state
         self._dispatch = dispatch
@@ -43,6 +49,7 @@ class FromClients:
         self._life = life
         self._own_methods = own_methods
         self._asking = asking
+        self._would_trust = would_trust
 
     def connect(self, client: ClientId, peer: Peer) -> None:
         """A connection was accepted."""
@@ -143,9 +150,19 @@ class FromClients:
             return
         if request.params is not UNSET and bytes(memoryview(request.params)[:1]) == b"[":
             raise InvalidMessage(_BY_POSITION, request.id)
-        request = with_defaults(request, client.introduction.codexd)
+        request, warning = self._placed(client, request)
         rewritten, handle = state.handles.rewrite(client.id, request)
-        self._queue(Call(client.id, rewritten, _thread_of(request), handle))
+        self._queue(Call(client.id, rewritten, _thread_of(request), handle, warning=warning))
+
+    def _placed(self, client: Client, request: Request) -> tuple[Request, bytes | None]:
+        """The request with what the client's process has and it does not name, and what the client is to be told of that."""
+        full = with_defaults(request, client.process, self._state.identity.codex_home)
+        if not names_no_directory(request) or (place := untrusted.place(full)) is None:
+            return full, None
+        directory, may_write = place
+        if not self._would_trust(directory, may_write):
+            return full, None
+        return untrusted.untrusted(full, directory), untrusted.warning(directory)
 
     def _queue(self, call: Call) -> None:
         assert call.owner is not None, "a client has sent it"

@@ -142,6 +142,7 @@ class OwnMethods:
                 name=client.introduction.name,
                 version=client.introduction.version,
                 pid=client.peer.pid,
+                cwd=client.process.cwd,
                 connected_at=client.connected_at,
                 threads=self._state.threads.of_client(client.id),
                 in_flight=self.in_flight(client.id),

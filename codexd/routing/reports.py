@@ -59,12 +59,16 @@ class Status(Struct, rename="camel"):
 
 
 class ClientInfo(Struct, rename="camel"):
-    """One connected client. `name` and `version` are null until it has initialized; `lagging`: its outbox is not empty."""
+    """One connected client. `name` and `version` are null until it has initialized; `lagging`: its outbox is not empty.
+
+    `cwd`: the directory that counts where it names none; null where that is unknown.
+    """
 
     id: int
     name: str | None
     version: str | None
     pid: int | None
+    cwd: str | None
     connected_at: float
     threads: list[str]
     in_flight: int

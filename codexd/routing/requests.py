@@ -43,6 +43,8 @@ class Call(Struct, eq=False):
 
     `instead_of` is the client's own request where codexd asks something else in its stead; `joins`: how often it did.
 
+    `warning` is a notification that its owner gets in front of the answer, if that is no error.
+
     A client's notification takes the same way, because it takes a place in Codex's queue like a request; it is one
     that `wants_answer` no more once it is sent, and its `request` has no id.
     """
@@ -58,6 +60,7 @@ class Call(Struct, eq=False):
     wants_answer: bool = True
     instead_of: Request | None = None
     joins: int = 0
+    warning: bytes | None = None
 
     @property
     def method(self) -> str:

@@ -45,7 +45,7 @@ from codexd.routing.drain import Drain
 from codexd.routing.effects import ClientId, Effect
 from codexd.routing.event_methods import EventMethods
 from codexd.routing.events import Event, Kept
-from codexd.routing.from_clients import FromClients
+from codexd.routing.from_clients import FromClients, WouldTrust
 from codexd.routing.from_codex import FromCodex
 from codexd.routing.lifecycle import State as LifeState
 from codexd.routing.notifications import Notifications
@@ -64,7 +64,8 @@ class Router:
     """Decides. Every method takes the time as seconds since the epoch and returns what is to be done, in order.
 
     `outbox_bytes` says how much is queued for a client, for `codexd/clients/list`; `writer_of` which process has a
-    thread that Codex can't have, where that is known; `kept` is what the timeline says of itself.
+    thread that Codex can't have, where that is known; `kept` is what the timeline says of itself; `would_trust` whether
+    a thread makes Codex trust its directory.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Router:
         outbox_bytes: Callable[[ClientId], int],
         writer_of: Callable[[str], int | None],
         kept: Kept,
+        would_trust: WouldTrust = lambda directory, may_write: False,
     ) -> None:
         self._state = State(identity, kept)
         publisher = Publisher(self._state)
@@ -86,7 +88,7 @@ class Router:
             self._state, self._dispatch, decisions, self._life, self._events, outbox_bytes
         )
         self._clients = FromClients(
-            self._state, self._dispatch, decisions, self._life, self._own_methods, asking
+            self._state, self._dispatch, decisions, self._life, self._own_methods, asking, would_trust
         )
         self._decisions = decisions
         notifications = Notifications(self._state, self._dispatch, decisions, asking, publisher)

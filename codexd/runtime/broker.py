@@ -38,6 +38,7 @@ from codexd.routing.effects import (
     ToCodex,
     ViewChanged,
 )
+from codexd.routing.from_clients import WouldTrust
 from codexd.routing.rights import Peer
 from codexd.routing.router import Identity, Router
 from codexd.runtime.accept import accept_clients
@@ -68,6 +69,7 @@ class Broker:
     `mark` is what this Codex, and what it runs, has in its environment as `CODEXD_MARK`.
     `on_stop` is called when a client asks codexd to end (`codexd/stop`), with the seconds to wait for running turns;
     it is to call `stop`, which is what happens without it.
+    `would_trust` says whether a thread makes Codex trust its directory.
     """
 
     def __init__(
@@ -80,12 +82,13 @@ class Broker:
         observe: Callable[[Sequence[Observed]], None] = lambda burst: None,
         mark: str = "",
         on_stop: Callable[[float], object] | None = None,
+        would_trust: WouldTrust = lambda directory, may_write: False,
     ) -> None:
         self._limits = limits
         self._observe = observe
         writer_of = partial(writer_lock.holder, identity.codex_home)
         self._timeline = timeline
-        self._router = Router(identity, self._outbox_bytes, writer_of, timeline)
+        self._router = Router(identity, self._outbox_bytes, writer_of, timeline, would_trust)
         self._machine = machine
         self._supervisor = Supervisor(machine, self)
         self._sessions: dict[ClientId, Session] = {}

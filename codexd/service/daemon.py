@@ -29,6 +29,7 @@ from codexd.runtime.limits import Limits
 from codexd.runtime.machine import ThisMachine
 from codexd.runtime.observability import ObservabilityLog
 from codexd.runtime.timeline import Timeline
+from codexd.runtime.trust import ProjectTrust
 from codexd.runtime.turning_away import FIRST_BYTES, refusal
 from codexd.service import control_socket, locks, log_file, settings as settings_module, sockets
 from codexd.service.arguments import DRAIN_SECONDS
@@ -182,6 +183,7 @@ class Daemon:
             observe = stack.enter_context(self._observability).put
             machine = ThisMachine(self._launcher.launch)
             mark = mark_of(os.environ, str(self._settings.codex_home))
+            trust = ProjectTrust(str(self._settings.codex_home), self._settings.codex_config)
             broker = Broker(
                 identity,
                 machine,
@@ -190,6 +192,7 @@ class Daemon:
                 observe=observe,
                 mark=mark,
                 on_stop=self._ending.request,
+                would_trust=trust.would_be_written,
             )
             async with trio.open_nursery() as serving:
                 await serving.start(broker.run, listeners)

@@ -74,19 +74,28 @@ def test_clients_are_a_table(codexd, codexctl, capsys):
         "name": "editor",
         "version": "2",
         "pid": 77,
+        "cwd": "/work",
         "connectedAt": 1795229000.0,
         "threads": ["t1", "t2"],
         "inFlight": 3,
         "outboxBytes": 10,
         "lagging": True,
     }
-    other = one | {"id": 2, "name": None, "version": None, "pid": None, "threads": [], "lagging": False}
+    other = one | {
+        "id": 2,
+        "name": None,
+        "version": None,
+        "pid": None,
+        "cwd": None,
+        "threads": [],
+        "lagging": False,
+    }
     codexd.answers["codexd/clients/list"] = {"clients": [one, other]}
     assert codexctl("clients") == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert rows[0] == ["ID", "NAME", "PID", "UP", "IN", "FLIGHT", "OUTBOX", "THREADS"]
+    assert rows[0] == ["ID", "NAME", "PID", "UP", "IN", "FLIGHT", "OUTBOX", "DIRECTORY", "THREADS"]
     assert [row[:4] for row in rows[1:]] == [["1", "editor", "2", "77"], ["2", "-", "-", rows[2][3]]]
-    assert rows[1][-4:] == ["10", "(lagging)", "t1", "t2"]
+    assert rows[1][-5:] == ["10", "(lagging)", "/work", "t1", "t2"]
     assert codexctl("clients", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"clients": [one, other]}
 

@@ -28,6 +28,7 @@ from tests.e2e.harness_terminal import Terminal
 # What could lead a program of the world out of it.
 _FOREIGN = ("XDG_", "CODEX", "OPENAI_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "NO_COLOR", "TMUX")
 
+CHECKOUT = Path(__file__).parents[2]
 MODULES = {"codexd": "codexd.service.main", "codexctl": "codexctl.main", "codexd-codex": "codexctl.stand_in"}
 
 # Run first by the leader of a new session: takes stdin as its controlling terminal, whose end it hears of even where
@@ -44,7 +45,11 @@ _Client = TypeVar("_Client", bound=JsonLinesClient)
 
 
 class World:
-    """Directories, environment and processes of one test. ``close`` stops everything, whatever happened."""
+    """Directories, environment and processes of one test. ``close`` stops everything, whatever happened.
+
+    Until then this process stands in ``project``: its clients are in this process, and where they name no directory,
+    that one counts.
+    """
 
     def __init__(self, codex: Path) -> None:
         self.codex = codex
@@ -65,6 +70,7 @@ class World:
         self._terminals: list[Terminal] = []
         self._has_bare_codex = False
         self.model.__enter__()
+        os.chdir(self.project)
 
     def _directory(self, name: str) -> Path:
         path = self.root / name
@@ -84,7 +90,7 @@ class World:
             "XDG_DATA_HOME": str(self.root / "data"),
             "TERM": "xterm-256color",
             "PYTHONUNBUFFERED": "1",
-            "PYTHONPATH": str(Path(__file__).parents[2]),  # for an environment without codexd installed
+            "PYTHONPATH": str(CHECKOUT),  # for an environment without codexd installed
         }
 
     # Programs
@@ -300,6 +306,7 @@ class World:
 
     def close(self) -> list[str]:
         """Ends everything. Returns what had to be killed because it did not end when codexd did."""
+        os.chdir(CHECKOUT)
         for client in self._clients:
             client.close()
         self._stop_detached_daemon()

@@ -26,6 +26,7 @@ from codexd.routing.effects import (
     ViewChanged,
 )
 from codexd.routing.events import Event, Gap, TimelineStatistics
+from codexd.routing.from_clients import WouldTrust
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.rights import Peer
 from codexd.routing.router import Identity, Router
@@ -162,7 +163,11 @@ class Driver:
     Codex's numbers for requests count from 1; its `initialize` is the first.
     """
 
-    def __init__(self, identity: Identity = IDENTITY) -> None:
+    def __init__(
+        self,
+        identity: Identity = IDENTITY,
+        would_trust: WouldTrust = lambda directory, may_write: False,
+    ) -> None:
         self.now = START
         self.outboxes: dict[ClientId, int] = {}
         self.writers: dict[str, int] = {}
@@ -170,7 +175,7 @@ class Driver:
         self.events: list[Event] = []
         self.timeline: list[Effect] = []
         self.router = Router(
-            identity, lambda client: self.outboxes.get(client, 0), self.writers.get, self.kept
+            identity, lambda client: self.outboxes.get(client, 0), self.writers.get, self.kept, would_trust
         )
         self.incarnation = 0
         self.version = "0.163.0"

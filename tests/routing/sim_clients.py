@@ -5,7 +5,7 @@ from random import Random
 
 from msgspec import Struct
 
-from tests.routing.sim_words import CONFIG, ENDED_BY, HANDLE, ID, Asked, Claims, filled, spellings
+from tests.routing.sim_words import CONFIG, ENDED_BY, HANDLE, ID, STANDS_IN, Asked, Claims, filled, spellings
 
 IDS = (
     b"0",
@@ -154,12 +154,12 @@ class Speech:
     @staticmethod
     def _of_the_process(claims: Claims, method: bytes) -> list[tuple[bytes, bytes | None, bytes, bytes]]:
         """The members that count for the method: name, the process's value, one's own, and both together."""
-        cwd = None if claims.cwd is None else b'"%b"' % claims.cwd.encode()
-        members = []
+        cwd = b'"%b"' % (claims.cwd or STANDS_IN).encode()
+        members: list[tuple[bytes, bytes | None, bytes, bytes]] = []
         if method in (b"thread/start", b"command/exec"):
             members.append((b',"cwd":', cwd, b'"/own"', b'"/own"'))
         elif method in (b"skills/list", b"hooks/list"):
-            several = None if cwd is None else b"[%b]" % cwd
+            several = b"[%b]" % cwd
             members.append((b',"cwds":', several, b'["/own"]', b'["/own"]'))
         if method in (b"thread/start", b"thread/resume", b"thread/fork"):
             own, both = b'{"model":"own","c":2}', b'{"model":"own","a.b":1.50,"c":2}'

@@ -55,6 +55,8 @@ SERVER_REQUEST = "codexd/serverRequest"
 """The event that Codex asks something, for those who follow events."""
 NEVER_KEPT = frozenset({"mcpServer/oauthLogin/completed", "rawResponseItem/completed"})
 """The notifications of a thread that must not be numbered."""
+STANDS_IN = "/stands/in"
+"""The directory in which the process of every client stands."""
 CONFIG = b'{"model":"m","a.b":1.50}'
 """The configuration of a process, as JSON."""
 

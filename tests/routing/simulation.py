@@ -21,7 +21,7 @@ from tests.routing.sim_outboxes import SimulatedOutboxes
 from tests.routing.sim_settled import check_settled
 from tests.routing.sim_timeline import SimulatedTimeline
 from tests.routing.sim_weather import Weather, weather
-from tests.routing.sim_words import UNKNOWN, Wrong
+from tests.routing.sim_words import STANDS_IN, UNKNOWN, Wrong
 
 CLIENTS = 9
 REMEMBERED = 50
@@ -183,7 +183,9 @@ class World:
         self.oracle.clients.connects(client.id)
         self.outboxes.connect(client.id)
         pid = self.rng.choice((None, 100 + client.id))
-        self.input("connect", client.id, lambda: self.router.connect(client.id, Peer(pid), self.now))
+        self.input(
+            "connect", client.id, lambda: self.router.connect(client.id, Peer(pid, cwd=STANDS_IN), self.now)
+        )
 
     def _leave(self) -> None:
         """Often one that somebody waits for."""

@@ -16,7 +16,8 @@ def asked_once(method: str = "x", **params: Any) -> Driver:
     """Client 1 has asked something as its `a`, which is request 2; client 2 looks on."""
     driver = Driver().ready()
     client, _ = driver.clients(2)
-    driver.sends(client, id="a", method=method, params=params)
+    where = {"cwd": "/p"} if method == "thread/start" else {}
+    driver.sends(client, id="a", method=method, params=where | params)
     return driver
 
 
@@ -143,7 +144,7 @@ def test_an_answer_that_names_no_thread_is_passed_on() -> None:
     driver = asked_once("thread/start")
     assert driver.says(id=2, result={"threadId": "T"}) == [to(1, id="a", result={"threadId": "T"})]
     assert driver.logged[-1] == Log(logging.WARNING, "the answer to thread/start names no thread")
-    driver.sends(1, id="b", method="thread/start", params={})
+    driver.sends(1, id="b", method="thread/start", params={"cwd": "/p"})
     driver.leaves(1)
     assert driver.says(id=3, result={}) == []
 

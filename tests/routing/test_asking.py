@@ -26,7 +26,7 @@ def asks(driver: Driver, method: str, number: int = 0, **params: Any) -> list[Ef
 
 def declares(driver: Driver, client: int, number: int, thread: str, tools: Any) -> None:
     """A client starts a thread, with tools of its own."""
-    driver.sends(client, id="s", method="thread/start", params={"dynamicTools": tools})
+    driver.sends(client, id="s", method="thread/start", params={"cwd": "/p", "dynamicTools": tools})
     driver.says(id=number, result={"thread": {"id": thread}})
 
 

@@ -158,7 +158,7 @@ def test_never_a_thread_closed() -> None:
     driver = Driver().ready()
     a, b = driver.clients(2)
     driver.thread(a, turn="u")
-    driver.sends(b, id=1, method="thread/start", params={})
+    driver.sends(b, id=1, method="thread/start", params={"cwd": "/p"})
     driver.says(id=3, result={"thread": {"id": "E", "ephemeral": True}})
     assert not any(
         b"thread/closed" in effect.line for effect in driver.dies() if isinstance(effect, ToClients)
@@ -348,7 +348,7 @@ def test_a_thread_that_cannot_come_back_is_lost(ephemeral: bool) -> None:
     """Without a first turn, or ephemeral: its requests are refused, and so are those that were waiting for it."""
     driver = Driver().ready()
     client = driver.client()
-    driver.sends(client, id=1, method="thread/start", params={})
+    driver.sends(client, id=1, method="thread/start", params={"cwd": "/p"})
     driver.says(id=2, result={"thread": {"id": "T", "ephemeral": ephemeral}})
     if ephemeral:
         driver.says(method="turn/started", params=T | {"turn": {"id": "u"}})

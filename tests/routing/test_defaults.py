@@ -7,17 +7,18 @@ import pytest
 from msgspec import Raw
 
 from codexd.protocol import messages
+from codexd.protocol.errors import InvalidMessage
 from codexd.protocol.messages import Request
-from codexd.routing.defaults import with_defaults
-from codexd.routing.introduction import Codexd
+from codexd.routing.defaults import Process, names_no_directory, with_defaults
 from tests.routing.driver import request
 
-SAID = Codexd(cwd="/w", config={"model": Raw(b'"x"'), "a.b": Raw(b"1")})
+HOME = "/home/me/.codex"
+SAID = Process(cwd="/w", config={"model": Raw(b'"x"'), "a.b": Raw(b"1")})
 
 
-def given(method: str, params: Any, said: Codexd | None = SAID) -> Any:
+def given(method: str, params: Any, said: Process = SAID) -> Any:
     """The params that Codex gets."""
-    return json.loads(messages.encode(with_defaults(request(1, method, params), said).params))
+    return json.loads(messages.encode(with_defaults(request(1, method, params), said, HOME).params))
 
 
 @pytest.mark.parametrize(
@@ -53,11 +54,43 @@ def test_it_goes_where_the_request_leaves_it_out(method: str, params: Any, expec
     assert given(method, params) == expected
 
 
-@pytest.mark.parametrize("said", [None, Codexd(), Codexd(seq=True, config={})])
-def test_a_client_that_says_nothing_changes_nothing(said: Codexd | None) -> None:
+@pytest.mark.parametrize("method", ["thread/start", "thread/resume", "turn/start", "model/list"])
+def test_who_names_its_directory_changes_nothing(method: str) -> None:
     """Its line stays the same to the byte."""
-    asked = request(1, "thread/start", {})
-    assert with_defaults(asked, said) is asked
+    asked = request(1, method, {"cwd": "/p"})
+    assert with_defaults(asked, Process("/w"), HOME) is asked
+    assert with_defaults(asked, Process(config={}), HOME) is asked
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("thread/start", {}),
+        ("thread/start", {"cwd": None}),
+        ("command/exec", {"command": ["x"]}),
+        ("turn/start", {"threadId": "T", "cwd": "sub"}),
+        ("thread/list", {"cwd": ["/p", "sub"]}),
+    ],
+)
+def test_without_a_directory_a_request_that_needs_one_is_refused(method: str, params: Any) -> None:
+    """In Codex's own words, and never done in codexd's directory."""
+    with pytest.raises(InvalidMessage, match=r"No such file or directory \(os error 2\); codexd cannot tell"):
+        given(method, params, Process())
+
+
+def test_without_a_directory_lists_are_codex_homes() -> None:
+    """As Codex does in a directory that was removed (0.163, 0.171)."""
+    for method in ("skills/list", "hooks/list"):
+        assert given(method, {}, Process()) == {"cwds": [HOME]}
+
+
+def test_only_a_new_thread_that_names_no_directory_is_told_apart() -> None:
+    """It is the only request that makes Codex trust one."""
+    assert names_no_directory(request(1, "thread/start", {}))
+    assert names_no_directory(request(1, "thread/start", {"cwd": None}))
+    assert not names_no_directory(request(1, "thread/start", {"cwd": "/p"}))
+    assert not names_no_directory(request(1, "thread/start", []))
+    assert not names_no_directory(request(1, "command/exec", {}))
 
 
 @pytest.mark.parametrize(
@@ -71,14 +104,14 @@ def test_params_that_are_missing_or_null_stay_so(text: bytes) -> None:
     """Codex refuses them, in its own words."""
     asked = messages.parse(text)
     assert isinstance(asked, Request)
-    assert with_defaults(asked, SAID) is asked
+    assert with_defaults(asked, SAID, HOME) is asked
 
 
 def test_every_other_member_travels_along() -> None:
     """As it was."""
     asked = messages.parse(b'{"id":1,"method":"command/exec","params":{},"trace":null}')
     assert isinstance(asked, Request)
-    changed = json.loads(with_defaults(asked, SAID).line)
+    changed = json.loads(with_defaults(asked, SAID, HOME).line)
     assert changed == {"id": 1, "method": "command/exec", "params": {"cwd": "/w"}, "trace": None}
 
 
@@ -87,4 +120,4 @@ def test_a_directory_that_is_no_path_is_left_to_codex(cwd: bytes) -> None:
     """However odd."""
     asked = messages.parse(b'{"id":1,"method":"turn/start","params":{"cwd":%b}}' % cwd)
     assert isinstance(asked, Request)
-    assert with_defaults(asked, SAID) is asked
+    assert with_defaults(asked, SAID, HOME) is asked

@@ -391,7 +391,7 @@ def test_a_thread_that_is_let_go_of_and_ends_meanwhile() -> None:
 def test_requests_for_a_lost_thread_are_refused() -> None:
     """No Codex can bring it back; the others are served."""
     driver, number = following(subscribers=0, others=1)
-    driver.sends(1, id="s", method="thread/start", params={})
+    driver.sends(1, id="s", method="thread/start", params={"cwd": "/p"})
     driver.says(id=number, result={"thread": {"id": "T"}})
     driver.died_and_back()
     message, data = thread_lost("T")
@@ -523,7 +523,7 @@ PLAIN: dict[str, Any] = {"experimentalApi": False}
     ("method", "params", "reason"),
     [
         ("process/spawn", {"command": ["x"], "processHandle": "h"}, "process/spawn"),
-        ("thread/start", {"dynamicTools": []}, "thread/start.dynamicTools"),
+        ("thread/start", {"cwd": "/p", "dynamicTools": []}, "thread/start.dynamicTools"),
         ("turn/start", {"threadId": "T", "approvalPolicy": {"granular": {}}}, "askForApproval.granular"),
     ],
 )

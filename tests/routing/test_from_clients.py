@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from codexd.protocol import messages
+from codexd.routing import untrusted
 from codexd.routing.effects import Effect, PauseReading, ResumeReading, ToClients, ToCodex
 from tests.routing.driver import GREETING, OVERLOADED, REMOTE_STATUS, Driver, codex, line, to, user_agent
 
@@ -154,15 +155,75 @@ def test_a_name_that_is_no_header_is_refused() -> None:
     ]
 
 
-def test_what_a_stand_in_says_of_its_process_goes_into_its_requests() -> None:
-    """Its directory where the request names none; nobody else's requests change."""
+def test_where_a_client_names_no_directory_its_own_counts() -> None:
+    """What a stand-in says of it, else where the process stands that connected: never codexd's own."""
     driver = Driver().ready()
-    stand_in, other = driver.client(codexd={"cwd": "/w"}), driver.client()
-    assert driver.sends(stand_in, id=1, method="thread/start", params={}) == [
-        codex(id=2, method="thread/start", params={"cwd": "/w"})
+    stand_in = driver.client(cwd="/peer", codexd={"cwd": "/w"})
+    other = driver.client(cwd="/peer")
+    for number, (client, cwd) in enumerate(((stand_in, "/w"), (other, "/peer")), 2):
+        assert driver.sends(client, id=1, method="thread/start", params={"cwd": None}) == [
+            codex(id=number, method="thread/start", params={"cwd": cwd})
+        ]
+
+
+@pytest.mark.parametrize("method", ["thread/start", "command/exec"])
+def test_where_no_directory_can_be_told_the_request_is_refused(method: str) -> None:
+    """Its directory was removed: Codex's own words, and what to do. It would have worked in codexd's, the home directory."""
+    driver = Driver().ready()
+    client = driver.client()
+    (refused,) = driver.sends(client, id=1, method=method, params={"command": ["x"]})
+    said = json.loads(refused.line)["error"]  # type: ignore[union-attr]
+    assert said["code"] == -32600
+    assert said["message"].startswith(
+        "failed to load configuration: No such file or directory (os error 2); "
+    )
+    assert driver.router.in_flight(client) == 0
+
+
+def test_a_directory_that_is_not_named_is_not_trusted_by_that() -> None:
+    """Codex would write so, and run what the directory brings along; its client is told what that means."""
+    asked = []
+
+    def would_trust(directory: str, may_write: bool | None) -> bool:
+        asked.append((directory, may_write))
+        return directory == "/clone"
+
+    driver = Driver(would_trust=would_trust).ready()
+    client, other = driver.client(cwd="/clone"), driver.client(cwd="/trusted")
+    effects = driver.sends(client, id=1, method="thread/start", params={"sandbox": "workspace-write"})
+    params = {
+        "sandbox": "workspace-write",
+        "cwd": "/clone",
+        "config": {"projects": {"/clone": {"trust_level": "untrusted"}}},
+    }
+    assert effects == [codex(id=2, method="thread/start", params=params)]
+    attached = {"thread": {"id": "N"}}
+    assert driver.says(id=2, result=attached) == [
+        to(client, method="warning", params=json.loads(untrusted.warning("/clone"))["params"]),
+        to(client, id=1, result=attached),
     ]
-    assert driver.sends(other, id=1, method="thread/start", params={}) == [
-        codex(id=3, method="thread/start", params={})
+    assert driver.sends(client, id=2, method="thread/start", params={"cwd": "/clone"}) == [
+        codex(id=3, method="thread/start", params={"cwd": "/clone"})
+    ]
+    assert driver.sends(other, id=2, method="thread/start", params={}) == [
+        codex(id=4, method="thread/start", params={"cwd": "/trusted"})
+    ]
+    assert driver.sends(other, id=2, method="thread/start", params={"cwd": 5}) == [
+        codex(id=5, method="thread/start", params={"cwd": 5})
+    ]
+    assert asked == [("/clone", True), ("/trusted", None)]
+
+
+def test_nobody_is_warned_of_a_thread_that_did_not_begin_or_has_no_client() -> None:
+    """The request was refused, or its client has left."""
+    driver = Driver(would_trust=lambda *_: True).ready()
+    client = driver.client(cwd="/clone")
+    driver.sends(client, id=1, method="thread/start", params={})
+    driver.sends(client, id=2, method="thread/start", params={})
+    assert driver.says(id=2, error=error(-32600, "no")) == [to(client, id=1, error=error(-32600, "no"))]
+    driver.leaves(client)
+    assert driver.asked(driver.says(id=3, result={"thread": {"id": "N"}})) == [
+        (4, "thread/unsubscribe", {"threadId": "N"})
     ]
 
 
@@ -269,7 +330,7 @@ def test_what_a_client_has_opened_is_closed_when_it_leaves() -> None:
     """Commands at once, everything that Codex has answered too; what is answered later is closed then."""
     driver = Driver().ready()
     client, _ = driver.clients(2)
-    driver.sends(client, id=1, method="command/exec", params={"command": ["sleep"]})
+    driver.sends(client, id=1, method="command/exec", params={"command": ["sleep"], "cwd": "/p"})
     driver.sends(client, id=2, method="fs/watch", params={"watchId": "w"})
     driver.says(id=3, result={})
     driver.sends(client, id=3, method="process/spawn", params={"processHandle": "p"})

@@ -158,7 +158,7 @@ def test_nothing_that_codex_says_trips_the_core(
     driver = Driver().ready()
     client = driver.client()
     driver.thread(client, turn="u")
-    driver.sends(client, id=1, method="thread/start", params={})
+    driver.sends(client, id=1, method="thread/start", params={"cwd": "/p"})
     for method, params in said:
         driver.says(method=method, params=params)
         driver.says(method=method, params={"threadId": "T", "turn": params, "requestId": params})

@@ -261,8 +261,8 @@ def test_what_has_no_address_goes_to_who_caused_it(notification: Any, request_me
     (measured)."""
     driver = house()
     driver.sends(1, id=0, method="x", params={})
-    driver.sends(3, id=1, method=request_method, params={})
-    driver.sends(2, id=1, method=request_method, params={})
+    driver.sends(3, id=1, method=request_method, params={"cwd": "/p"})
+    driver.sends(2, id=1, method=request_method, params={"cwd": "/p"})
     assert driver.says(**notification) == [to(3, **notification)]
     driver.says(error={"code": 1, "message": ""}, id=5)
     assert driver.says(**notification) == [to(2, **notification)]

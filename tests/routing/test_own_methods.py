@@ -112,7 +112,7 @@ def test_what_waits_for_a_resume_is_counted_as_waiting() -> None:
 def test_every_client_is_listed() -> None:
     """With what it said of itself, what it follows, and what it has not had yet."""
     driver = Driver().ready()
-    editor, silent = driver.client("editor"), driver.connect(pid=4711)
+    editor, silent = driver.client("editor"), driver.connect(pid=4711, cwd="/p")
     driver.outboxes[editor] = 5
     driver.thread(editor, thread="A")
     driver.thread(editor, thread="B")
@@ -120,9 +120,9 @@ def test_every_client_is_listed() -> None:
     common = {"connectedAt": START}
     assert driver.sends(silent, id=1, method="codexd/clients/list", params={}) == [
         to(silent, id=1, result={"clients": [
-            {"id": editor, "name": "editor", "version": "1", "pid": None} | common
+            {"id": editor, "name": "editor", "version": "1", "pid": None, "cwd": None} | common
             | {"threads": ["A", "B"], "inFlight": 1, "outboxBytes": 5, "lagging": True},
-            {"id": silent, "name": None, "version": None, "pid": 4711} | common
+            {"id": silent, "name": None, "version": None, "pid": 4711, "cwd": "/p"} | common
             | {"threads": [], "inFlight": 0, "outboxBytes": 0, "lagging": False},
         ]})
     ]  # fmt: skip

@@ -180,8 +180,8 @@ def test_t24_an_approval_that_nobody_answers() -> None:
     a, b = driver.clients(2)
     driver.thread(a, turn="u")
     driver.says(id=0, method=APPROVAL, params=T)
-    assert driver.sends(b, id=1, method="thread/start", params={}) == [
-        codex(id=3, method="thread/start", params={})
+    assert driver.sends(b, id=1, method="thread/start", params={"cwd": "/p"}) == [
+        codex(id=3, method="thread/start", params={"cwd": "/p"})
     ]
     attached = {"thread": {"id": "N"}}
     assert driver.says(id=3, result=attached) == [to(b, id=1, result=attached)]

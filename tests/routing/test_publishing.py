@@ -111,7 +111,7 @@ def test_a_thread_that_begins_is_an_event_of_that_thread() -> None:
 def test_events_of_an_ephemeral_thread_say_so() -> None:
     """From its very first one on, so that nothing of it comes onto the disk."""
     driver = house()
-    driver.sends(1, id=5, method="thread/start", params={"ephemeral": True})
+    driver.sends(1, id=5, method="thread/start", params={"cwd": "/p", "ephemeral": True})
     driver.says(method="thread/started", params={"thread": {"id": "E", "ephemeral": True}})
     driver.says(method="thread/status/changed", params={"threadId": "E"})
     driver.says(id=4, result={"thread": {"id": "E", "ephemeral": True}})

@@ -31,9 +31,9 @@ def test_status_has_the_members_that_programs_rely_on() -> None:
 
 def test_a_client_has_the_members_that_programs_rely_on() -> None:
     """`codexctl clients --json` prints these."""
-    client = ClientInfo(1, None, None, 4711, 2.5, ["T"], 3, 0, False)
+    client = ClientInfo(1, None, None, 4711, "/p", 2.5, ["T"], 3, 0, False)
     assert json.loads(encode(client)) == {
-        "id": 1, "name": None, "version": None, "pid": 4711, "connectedAt": 2.5, "threads": ["T"], "inFlight": 3,
+        "id": 1, "name": None, "version": None, "pid": 4711, "cwd": "/p", "connectedAt": 2.5, "threads": ["T"], "inFlight": 3,
         "outboxBytes": 0, "lagging": False,
     }  # fmt: skip
 

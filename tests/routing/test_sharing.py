@@ -41,7 +41,7 @@ def joined(**changes: Any) -> dict[str, Any]:
 def started(*, others: int = 1) -> tuple[Driver, int]:
     """A router whose client 1 has started T, some more clients, and Codex's next number."""
     driver = Driver().ready()
-    driver.sends(driver.client(), id="s", method="thread/start", params={})
+    driver.sends(driver.client(), id="s", method="thread/start", params={"cwd": "/p"})
     driver.says(id=2, result=STARTED)
     driver.clients(others)
     return driver, 3

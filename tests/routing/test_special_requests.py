@@ -21,9 +21,9 @@ ABOUT = {"threadId": "T", "turnId": "u", "itemId": "i"}
 
 def started_with_tools(driver: Driver) -> None:
     """Both capable clients have tools; the thread is the first one's."""
-    driver.sends(ONE, id="s", method="thread/start", params={"dynamicTools": [{"name": "x"}]})
+    driver.sends(ONE, id="s", method="thread/start", params={"cwd": "/p", "dynamicTools": [{"name": "x"}]})
     driver.says(id=2, result={"thread": {"id": "T"}})
-    driver.sends(TWO, id="s", method="thread/start", params={"dynamicTools": [{"name": "x"}]})
+    driver.sends(TWO, id="s", method="thread/start", params={"cwd": "/p", "dynamicTools": [{"name": "x"}]})
     driver.says(id=3, result={"thread": {"id": "other"}})
 
 
