@@ -12,6 +12,7 @@ from codexctl.descriptors import open_missing
 from codexctl.endings import ended
 from codexd import __version__
 from codexd.protocol import stand_in
+from codexd.protocol.own_command import REAL_CODEX, own_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +47,8 @@ def become_codex(words: Sequence[str]) -> int:
     """Replaces this process; codexd's half of this installation knows where the real Codex is."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "codexd.service.real_codex", *words])
+    command = own_command(REAL_CODEX)
+    os.execv(command[0], [*command, *words])
 
 
 def _on_path(name: str, environ: MutableMapping[str, str]) -> str | None:

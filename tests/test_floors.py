@@ -57,6 +57,7 @@ STANDARD_LIBRARY_ALONE = (
     "extension",
     "stand_in",
     "visible",
+    "own_command",
 )
 """The modules of floor 0 that every `codexctl` pays for."""
 

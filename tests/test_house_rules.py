@@ -136,3 +136,16 @@ def test_a_test_without_a_promise_is_seen() -> None:
     )
     assert without_docstring(silent) == ["test_a", "test_b", "test_c"]
     assert without_docstring('def test_a():\n  """Holds."""') == []
+
+
+STARTS_PYTHON = {
+    "codexd/protocol/own_command.py": "the one way",
+    "codexd/service/installation.py": "what a user is told to type",
+    "codexd/demo/codex_config.py": "a script by its whole path, which Codex starts",
+}
+
+
+def test_our_own_programs_are_started_in_one_way() -> None:
+    """`own_command` is isolated; whoever writes `python -m codexd` anew runs the code of the current directory."""
+    found = {str(file.relative_to(ROOT)) for file in files(*OURS) if "sys.executable" in file.read_text()}
+    assert found == set(STARTS_PYTHON)

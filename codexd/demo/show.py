@@ -19,9 +19,11 @@ from typing import Any
 import psutil
 
 from codexd.demo.scripted_model import ScriptedModel
+from codexd.protocol.own_command import CODEXCTL, CODEXD, own_command
 
 STEP_SECONDS = 30
 _LINES = "stream 12 60"
+_PROGRAMS = {"codexd": CODEXD, "codexctl": CODEXCTL}
 
 
 class DidNotHappen(Exception):
@@ -59,10 +61,10 @@ class Stage:
             self._environment["CODEX_PATH"] = os.environ["CODEX_PATH"]
 
     def start(self, program: str, *words: str) -> subprocess.Popen[str]:
-        """Starts one of the two programs that were installed beside this Python, as a shell would."""
+        """Starts one of the two programs, and shows what a user would type."""
         print("    $ " + shlex.join([program, *words]))
         return subprocess.Popen(
-            [str(Path(sys.executable).parent / program), *words],
+            [*own_command(_PROGRAMS[program]), *words],
             env=self._environment,
             cwd=self.work,
             stdin=subprocess.DEVNULL,

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from codexd.protocol.own_command import own_command
 from codexd.service.errors import CannotServe, ServiceError
 from codexd.service.log_file import open_for_start
-from codexd.service.own_command import own_command
 
 _GLANCE_SECONDS = 0.1  # how long an exit may go unnoticed
 _OF_ANOTHER_STARTER = ("WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")

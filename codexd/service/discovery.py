@@ -85,7 +85,7 @@ class Finder:
             logger.warning("pid %d is being killed and takes its time", question.pid)
 
     def _candidates(self) -> Iterator[tuple[Path, str]]:
-        path = self._environ.get("PATH", os.defpath)
+        path = _absolute_parts(self._environ.get("PATH", os.defpath))
         for value, source in self._choices:
             if "/" in value:
                 yield Path(value), source
@@ -94,7 +94,7 @@ class Finder:
             else:
                 raise Unavailable(f"no Codex found: {source} names {value!r}, which is not on PATH")
         for directory in path.split(os.pathsep):
-            if found := shutil.which("codex", path=directory or None):
+            if directory and (found := shutil.which("codex", path=directory)):
                 yield Path(found), "PATH"
         if bundled := _bundled():
             yield bundled, "the package openai-codex-cli-bin"
@@ -177,6 +177,11 @@ def _checked_version(answer: str, binary: Path, source: str) -> str:
 def _is_stand_in_beside_us(binary: Path) -> bool:
     own = shutil.which(stand_in.NAME, path=_scripts_directory())
     return own is not None and os.path.samefile(own, binary)
+
+
+def _absolute_parts(path: str) -> str:
+    """PATH without what means another directory wherever one stands: a checkout may bring a `codex` along."""
+    return os.pathsep.join(part for part in path.split(os.pathsep) if os.path.isabs(part))
 
 
 def _scripts_directory() -> str:

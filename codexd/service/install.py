@@ -9,9 +9,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from codexd.protocol.own_command import own_command
 from codexd.service.errors import CannotServe
 from codexd.service.instance import Instance
-from codexd.service.own_command import own_command
 from codexd.service.service_manager import SERVICE, SOCKET, UserManager
 
 _MARK = "# Written by `codexd install`; `codexd uninstall` removes it."

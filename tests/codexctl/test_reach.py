@@ -25,10 +25,10 @@ def test_where_nobody_listens_it_may_start_one(place, monkeypatch):
     """When it may not, it says where it looked and what would help."""
     with pytest.raises(Unavailable, match=r"no codexd listens at .*codexd\.sock; `codexd start` starts one"):
         reach(None, start=False)
-    monkeypatch.setattr("codexctl.start.codexd_command", lambda: ["/bin/false"])
+    monkeypatch.setattr("codexctl.start.own_command", lambda: ["/bin/false"])
     with pytest.raises(Unavailable, match="exited with 1"):
         reach(None, start=True)
-    monkeypatch.setattr("codexctl.start.codexd_command", lambda: ["/bin/true"])
+    monkeypatch.setattr("codexctl.start.own_command", lambda: ["/bin/true"])
     with pytest.raises(Unavailable, match="no codexd listens at"):
         reach(None, start=True)
 
@@ -47,7 +47,7 @@ def test_another_codex_home_is_refused(place):
 def test_in_codexs_sandbox_it_starts_nothing_and_says_where_it_is(place, monkeypatch):
     """A codexd that is started there ends with the command; `Operation not permitted` tells nobody what is wrong."""
     monkeypatch.setenv("CODEX_SANDBOX", "seatbelt")
-    monkeypatch.setattr("codexctl.start.codexd_command", lambda: pytest.fail("it is not to be started"))
+    monkeypatch.setattr("codexctl.start.own_command", lambda: pytest.fail("it is not to be started"))
     with pytest.raises(
         Unavailable, match=r"^this is a command in Codex's sandbox, and a codexd that is started here"
     ):

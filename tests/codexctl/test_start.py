@@ -1,39 +1,23 @@
 import os
-import sys
 
 import pytest
 
-from codexctl.start import codexd_command, start_codexd
+from codexctl.start import start_codexd
 from codexd.protocol.errors import Unavailable
 
 
 @pytest.fixture
 def beside(place, monkeypatch):
-    """A `codexctl` in a directory of its own; the test puts a `codexd` beside it."""
-    directory = place / "bin"
-    directory.mkdir()
-    monkeypatch.setattr(sys, "argv", [str(directory / "codexctl"), "send", "hi"])
+    """A codexd that is a script of the test's."""
 
     def install(script: str) -> str:
-        program = directory / "codexd"
+        program = place / "codexd"
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
+        monkeypatch.setattr("codexctl.start.own_command", lambda: [str(program)])
         return str(program)
 
     return install
-
-
-def test_codexd_is_the_one_beside_codexctl(beside, place, monkeypatch):
-    """The same installation, else the same Python, and never one out of the current directory."""
-    monkeypatch.setattr(sys, "executable", str(place / "python"))
-    assert codexd_command() == [str(place / "python"), "-m", "codexd.service.main"]
-    program = beside("exit 0")
-    assert codexd_command() == [program]
-    monkeypatch.chdir(os.path.dirname(program))
-    monkeypatch.setattr(sys, "argv", ["-c"])
-    assert codexd_command() == [str(place / "python"), "-m", "codexd.service.main"]
-    monkeypatch.setattr(sys, "executable", os.path.join(os.path.dirname(program), "python"))
-    assert codexd_command() == [program]
 
 
 def test_it_is_told_which_socket_was_asked_for(beside, place):
@@ -57,7 +41,15 @@ def test_its_own_sentence_says_why_it_did_not_start(beside):
 
 def test_what_it_leaves_running_is_not_waited_for(beside):
     """The daemon may keep stderr open for as long as it lives."""
-    beside('sleep 60 & echo $! > "$(dirname "$0")/pid"; exit 0')
+    program = beside('sleep 60 & echo $! > "$(dirname "$0")/pid"; exit 0')
     start_codexd(None)
-    with open(os.path.join(os.path.dirname(sys.argv[0]), "pid")) as file:
+    with open(os.path.join(os.path.dirname(program), "pid")) as file:
         os.kill(int(file.read()), 15)
+
+
+def test_where_it_cannot_be_run_that_is_said(monkeypatch):
+    """A Python that has been removed since, or one that does not know where it is, is no reason for a traceback."""
+    for python in ("/nonexistent/python", ""):
+        monkeypatch.setattr("codexctl.start.own_command", lambda python=python: [python])
+        with pytest.raises(Unavailable, match=r"^codexd cannot be started: "):
+            start_codexd(None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from codexd.protocol.own_command import own_command
 from codexd.service import install, locks
 from codexd.service.install import service_unit, socket_unit
 from codexd.service.locks import Holder
@@ -31,7 +32,8 @@ def test_install_and_uninstall(place: Place, units: Path) -> None:
     assert "it ends when you log out; to keep it: loginctl enable-linger" in done.stdout
     assert systemctl.actions() == ["daemon-reload", "enable codexd.socket", "restart codexd.socket"]
     written = (units / "codexd.service").read_text()
-    assert f'ExecStart="{sys.executable}" "-P" "-m" "codexd" "run"\n' in written
+    command = " ".join(f'"{word}"' for word in [*own_command(), "run"])
+    assert f"ExecStart={command}\n" in written
     assert f'Environment="PATH={place.environ["PATH"]}"\n' in written
     assert 'Environment="CODEX_PATH=/opt/codex"\n' in written
     assert f'Environment="XDG_STATE_HOME={place.root}/state"\n' in written
