@@ -34,7 +34,7 @@ def refusal(client: int, request: int, turns: str) -> Any:
 def test_no_other_turn_begins(method: str) -> None:
     """The asker is told why at once; a request that codexd ended with would fail without having been done."""
     driver, client = draining()
-    effects = driver.sends(client, id=7, method=method, params={"threadId": "T"})
+    effects = driver.sends(client, id=7, method=method, params={"threadId": "T", "cwd": "/p"})
     assert effects == [refusal(client, 7, "1 running turn")]
 
 
