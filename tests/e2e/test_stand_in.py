@@ -6,8 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.harness import World
-from tests.e2e.harness_client import JsonLinesClient
+from tests.e2e.harness import World, a_world
+from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
 
 pytestmark = pytest.mark.e2e
 
@@ -103,3 +103,34 @@ def test_its_directory_and_overrides_count_for_its_threads(world: World) -> None
         assert special.call("command/exec", {"command": ["pwd"], **directory})["stdout"] == f"{there}\n"
     for client in (plain, special):
         client.close()
+
+
+JUDGED = (
+    "app-server --print-startup-config",
+    "app-server --bogus",
+    "--bogus app-server",
+    "app-server --listen stdio:// --stdio",
+    "app-server --stdio --stdio",
+    "app-server --listen bogus",
+    "app-server -m x",
+    "-s odd app-server",
+    "--yolo -a never app-server",
+    "app-server --strict-config -c bogus=1",
+    "app-server --code-mode-host x",
+    "app-server -c model",
+)
+
+
+def test_options_are_judged_as_codex_judges_them(each_codex: Path) -> None:
+    """The same words and the same exit code, and no codexd is started for what Codex refuses, or prints and ends."""
+    with a_world(each_codex) as world:
+        for line in JUDGED:
+            said = []
+            for argv in ([str(world.codex)], world.command("codexd-codex")):
+                done = subprocess.run(
+                    [*argv, *line.split()], env=world.env, cwd=world.project, stdin=subprocess.DEVNULL,
+                    capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+                )  # fmt: skip
+                said.append((done.returncode, done.stdout, done.stderr.partition("Stack backtrace")[0]))
+            assert said[1] == said[0], line
+        assert not world.socket_path.exists()
