@@ -11,6 +11,8 @@ from bench.world import World
 CLIENTS = 10
 # A worker thread that has nothing more to do is woken once, ten seconds later, to end: that is no idling yet.
 _SETTLE_SECONDS = 12.0
+# codexd looks every 30 seconds whether its socket and its locks are still there, in a thread: four wake-ups.
+_OF_A_LOOK = 4
 
 
 def measure(world: World, quick: bool) -> list[Row]:
@@ -29,5 +31,11 @@ def measure(world: World, quick: bool) -> list[Row]:
             wire.close()
     return [
         Row(what="daemon idle: resident memory", unit="MiB", codexd=[held], at_most=40, absolute=True),
-        Row(what=f"daemon idle: wake-ups in {seconds} s", unit="", codexd=[woken], at_most=0, absolute=True),
+        Row(
+            what=f"daemon idle: wake-ups in {seconds} s",
+            unit="",
+            codexd=[woken],
+            at_most=_OF_A_LOOK,
+            absolute=True,
+        ),
     ]

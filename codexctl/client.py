@@ -24,13 +24,17 @@ from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, NamedTuple, Self
 
+from codexctl.patience import ANSWER_SECONDS, Patience
 from codexctl.reach import check_home, reach
 from codexctl.unix_socket import NO_SIGPIPE
+from codexd.protocol import extension
 from codexd.protocol.errors import Code, CodexdError, Unavailable
 from codexd.protocol.framing import LineSplitter
 
 RequestId = int | str
 READ_BYTES = 256 * 1024
+_SIGN_OF_LIFE = -1
+"""The id of the request that every connection begins with; its answer is for nobody but `_read`."""
 
 
 class RpcError(CodexdError):
@@ -90,6 +94,8 @@ class Client:
         self._writing = threading.Lock()
         self._farewell: str | None = None
         self._is_refused = False
+        self._patience: Patience | None = None
+        self._is_unheard = False
 
     # Connecting
 
@@ -127,7 +133,14 @@ class Client:
     def open(cls, path: str | None = None, *, start: bool = True) -> Self:
         """Connects without a handshake, which is all that the `codexd/*` methods need. Raises as `connect` does."""
         connection, where, named = reach(path, start=start)
-        return cls(connection, where, named=named)
+        client = cls(connection, where, named=named)
+        client._expect_sign_of_life()
+        return client
+
+    def _expect_sign_of_life(self) -> None:
+        """Asks for one. Once that is sent, it is an error when codexd says nothing at all for some seconds."""
+        self._is_unheard = True
+        self._queue({"id": _SIGN_OF_LIFE, "method": extension.STATUS, "params": {}})
 
     def send_initialize(
         self,
@@ -185,16 +198,29 @@ class Client:
     def flush(self) -> None:
         """Sends what is queued. Called while another `flush` is under way, it leaves the work to that one.
 
-        It never fails for a connection that is gone: reading tells, and has codexd's reason.
+        It never fails for a connection that is gone: reading tells, and has codexd's reason. The first one raises
+        `Unavailable` when codexd takes nothing and says nothing.
         """
+        if self._is_unheard and self._patience is None:
+            self._patience = Patience(self.path)
+            self._socket.settimeout(ANSWER_SECONDS)
         while self._outgoing and self._writing.acquire(blocking=False):
             try:
                 waiting = len(self._outgoing)
-                self._socket.sendall(b"".join(self._outgoing.popleft() for _ in range(waiting)), NO_SIGPIPE)
+                self._write(b"".join(self._outgoing.popleft() for _ in range(waiting)))
             except ConnectionError:
                 self._outgoing.clear()
             finally:
                 self._writing.release()
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[self._socket.send(left, NO_SIGPIPE) :]
+            except TimeoutError:
+                if self._patience is not None and not self._poll.poll(0):
+                    self._patience.check()
 
     def _queue(self, message: dict[str, Any]) -> None:
         self._outgoing.append(json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
@@ -243,23 +269,37 @@ class Client:
 
     def _read(self, deadline: float | None) -> bool:
         """Takes in what is there, waiting for it until `deadline`; False if nothing came."""
-        wait_ms = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
-        if not self._poll.poll(wait_ms):
-            return False
+        while not self._poll.poll(self._wait_ms(deadline)):
+            if self._patience is not None and not self._patience.left():
+                self._patience.check()
+            elif deadline is not None and time.monotonic() >= deadline:
+                return False
         try:
             chunk = self._socket.recv(READ_BYTES)
         except OSError as error:
             raise self._lost(error) from error
         if not chunk:
             raise self._lost(None)
+        if self._is_unheard:
+            self._is_unheard, self._patience = False, None
+            self._socket.settimeout(None)
         for line in self._lines.feed(chunk):
             assert isinstance(line, bytes), "there is no limit"
             self._take(line)
         return True
 
+    def _wait_ms(self, deadline: float | None) -> float | None:
+        """How long to wait for what comes next."""
+        waits = [] if deadline is None else [max(0.0, deadline - time.monotonic())]
+        if self._patience is not None:
+            waits.append(self._patience.left())
+        return min(waits) * 1000 if waits else None
+
     def _take(self, line: bytes) -> None:
         message = json.loads(line)
         request_id = message.get("id")
+        if request_id == _SIGN_OF_LIFE and "method" not in message:
+            return
         if "method" in message:
             params, seq, at = message.get("params") or {}, message.get("seq"), message.get("at")
             self._inbox.append(Message(message["method"], params, request_id, line, seq, at))

@@ -16,6 +16,7 @@ from codexctl.app_server_line import AppServer
 from codexctl.descriptors import STDIN, STDOUT, waited
 from codexctl.exits import Exit, Failure
 from codexctl.introduction import Introduction
+from codexctl.patience import Patience
 from codexctl.reach import check_home, reach
 from codexctl.unix_socket import NO_SIGPIPE
 from codexd.protocol import extension
@@ -86,7 +87,12 @@ def _served_home(connection: socket.socket, where: str) -> tuple[str | None, byt
     except ConnectionError:
         pass  # a codexd that turns its clients away has closed already, and what it said is still to be read
     answer = b""
+    patience = Patience(where)
+    readable = select.poll()
+    readable.register(connection, select.POLLIN)
     while b"\n" not in answer and len(answer) < _MAX_ANSWER_BYTES:
+        while not readable.poll(patience.left() * 1000):
+            patience.check()
         chunk = _received(connection)
         if not chunk:
             raise Unavailable("codexd closed the connection")

@@ -3,11 +3,14 @@
 import os
 import socket
 import struct
+import time
 
+from codexctl.patience import Patience
 from codexd.protocol.errors import Unavailable
 
 NO_SIGPIPE = getattr(socket, "MSG_NOSIGNAL", 0)
 """For `send`: a connection that is gone is an error, even where SIGPIPE ends the program (it does for a command line)."""
+_GLANCE_SECONDS = 0.02
 _SO_NOSIGPIPE = 0x1022
 """macOS has an option of the socket instead of the flag, and Python no name for it."""
 
@@ -22,7 +25,7 @@ def connected(path: str) -> socket.socket | None:
     if not NO_SIGPIPE:
         connection.setsockopt(socket.SOL_SOCKET, _SO_NOSIGPIPE, 1)
     try:
-        connection.connect(path)
+        _connect(connection, path)
         _check_owner(connection, path)
     except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
@@ -34,6 +37,24 @@ def connected(path: str) -> socket.socket | None:
         connection.close()
         raise
     return connection
+
+
+def _connect(connection: socket.socket, path: str) -> None:
+    """Waits while the queue of the listener is full, as that of one that takes nobody is after 1,024 connections.
+
+    Not for ever; a socket that does not block is told at once (EAGAIN, Linux).
+    """
+    patience = Patience(path)
+    connection.setblocking(False)
+    while True:
+        try:
+            connection.connect(path)
+            break
+        except BlockingIOError:
+            time.sleep(_GLANCE_SECONDS)
+            if not patience.left():
+                patience.check()
+    connection.setblocking(True)
 
 
 def _check_owner(connection: socket.socket, path: str) -> None:

@@ -50,15 +50,9 @@ FLOORS = {
     "codexctl": Floor(("codexd", "codexctl", "codexd.protocol"), frozenset()),
 }
 STANDARD_LIBRARY_ALONE = (
-    "socket_path",
-    "thread_ids",
-    "errors",
-    "framing",
-    "extension",
-    "stand_in",
-    "visible",
+    "socket_path", "running", "lock_table", "thread_ids", "errors", "framing", "extension", "stand_in", "visible",
     "own_command",
-)
+)  # fmt: skip
 """The modules of floor 0 that every `codexctl` pays for."""
 
 
@@ -159,7 +153,7 @@ def costly(root: Path) -> list[str]:
     return [
         str(found)
         for found in imports(root)
-        if found.importer in cheap and found.module.split(".")[0] not in STDLIB
+        if found.importer in cheap and found.module not in cheap and found.module.split(".")[0] not in STDLIB
     ]
 
 

@@ -7,28 +7,16 @@ the thread says that it `already has an active writer`, and not who that is.
 
 import os
 
-_LOCKS = "/proc/locks"
+from codexd.protocol.lock_table import flock_holder
 
 
-def holder(codex_home: str, thread: str, locks: str = _LOCKS) -> int | None:
-    """The pid of the process that has the thread; None when nobody has it, or the system does not tell.
-
-    Args:
-        locks: what Linux says of all locks, a line each: `9: FLOCK  ADVISORY  WRITE 16581 fe:00:2182002 0 EOF`, the
-            device in hexadecimal. Other systems have no such file.
-    """
+def holder(codex_home: str, thread: str) -> int | None:
+    """The pid of the process that has the thread; None when nobody has it, or the system does not tell."""
     try:
         inode = os.stat(os.path.join(codex_home, "thread-writer-locks", f"{thread}.lock")).st_ino
-        with open(locks, encoding="ascii") as lines:
-            held = [line.split() for line in lines]
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
-    for words in held:
-        # A line of somebody who waits for a lock has "->" in the second place. The device is not compared: some
-        # file systems (btrfs, overlays) name another one here than in `stat`.
-        if words[1] == "FLOCK" and int(words[5].rpartition(":")[2]) == inode and int(words[4]) > 0:
-            return int(words[4])
-    return None
+    return flock_holder(inode)
 
 
 def ways_out(thread: str, pid: int | None) -> str:

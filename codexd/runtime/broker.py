@@ -41,7 +41,7 @@ from codexd.routing.effects import (
 from codexd.routing.from_clients import WouldTrust
 from codexd.routing.rights import Peer
 from codexd.routing.router import Identity, Router
-from codexd.runtime.accept import accept_clients
+from codexd.runtime.accept import Doors
 from codexd.runtime.awaited import Awaited
 from codexd.runtime.budget import LineBudget, OutboxBudget
 from codexd.runtime.delivery import Delivery
@@ -111,6 +111,7 @@ class Broker:
         self._drain_seconds = 0.0
         self._draining: trio.CancelScope | None = None
         self._awaited = Awaited()
+        self._doors: Doors | None = None
 
     async def run(
         self,
@@ -137,12 +138,15 @@ class Broker:
             async with trio.open_nursery() as codex:
                 codex.start_soon(self._supervisor.run)
                 async with trio.open_nursery() as doors:
+                    self._doors = Doors(partial(self._welcome, clients))
                     for listener in listeners:
-                        doors.start_soon(accept_clients, listener, partial(self._welcome, clients))
+                        self._doors.open(listener)
+                    doors.start_soon(self._doors.run)
                     self._carry_out(self._router.start(self._clock.now()))
                     task_status.started()
                     await self._stopping.wait()
                     await self._drain()
+                    self._doors = None
                     doors.cancel_scope.cancel()
                 self._carry_out(self._router.stop(self._clock.now()))
                 self._supervisor.finish()
@@ -177,6 +181,14 @@ class Broker:
             with trio.move_on_after(self._drain_seconds) as self._draining:
                 await self._awaited.wait_until(self._router.is_drained)
             self._draining = None
+
+    def replace_listener(self, old: socket.socket, new: socket.socket) -> None:
+        """Accepts clients at another listener; who is connected notices nothing. The old one is the broker's to close."""
+        if self._doors is None:  # it is ending
+            old.close()
+        else:
+            self._doors.retire(old)
+            self._doors.open(new)
 
     async def wait_codex_settled(self) -> str | None:
         """Waits until Codex is ready (None), or until it is known why it is not (a sentence)."""

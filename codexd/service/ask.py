@@ -22,6 +22,10 @@ class Refused(CodexdError):
         self.reason = data.get("reason") if isinstance(data, dict) else None
 
 
+class Mute(Unavailable):
+    """codexd is there, and there was no answer in time."""
+
+
 class Asker:
     """A connection that asks one thing after the other. What else arrives meanwhile is for others and is skipped."""
 
@@ -54,32 +58,37 @@ class Asker:
     ) -> None:
         self._socket.close()
 
-    def ask(self, method: str, params: dict[str, Any] | None = None) -> Any:
+    def ask(self, method: str, params: dict[str, Any] | None = None, seconds: float | None = None) -> Any:
         """The result of a request.
+
+        Args:
+            seconds: how long this one may take at most.
 
         Raises:
             Refused: the answer is an error.
-            Unavailable: no answer in time, or the connection ended.
+            Mute: no answer in time.
+            Unavailable: the connection ended.
         """
+        deadline = self._deadline if seconds is None else min(self._deadline, time.monotonic() + seconds)
         self._next_id += 1
         request = {"id": self._next_id, "method": method, "params": params or {}}
         try:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
             while True:
-                answer = json.loads(self._line())
+                answer = json.loads(self._line(deadline))
                 if answer.get("id", 0) in (self._next_id, None) and "method" not in answer:
                     break
         except TimeoutError:
-            raise Unavailable(f"no answer on the socket {self._path} to {method}") from None
+            raise Mute(f"no answer on the socket {self._path} to {method}") from None
         except OSError as error:
             raise Unavailable(f"the connection to {self._path} ended: {error.strerror}") from None
         if "error" in answer:
             raise Refused(answer["error"])
         return answer["result"]
 
-    def _line(self) -> bytes:
+    def _line(self, deadline: float) -> bytes:
         while b"\n" not in self._buffer:
-            left = self._deadline - time.monotonic()
+            left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
             self._socket.settimeout(left)

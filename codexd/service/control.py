@@ -12,14 +12,15 @@ from pathlib import Path
 from codexd import __version__
 from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.running import Holder
 from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.protocol.visible import plain
 from codexd.service import detached, locks, log_file
 from codexd.service.arguments import beyond_identity
-from codexd.service.ask import Asker, Refused
+from codexd.service.ask import Mute, Refused
 from codexd.service.errors import CannotServe, ServiceError, UsageError
 from codexd.service.instance import Instance, how_to_talk
-from codexd.service.locks import Holder
+from codexd.service.reaching import ANSWER_SECONDS, reached
 from codexd.service.service_manager import SERVICE, SOCKET, UserManager
 from codexd.service.sockets import make_private_directory
 
@@ -27,7 +28,6 @@ START_SECONDS = 75.0
 """How long a start may take. Codex answers in 0.1 seconds; one that does not answer within a minute codexd gives up."""
 STOP_SECONDS = 10.0
 """How long a stop is waited for; codexd ends within 5."""
-_ANSWER_SECONDS = 5.0
 _GLANCE_SECONDS = 0.05
 _ENDS_AGAIN = "codexd ends again as soon as it is started; see: codexd logs"
 
@@ -79,9 +79,9 @@ def stop(instance: Instance, drain: float) -> int:
     if runner is None:
         print("codexd is not running")
         return 0
-    is_service = _end(runner, instance, drain)
+    pid, is_service = _end(runner, instance, drain)
     again = "; the next client starts it again, until: codexd uninstall" if is_service else ""
-    print(f"codexd stopped (pid {runner.pid}){again}")
+    print(f"codexd stopped (pid {pid}){again}")
     return 0
 
 
@@ -97,8 +97,7 @@ def restart(instance: Instance, drain: float) -> int:
     is_service = manager.owns(instance.settings.socket)
     if is_service:
         _refuse_options(instance)
-    runner = instance.runner()
-    _check_first(instance, runner, is_service)
+    runner = _check_first(instance, is_service)
     if not is_service:
         stop(instance, drain)
         # A command of Codex may ask for this, and the new codexd is none of it.
@@ -117,22 +116,35 @@ def restart(instance: Instance, drain: float) -> int:
     return 0
 
 
-def _check_first(instance: Instance, runner: Holder | None, is_service: bool) -> None:
+def _check_first(instance: Instance, is_service: bool) -> Holder | None:
+    """The codexd that runs, once it is known that another could take its place; others may restart it meanwhile.
+
+    Raises:
+        ServiceError, Unavailable: what is in the way.
+    """
     # Late: it needs what `stop` and `start` have no use for.
     from codexd.service import preflight
 
-    try:
-        preflight.check(instance, runner_pid=runner.pid if runner else None, has_own_socket=not is_service)
-    except (ServiceError, Unavailable) as refusal:
-        if runner is None:
-            raise
-        raise type(refusal)(
-            f"not restarted, codexd (pid {runner.pid}) goes on as it was: {refusal}"
-        ) from None
+    deadline = time.monotonic() + STOP_SECONDS
+    while True:
+        runner = instance.runner()
+        pid = runner.pid if runner else None
+        try:
+            preflight.check(instance, runner_pid=pid, has_own_socket=not is_service)
+            return runner
+        except (ServiceError, Unavailable) as refusal:
+            now = instance.runner()
+            if now == runner or time.monotonic() >= deadline:
+                if now is None:
+                    raise
+                raise type(refusal)(
+                    f"not restarted, codexd (pid {now.pid}) goes on as it was: {refusal}"
+                ) from None
+        time.sleep(_GLANCE_SECONDS)
 
 
-def _end(runner: Holder, instance: Instance, drain: float) -> bool:
-    """Ends this codexd, after the drain that it is asked for. Returns whether it was the service of systemd."""
+def _end(runner: Holder, instance: Instance, drain: float) -> tuple[int, bool]:
+    """Ends the codexd that runs, after the drain that it is asked for: its pid, and whether it was systemd's service."""
     manager = UserManager(instance.environ)
     is_service = manager.main_pid() == runner.pid
     if _ask_to_end(runner, drain):
@@ -140,14 +152,14 @@ def _end(runner: Holder, instance: Instance, drain: float) -> bool:
     elif is_service:
         manager.act("stop", SERVICE)
     else:
-        _terminate(runner, instance)
-    return is_service
+        return _terminate(runner, instance), False
+    return runner.pid, is_service
 
 
 def _ask_to_end(runner: Holder, drain: float) -> bool:
     """Asks codexd to end, and says what it waits for. False where it does not answer, or knows no such request."""
     try:
-        with Asker(Path(runner.socket), _ANSWER_SECONDS) as asker:
+        with reached(Path(runner.socket), runner, ANSWER_SECONDS) as asker:
             turns = asker.ask(extension.STOP, {"drainSeconds": drain})["turns"]
     except (Unavailable, Refused):
         return False
@@ -163,7 +175,10 @@ def _ask_to_end(runner: Holder, drain: float) -> bool:
 
 
 def _start_anew(instance: Instance, deadline: float) -> bool:
-    """Starts codexd and waits until it is ready; False when somebody else was quicker, who is then to be waited for."""
+    """Starts codexd and waits until it is ready; False when that is to be tried again.
+
+    Somebody else was quicker, who is then to be waited for, or has stopped it meanwhile.
+    """
     manager = UserManager(instance.environ)
     if manager.owns(instance.settings.socket):
         _refuse_options(instance)
@@ -173,8 +188,8 @@ def _start_anew(instance: Instance, deadline: float) -> bool:
     log = log_file.path_of(instance.settings, instance.environ)
     try:
         detached.launch(instance.arguments, log, instance.environ, deadline - time.monotonic())
-    except detached.StartFailed:
-        if instance.runner() is None:
+    except detached.StartFailed as failure:
+        if instance.runner() is None and not failure.was_stopped:
             raise
         return False
     return True
@@ -189,8 +204,10 @@ def _refuse_options(instance: Instance) -> None:
 
 
 def _check_is_the_same(runner: Holder, instance: Instance) -> None:
+    """Raises `CannotServe` for one of another CODEX_HOME, or on another socket than the one that `--socket` names."""
     wanted = (str(instance.settings.socket), str(instance.settings.codex_home))
-    if (runner.socket, runner.codex_home) != wanted:
+    found = (runner.socket if instance.socket_is_named() else wanted[0], runner.codex_home)
+    if found != wanted:
         raise CannotServe(
             f"codexd already runs for {runner.codex_home}: pid {runner.pid}, socket {runner.socket}; "
             f"wanted was {wanted[1]} on {wanted[0]}"
@@ -204,9 +221,13 @@ def _ready_status(instance: Instance, deadline: float) -> dict[str, dict[str, ob
         Unavailable: Codex is not available, or codexd does not answer; the message is why.
     """
     while True:
+        runner = instance.runner()
+        # One that is just being started, by systemd say, may have its socket long before it can answer.
+        first = ANSWER_SECONDS if runner is not None and runner.is_listening else None
+        left = max(deadline - time.monotonic(), 0.1)
         try:
-            with Asker(instance.settings.socket, max(deadline - time.monotonic(), 0.1)) as asker:
-                asker.ask(extension.CODEX_START)
+            with reached(instance.socket_of(runner), runner, left) as asker:
+                asker.ask(extension.CODEX_START, seconds=first)
                 # codexd holds this until Codex is ready, or says why it is not.
                 asker.ask("initialize", {"clientInfo": {"name": "codexd", "version": __version__}})
                 status: dict[str, dict[str, object]] = asker.ask(extension.STATUS)
@@ -214,6 +235,9 @@ def _ready_status(instance: Instance, deadline: float) -> dict[str, dict[str, ob
         except Refused as refused:
             if refused.reason != "stopping":
                 raise Unavailable(str(refused)) from None
+        except Mute as mute:
+            if runner is not None:
+                raise Unavailable(f"codexd runs (pid {runner.pid}) and does not answer: {mute}") from None
         except Unavailable:
             if time.monotonic() >= deadline and instance.runner() is not None:
                 raise
@@ -227,23 +251,23 @@ def _codex_line(status: dict[str, dict[str, object]]) -> str:
     return f"Codex {codex['version']} is ready (pid {codex['pid']})"
 
 
-def _terminate(runner: Holder, instance: Instance) -> None:
-    """Tells it by a signal, which it also hears where it answers nobody."""
-    import psutil  # late: 23 ms
+def _terminate(runner: Holder, instance: Instance) -> int:
+    """Tells the codexd that holds the lock to end by a signal, which it also hears where it answers nobody.
 
-    try:
-        process = psutil.Process(runner.pid)
-        own = {
-            os.path.realpath(instance.home_lock()),
-            os.path.realpath(locks.socket_lock(Path(runner.socket))),
-        }
-        # The lock's text may be older than its holder; only a process that has the file open may be ended.
-        if not own & {file.path for file in process.open_files()}:
+    Others may stop and start codexd at the same time, and a lock's text may be older than its holder. So it is looked
+    again who holds the lock until that is known. Returns the pid of the one that has ended.
+    """
+    deadline = time.monotonic() + STOP_SECONDS
+    while not _told_to_end(runner, instance):
+        again = instance.runner()
+        if again is None:
+            return runner.pid
+        if time.monotonic() >= deadline:
             raise ServiceError(f"the lock names pid {runner.pid}, which does not hold it; try again")
-        process.terminate()
-    except psutil.NoSuchProcess:
-        return
+        time.sleep(_GLANCE_SECONDS)
+        runner = again
     _wait_until_gone(runner, STOP_SECONDS)
+    return runner.pid
 
 
 def _wait_until_gone(runner: Holder, seconds: float) -> None:
@@ -262,3 +286,25 @@ def _wait_until_gone(runner: Holder, seconds: float) -> None:
             time.sleep(_GLANCE_SECONDS)
     except psutil.NoSuchProcess:
         return
+
+
+def _told_to_end(runner: Holder, instance: Instance) -> bool:
+    """Sends SIGTERM; False when the process does not hold the lock that names it, or is gone.
+
+    Raises:
+        ServiceError: it runs on another machine.
+    """
+    import psutil
+
+    if runner.machine not in ("", os.uname().nodename):
+        raise ServiceError(f"codexd runs on the machine {runner.machine} (pid {runner.pid}); stop it there")
+    own = (instance.name_file(), instance.home_lock(), locks.socket_lock(Path(runner.socket)))
+    try:
+        process = psutil.Process(runner.pid)
+        if not {os.path.realpath(path) for path in own} & {file.path for file in process.open_files()}:
+            return False
+        process.terminate()
+        process.resume()  # one that was stopped (SIGSTOP) would not hear it
+    except psutil.NoSuchProcess:
+        return False
+    return True

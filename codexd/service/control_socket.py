@@ -9,13 +9,11 @@ socket's address.
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from codexd.protocol.socket_path import MAX_SOCKET_PATH_BYTES
 from codexd.service import locks, sockets
-from codexd.service.sockets import Occupant, SocketRefused
+from codexd.service.sockets import Occupant, OwnSocket, SocketRefused
 
 STARTUP_SECONDS = 5.0
 """How long a server of Codex that is just starting is waited for: it holds its lock for some ten milliseconds."""
@@ -28,22 +26,22 @@ def path_in(codex_home: Path) -> Path:
     return codex_home / "app-server-control" / "app-server-control.sock"
 
 
-@contextmanager
-def listening(codex_home: Path) -> Iterator[socket.socket]:
-    """A listening socket at the control socket's path for as long as the context lasts, removed then if it is ours.
+def listening(codex_home: Path) -> OwnSocket:
+    """A listening socket at the control socket's path.
 
     Raises:
         CannotServe: another server listens there, or the path cannot be had; the message is why, and the way out.
     """
-    path = path_in(codex_home)
+    return OwnSocket(path_in(codex_home), _listener)
+
+
+def _listener(path: Path) -> socket.socket:
     check_length(path)
     sockets.make_private_directory(path.parent)
     startup_lock = path.with_name("app-server-startup.lock")
-    with ExitStack() as stack:
-        with locks.waited_for(startup_lock, STARTUP_SECONDS, "a server of Codex that is just starting"):
-            _make_room(path)
-            listener = stack.enter_context(sockets.bound(path))
-        yield listener
+    with locks.waited_for(startup_lock, STARTUP_SECONDS, "a server of Codex that is just starting"):
+        _make_room(path)
+        return sockets.bound(path)
 
 
 def check_length(path: Path) -> None:

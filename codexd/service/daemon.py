@@ -22,23 +22,27 @@ import trio
 
 from codexd import __version__
 from codexd.protocol.errors import Code, CodexdError
+from codexd.protocol.running import Holder
 from codexd.protocol.sandbox import mark_of, why_not_to_start
 from codexd.routing.router import Identity
 from codexd.runtime.broker import Broker
+from codexd.runtime.codex import CodexUnavailable, Launch
 from codexd.runtime.limits import Limits
 from codexd.runtime.machine import ThisMachine
 from codexd.runtime.observability import ObservabilityLog
 from codexd.runtime.timeline import Timeline
 from codexd.runtime.trust import ProjectTrust
 from codexd.runtime.turning_away import FIRST_BYTES, refusal
-from codexd.service import control_socket, locks, log_file, settings as settings_module, sockets
+from codexd.service import control_socket, kept_options, locks, log_file, settings as settings_module, sockets
 from codexd.service.arguments import DRAIN_SECONDS
 from codexd.service.codex_launch import Launcher, check_directories
 from codexd.service.errors import CannotServe
+from codexd.service.home_claim import HomeClaim
 from codexd.service.instance import how_to_talk
 from codexd.service.keeping import archive_of
 from codexd.service.settings import Settings
 from codexd.service.systemd import Starter
+from codexd.service.upkeep import Grounds, Upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +156,7 @@ class Daemon:
         self._ending = Ending(self._give_up)
         self._on_terminal = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
         self._announced = False
+        self._upkeep: Upkeep | None = None
 
     async def run(self) -> None:
         """Serves until a signal says stop.
@@ -176,12 +181,12 @@ class Daemon:
 
     async def _serve(self, services: trio.Nursery) -> None:
         with ExitStack() as stack:
-            listeners = await self._take_what_is_ours(stack)
-            identity = self._identity(listeners[0].getsockname())
+            grounds = await self._take_what_is_ours(stack)
+            identity = self._identity(grounds.sockets[0].listener.getsockname())
             archive = await trio.to_thread.run_sync(archive_of, self._settings, os.environ)
             timeline = Timeline(archive)
             observe = stack.enter_context(self._observability).put
-            machine = ThisMachine(self._launcher.launch)
+            machine = ThisMachine(partial(self._launch, grounds.claim))
             mark = mark_of(os.environ, str(self._settings.codex_home))
             trust = ProjectTrust(str(self._settings.codex_home), self._settings.codex_config)
             broker = Broker(
@@ -194,19 +199,42 @@ class Daemon:
                 on_stop=self._ending.request,
                 would_trust=trust.would_be_written,
             )
+            self._upkeep = Upkeep(
+                grounds.parts(broker.replace_listener), self._keep_again, partial(self._ending.request, 0.0)
+            )
             async with trio.open_nursery() as serving:
-                await serving.start(broker.run, listeners)
+                await serving.start(broker.run, [own.listener for own in grounds.sockets])
+                grounds.claim.listens()
                 self._ending.ask = partial(self._stop, broker)
                 services.start_soon(self._announce, broker, identity)
+                services.start_soon(self._upkeep.run)
+                if not all(own.is_whole() for own in grounds.sockets):
+                    self._upkeep.ask()  # one that was handed over may be gone already
 
-    async def _take_what_is_ours(self, stack: ExitStack) -> list[socket.socket]:
+    def _launch(self, claim: HomeClaim) -> Launch:
+        """What to spawn now, in a worker thread; nothing for a CODEX_HOME that may be another codexd's by now."""
+        if claim.is_displaced():
+            trio.from_thread.run_sync(self._look_after)
+            raise CodexUnavailable(
+                f"the CODEX_HOME {claim.path} has been replaced by another directory, which codexd has yet to lock"
+            )
+        return self._launcher.launch()
+
+    async def _take_what_is_ours(self, stack: ExitStack) -> Grounds:
         """Locks, Codex and sockets, in this order: who runs already is the better answer than what is missing."""
         settings = self._settings
         handed = list(self._starter.listeners)
         path = Path(handed[0].getsockname()) if handed else settings.socket
-        holder = locks.Holder(os.getpid(), str(path), str(settings.codex_home), self._arguments)
-        sockets.make_private_directory(locks.home_directory(os.environ, settings.codex_home))
-        stack.enter_context(locks.held(locks.home_lock(os.environ, settings.codex_home), holder))
+        state = locks.home_directory(os.environ, settings.codex_home)
+        machine = os.uname().nodename
+        holder = Holder(os.getpid(), str(path), str(settings.codex_home), machine, state=str(state))
+        claim = HomeClaim(settings.codex_home, holder)
+        stack.callback(claim.drop)
+        claim.take()
+        sockets.make_private_directory(state)
+        lock = stack.enter_context(locks.held(locks.home_lock(os.environ, settings.codex_home), holder))
+        self._keep_options(state)
+        stack.callback(kept_options.forget, state)
         await trio.to_thread.run_sync(self._launcher.find)
         if self._demo:
             # Late: only the demo pays for an HTTP server.
@@ -214,14 +242,18 @@ class Daemon:
 
             model = stack.enter_context(ScriptedModel())
             model.write_config(settings.codex_home)
-        if handed:
-            stack.enter_context(locks.held(locks.socket_lock(path), holder))
-            listeners = handed
-        else:
-            listeners = [stack.enter_context(sockets.listening(path, holder))]
+        served = [
+            stack.enter_context(sockets.listening(path, holder, next(iter(handed), None))),
+            *(
+                stack.enter_context(
+                    sockets.OwnSocket(Path(further.getsockname()), sockets.private_listener, None, further)
+                )
+                for further in handed[1:]
+            ),
+        ]
         if settings.control_socket:
-            listeners.append(stack.enter_context(control_socket.listening(settings.codex_home)))
-        return listeners
+            served.append(stack.enter_context(control_socket.listening(settings.codex_home)))
+        return Grounds(claim, lock, served)
 
     def _identity(self, socket_path: str) -> Identity:
         settings = self._settings
@@ -274,6 +306,7 @@ class Daemon:
     async def _obey(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:
             if number == signal.SIGHUP and not self._terminal_is_gone():
+                self._look_after()
                 self._reopen_log()
             else:
                 self._ending.request()
@@ -286,6 +319,21 @@ class Daemon:
             for descriptor in self._on_terminal:
                 os.dup2(nowhere.fileno(), descriptor)
         return True
+
+    def _look_after(self) -> None:
+        if self._upkeep is not None:
+            self._upkeep.ask()
+
+    def _keep_again(self) -> None:
+        """What was in a directory that had to be made anew."""
+        self._keep_options(locks.home_directory(os.environ, self._settings.codex_home))
+        self._reopen_log()
+
+    def _keep_options(self, directory: Path) -> None:
+        try:
+            kept_options.keep(directory, self._arguments)
+        except OSError as error:
+            logger.warning("the options for a restart cannot be kept in %s: %s", directory, error.strerror)
 
     def _reopen_log(self) -> None:
         if self._announced:

@@ -6,6 +6,7 @@ sent before.
 """
 
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -24,11 +25,15 @@ _LAST_WORDS_BYTES = 2000
 
 
 class StartFailed(ServiceError):
-    """The codexd that was started ended before it was ready; the message is why, `exit_code` its own."""
+    """The codexd that was started ended before it was ready; the message is why, `exit_code` its own.
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    `was_stopped`: somebody told it to end, as another `codexd stop` does.
+    """
+
+    def __init__(self, message: str, exit_code: int, *, was_stopped: bool = False) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.was_stopped = was_stopped
 
 
 def launch(arguments: Sequence[str], log: Path, environ: Mapping[str, str], seconds: float) -> None:
@@ -64,7 +69,8 @@ def launch(arguments: Sequence[str], log: Path, environ: Mapping[str, str], seco
         return
     sentence = status or _last_words(log, size) or f"codexd ended with status {code} and said nothing"
     # A death by a signal has no exit code that anybody could pass on.
-    raise StartFailed(sentence, code if code > 0 else CannotServe.exit_code)
+    was_stopped = code in (0, -signal.SIGTERM)
+    raise StartFailed(sentence, code if code > 0 else CannotServe.exit_code, was_stopped=was_stopped)
 
 
 def _environment(environ: Mapping[str, str], address: str) -> dict[str, str]:

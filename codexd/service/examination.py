@@ -106,8 +106,8 @@ def _directories(instance: Instance) -> Iterator[Finding]:
 
 def _daemon(instance: Instance) -> Iterator[Finding]:
     runner = instance.runner()
-    lock = instance.home_lock()
     if runner is None:
+        lock = instance.name_file()
         yield Finding("codexd", NOTE, f"not running; nobody holds the lock {lock}", "codexd start")
         return
     yield Finding(
@@ -175,12 +175,9 @@ def _answers_of_codex(asker: Asker, codex: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _socket(instance: Instance) -> Iterator[Finding]:
-    path = instance.settings.socket
-    if instance.settings.sources["socket"] == str(instance.settings.config_file):
-        yield Finding(
-            "socket", NOTE, "codexctl does not read config.toml", f"tell it with: export CODEXD_SOCKET={path}"
-        )
-    if instance.runner() is None and UserManager(instance.environ).owns(path):
+    runner = instance.runner()
+    path = instance.socket_of(runner)
+    if runner is None and UserManager(instance.environ).owns(path):
         yield Finding("socket", OK, f"{path}: systemd listens and starts codexd with the first client")
         return
     try:
@@ -195,6 +192,13 @@ def _socket(instance: Instance) -> Iterator[Finding]:
     if found is Occupant.LIVE and holder is None:
         yield Finding(
             "socket", BROKEN, f"{path}: something that is not codexd listens there{who}", f"end pid {pid}"
+        )
+    elif found in (Occupant.STALE, Occupant.NOTHING) and runner is not None and runner.is_listening:
+        yield Finding(
+            "socket",
+            BROKEN,
+            f"{path} is gone; codexd makes it anew within half a minute, or says in its log why it cannot",
+            f"kill -HUP {runner.pid}; codexd logs",
         )
     elif found is Occupant.STALE:
         yield Finding("socket", NOTE, f"{path}: left by a codexd that was killed; the next start replaces it")

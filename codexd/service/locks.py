@@ -1,9 +1,10 @@
 """Who runs: locks that the kernel drops with their holder, whatever ends it.
 
-A codexd holds two for its whole life: one for its CODEX_HOME, in the state directory, and one beside its socket, so
-that codexds of different homes cannot fight for one path. The text in a lock's file says who holds it. It is for
-people and for `stop`; who runs is decided by the lock alone. A lock's file is never removed: somebody may be waiting
-on the old one while somebody else locks a new one of the same name.
+A codexd holds three for its whole life: one on its CODEX_HOME (`home_claim`), one in the directory of the state directory
+that belongs to the CODEX_HOME, for what it keeps there, and one beside its socket, so that codexds of different homes
+cannot fight for one path. The text in a lock's file says who holds it, and no setting. It is for people, for codexctl
+and for `stop`; who runs is decided by the lock alone. The file of a lock of this module is never removed: somebody may
+be waiting on the old one while somebody else locks a new one of the same name.
 """
 
 import fcntl
@@ -13,23 +14,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-from codexd.protocol import socket_path
+from codexd.protocol import running, socket_path
+from codexd.protocol.running import Holder
 from codexd.service.errors import CannotServe
 
 PATIENCE_SECONDS = 0.5
 """How long a lock that is held is tried again: `holder` takes it for an instant to see whether it is free."""
-_RETRY_SECONDS = 0.02
-
-
-class Holder(NamedTuple):
-    """The codexd that holds a lock. `arguments`: the options that it was started with, for a restart."""
-
-    pid: int
-    socket: str
-    codex_home: str
-    arguments: tuple[str, ...] = ()
+RETRY_SECONDS = 0.02
 
 
 class AlreadyRunning(CannotServe):
@@ -62,28 +54,59 @@ def timeline_file(environ: Mapping[str, str], codex_home: Path) -> Path:
 
 def socket_lock(socket: Path) -> Path:
     """The file whose lock says that a codexd serves this socket."""
-    return socket.with_name(socket.name + ".lock")
+    return Path(running.socket_lock(os.fspath(socket)))
+
+
+class Lock:
+    """A lock on a file that names its holder. `take` first; `drop` at the end, whatever happened."""
+
+    def __init__(self, path: Path, owner: Holder) -> None:
+        self.path = path
+        self._owner = owner
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """Takes the lock, also a second time when its file was removed or replaced; the directory must exist.
+
+        Raises:
+            AlreadyRunning: somebody else holds it, and did for `PATIENCE_SECONDS`.
+            CannotServe: the file cannot be locked at all.
+        """
+        descriptor = _locked(self.path, PATIENCE_SECONDS)
+        if descriptor is None:
+            who = holder(self.path)
+            raise AlreadyRunning(sentence(self.path, who), who)
+        self.drop()
+        self._descriptor = descriptor
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, as_text(self._owner), 0)
+
+    def is_ours(self) -> bool:
+        """Whether the file that has the name is the one that is locked."""
+        return self._descriptor is not None and _is_still(self.path, self._descriptor)
+
+    def drop(self) -> None:
+        """Lets go of the lock; its file then names nobody."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 @contextmanager
-def held(path: Path, owner: Holder) -> Iterator[None]:
-    """Holds the lock and names the holder in its file; the directory must exist.
-
-    Raises:
-        AlreadyRunning: somebody else holds it, and did for `PATIENCE_SECONDS`.
-        CannotServe: the file cannot be locked at all.
-    """
-    descriptor = _locked(path, PATIENCE_SECONDS)
-    if descriptor is None:
-        who = holder(path)
-        raise AlreadyRunning(_sentence(path, who), who)
+def held(path: Path, owner: Holder) -> Iterator[Lock]:
+    """Holds the lock and names the holder in its file; the directory must exist. Raises as `Lock.take` does."""
+    lock = Lock(path, owner)
+    lock.take()
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(owner._asdict(), indent=1).encode() + b"\n", 0)
-        yield
+        yield lock
     finally:
-        os.ftruncate(descriptor, 0)
-        os.close(descriptor)
+        lock.drop()
+
+
+def as_text(owner: Holder) -> bytes:
+    """What stands in the file of a lock."""
+    return json.dumps(owner.members(), indent=1).encode() + b"\n"
 
 
 @contextmanager
@@ -111,21 +134,9 @@ def holder(path: Path) -> Holder | None:
     except OSError as error:
         raise CannotServe(f"the lock {path} cannot be read: {error.strerror}") from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _named(os.pread(descriptor, 65536, 0))
-    else:
-        return None
+        return running.named(os.pread(descriptor, 65536, 0)) if running.is_locked(descriptor) else None
     finally:
         os.close(descriptor)
-
-
-def _named(text: bytes) -> Holder:
-    try:
-        members = json.loads(text)
-        return Holder(**members | {"arguments": tuple(members["arguments"])})
-    except (ValueError, TypeError, KeyError):
-        return Holder(0, "", "")
 
 
 def _locked(path: Path, seconds: float) -> int | None:
@@ -139,7 +150,7 @@ def _locked(path: Path, seconds: float) -> int | None:
             os.close(descriptor)
             if time.monotonic() >= deadline:
                 return None
-            time.sleep(_RETRY_SECONDS)
+            time.sleep(RETRY_SECONDS)
         except OSError as error:
             os.close(descriptor)
             raise CannotServe(f"the lock {path} cannot be taken: {error.strerror}") from None
@@ -160,11 +171,13 @@ def _is_still(path: Path, descriptor: int) -> bool:
     """A file that was cleaned away after it was opened has a lock that nobody else will ever look at."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
-    except FileNotFoundError:
+    except OSError:  # it is gone, or its directory is
         return False
 
 
-def _sentence(path: Path, who: Holder | None) -> str:
+def sentence(path: Path, who: Holder | None) -> str:
+    """Who has what the lock stands for. `path`: its file."""
     if who is None or not who.pid:
         return f"another codexd has just taken {path}"
-    return f"codexd already runs for {who.codex_home}: pid {who.pid}, socket {who.socket}"
+    elsewhere = "" if who.machine in ("", os.uname().nodename) else f" on the machine {who.machine}"
+    return f"codexd already runs for {who.codex_home}: pid {who.pid}{elsewhere}, socket {who.socket}"

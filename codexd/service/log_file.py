@@ -5,6 +5,7 @@ import logging.handlers
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class LogFile(logging.handlers.RotatingFileHandler):
     def reopen(self) -> None:
         """Goes on, with the next record, in the file that then has the name; makes it if there is none."""
         self.close()  # the next record opens it
+        with suppress(OSError):  # the next record says so
+            os.makedirs(os.path.dirname(self.baseFilename), 0o700, exist_ok=True)
 
     def _open(self) -> TextIOWrapper:
         return open(self.baseFilename, "a", encoding="utf-8", opener=_open_private)

@@ -5,6 +5,7 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.visible import plain
@@ -75,7 +76,7 @@ def _instance(parsed: Namespace) -> Instance:
 
 
 def _control(parsed: Namespace, instance: Instance) -> int:
-    from codexd.service import control
+    from codexd.service import control, kept_options
 
     if parsed.command == "stop":
         return control.stop(instance, arguments.drain_of(parsed))
@@ -84,7 +85,7 @@ def _control(parsed: Namespace, instance: Instance) -> int:
     drain = arguments.drain_of(parsed)
     runner = instance.runner()
     if runner is not None and not arguments.beyond_identity(instance.arguments):
-        instance = _instance(arguments.parse(["restart", *runner.arguments]))
+        instance = _instance(arguments.parse(["restart", *kept_options.kept(Path(runner.state))]))
     return control.restart(instance, drain)
 
 

@@ -13,12 +13,12 @@ from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.visible import plain
 from codexd.service import log_file
-from codexd.service.ask import Asker, Refused
+from codexd.service.ask import Refused
 from codexd.service.errors import CannotServe, ServiceError
 from codexd.service.instance import Instance
+from codexd.service.reaching import ANSWER_SECONDS, reached
 from codexd.service.service_manager import SERVICE, UserManager
 
-_ANSWER_SECONDS = 5.0
 _LINES = 200
 _FOLLOW_SECONDS = 0.25
 
@@ -34,7 +34,7 @@ def status(instance: Instance, as_json: bool) -> int:
     if runner is None:
         raise CannotServe("codexd is not running; start it with: codexd start")
     try:
-        with Asker(Path(runner.socket), _ANSWER_SECONDS) as asker:
+        with reached(Path(runner.socket), runner, ANSWER_SECONDS) as asker:
             report = asker.ask(extension.STATUS)
     except Unavailable as silent:
         raise Unavailable(f"codexd runs (pid {runner.pid}) and does not answer: {silent}") from None

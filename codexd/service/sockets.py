@@ -7,14 +7,15 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
+from typing import Self
 
+from codexd.protocol.running import Holder
 from codexd.runtime.peer import admitted
 from codexd.service.errors import CannotServe
-from codexd.service.locks import Holder, held, socket_lock
+from codexd.service.locks import Lock, socket_lock
 
 BACKLOG = 1024
 _UMASK = 0o177  # read and write for the owner: mode 0600
@@ -101,38 +102,124 @@ def occupant(path: Path) -> tuple[Occupant, int | None]:
         return Occupant.LIVE, listener.pid if listener else None
 
 
-@contextmanager
-def listening(path: Path, holder: Holder) -> Iterator[socket.socket]:
-    """A listening socket at the path, mode 0600 in a private directory, for as long as the context lasts.
+class OwnSocket:
+    """A listening socket at its path, made anew when the path no longer leads to it.
 
-    A stale socket is replaced. At the end the path is removed if what stands there is still this very socket.
+    `listener` is the socket, and another one after `mend`. Use it as a context, or `close` it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        make: Callable[[Path], socket.socket],
+        lock: Lock | None = None,
+        handed_over: socket.socket | None = None,
+    ) -> None:
+        """Listens.
+
+        Args:
+            make: returns a socket that listens at the path, which is then ours to remove, or raises `CannotServe`.
+            lock: the lock that goes with the path; it is taken, and dropped at the end.
+            handed_over: a listener at the path that a service manager made: the path is not ours to remove.
+
+        Raises:
+            CannotServe: somebody else has the path or the lock, or it cannot be had; the message says why.
+        """
+        self.path = path
+        self._make = make
+        self._lock = lock
+        self.is_handed_over = handed_over is not None
+        if lock is not None:
+            make_private_directory(path.parent)
+            lock.take()
+        try:
+            self.listener = make(path) if handed_over is None else handed_over
+        except BaseException:
+            self._drop_lock()
+            raise
+        self._own = _identity(path)
+
+    def is_whole(self) -> bool:
+        """Whether the path leads to this socket, and the lock to whom it does."""
+        return self._is_at_path() and (self._lock is None or self._lock.is_ours())
+
+    def mend(self) -> socket.socket | None:
+        """Takes the lock again and listens anew, where that is needed; never takes the path from who listens there.
+
+        Returns the old socket, which is then the caller's to close; None when the path leads to it still.
+
+        Raises:
+            CannotServe: the path cannot be had; the message says why.
+        """
+        if self._lock is not None and not self._lock.is_ours():
+            make_private_directory(self.path.parent)
+            self._lock.take()
+        if self._is_at_path():
+            return None
+        new, old = self._make(self.path), self.listener
+        self.listener, self._own, self.is_handed_over = new, _identity(self.path), False
+        return old
+
+    def close(self) -> None:
+        """Removes the path if this very socket, made here, is still there; lets go of the lock."""
+        if not self.is_handed_over and self._is_at_path():
+            self.path.unlink(missing_ok=True)
+        self.listener.close()
+        self._drop_lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _is_at_path(self) -> bool:
+        return self._own is not None and _identity(self.path) == self._own
+
+    def _drop_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.drop()
+
+
+def listening(path: Path, holder: Holder, handed_over: socket.socket | None = None) -> OwnSocket:
+    """codexd's socket at the path, with its lock. Raises as `OwnSocket` does."""
+    return OwnSocket(path, private_listener, Lock(socket_lock(path), holder), handed_over)
+
+
+def private_listener(path: Path) -> socket.socket:
+    """A listening socket at the path, mode 0600 in a private directory; a stale one is replaced.
 
     Raises:
-        AlreadyRunning: another codexd has the path.
-        SocketRefused: the path cannot be had for another reason; the message says which.
+        SocketRefused: the path cannot be had; the message says why.
     """
     make_private_directory(path.parent)
-    with held(socket_lock(path), holder):
-        _make_room(path)
-        with bound(path) as listener:
-            yield listener
+    _make_room(path)
+    return bound(path)
 
 
-@contextmanager
-def bound(path: Path) -> Iterator[socket.socket]:
-    """A listening socket at a path where nothing is, mode 0600; removed at the end if it is still this very socket.
+def bound(path: Path) -> socket.socket:
+    """A listening socket at a path where nothing is, mode 0600.
 
     Raises:
         SocketRefused: it cannot be made; the message says why.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
         _bind(listener, path)
-        own = path.lstat()
-        try:
-            listener.listen(BACKLOG)
-            yield listener
-        finally:
-            _remove_own(path, own)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name; None when there is none that can be looked at."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def check_free(path: Path, own_pid: int | None = None) -> Occupant:
@@ -165,11 +252,3 @@ def _bind(listener: socket.socket, path: Path) -> None:
         raise SocketRefused(f"the socket {path} cannot be made: {error.strerror}") from None
     finally:
         os.umask(before)
-
-
-def _remove_own(path: Path, own: os.stat_result) -> None:
-    try:
-        if os.path.samestat(path.lstat(), own):
-            path.unlink()
-    except FileNotFoundError:
-        pass

@@ -24,10 +24,11 @@ class Refused(Exception):
 
 
 class Connection:
-    """One client of the stand-in. `received` holds its messages, oldest first."""
+    """One client of the stand-in. `received` holds its messages, oldest first. `is_mute`: gives no sign of life."""
 
     def __init__(self, stream: socket.socket) -> None:
         self.received: list[Params] = []
+        self.is_mute = False
         self._stream = stream
         self._following: list[bytes | TooLong] = []
         self._then: dict[int, Callable[[Params], None]] = {}
@@ -67,6 +68,10 @@ class Connection:
                     self._take(json.loads(line), answers)
 
     def _take(self, message: Params, answers: dict[str, Any]) -> None:
+        if _is_sign_of_life(message):
+            if not self.is_mute:
+                self.send({"id": message["id"], "result": {}})
+            return
         self.received.append(message)
         if "method" not in message:
             self._then.pop(message["id"], lambda answer: None)(message)
@@ -89,6 +94,11 @@ class Connection:
             event() if callable(event) else self.send(event)
 
 
+def _is_sign_of_life(message: Params) -> bool:
+    """Every connection of a `Client` begins with this request; no test is about it."""
+    return message.get("id") == -1
+
+
 SILENCE = object()
 """The result of a handler whose request is never answered."""
 
@@ -99,6 +109,7 @@ class StandIn:
 
     def __init__(self, path: Path, codex_home: Path) -> None:
         self.path = path
+        self.is_mute = False
         self.connections: list[Connection] = []
         self.answers: dict[str, Any] = {
             "initialize": {
@@ -160,6 +171,7 @@ class StandIn:
             except OSError:
                 return
             connection = Connection(stream)
+            connection.is_mute = self.is_mute
             self.connections.append(connection)
             self._threads.append(
                 threading.Thread(target=_serve, args=(connection, self.answers), daemon=True)

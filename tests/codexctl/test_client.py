@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import threading
 
 import pytest
@@ -275,3 +276,36 @@ def test_text_that_is_no_unicode_is_refused_loudly(codexd):
     """Codex would drop the whole line without a word."""
     with Client.open() as client, pytest.raises(UnicodeEncodeError):
         client.request("echo", {"text": "\ud83d"})
+
+
+def test_a_request_that_a_mute_codexd_does_not_take_is_given_up(codexd, monkeypatch):
+    """One that is longer than what the kernel keeps for a stopped process; what is taken slowly is no sign of that."""
+    path = str(codexd.path) + "2"
+    with monkeypatch.context() as patch, socket.socket(socket.AF_UNIX) as mute:
+        patch.setattr("codexctl.client.ANSWER_SECONDS", 0.05)
+        patch.setattr("codexctl.patience.ANSWER_SECONDS", 0.1)
+        patch.setattr("codexctl.patience.START_SECONDS", 0.2)
+        mute.bind(path)
+        mute.listen()
+        with Client.open(path) as client, pytest.raises(Unavailable, match="has not answered within"):
+            client.request("work", {"text": "x" * 10_000_000})
+    codexd.answers["work"] = "done"
+    with Client.open() as client:
+        assert client.request("work", {"text": "x" * 10_000_000}) == "done"
+
+
+def test_a_time_limit_may_be_shorter_than_the_patience(codexd):
+    """`--timeout` holds for a codexd that says nothing, too."""
+    codexd.is_mute = True
+    codexd.answers["work"] = SILENCE
+    with Client.open() as client, pytest.raises(TimeoutError):
+        client.request("work", timeout=0.05)
+
+
+def test_who_connects_and_asks_later_is_not_taken_for_mute(codexd, monkeypatch):
+    """The time begins with the first request, not with the connection."""
+    monkeypatch.setattr("codexctl.patience.ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr("codexctl.patience.START_SECONDS", 60.0)
+    codexd.answers["work"] = "done"
+    with Client.open() as client:
+        assert client.request("work") == "done"

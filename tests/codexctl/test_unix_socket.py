@@ -1,5 +1,6 @@
 import os
 import socket
+import threading
 
 import pytest
 
@@ -48,3 +49,22 @@ def test_where_the_system_cannot_tell_who_listens_the_directory_has_to_do(codexd
     connection = unix_socket.connected(str(codexd.path))
     assert connection is not None
     connection.close()
+
+
+def test_a_listener_whose_queue_is_full_is_waited_for_and_given_up(place, monkeypatch):
+    """A codexd that is stopped takes connections until the kernel's queue is full, and then none."""
+    monkeypatch.setattr("codexctl.patience.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("codexctl.patience.START_SECONDS", 0.2)
+    path = str(place / "run" / "full.sock")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(path)
+        listener.listen(0)
+        first.connect(path)
+        with pytest.raises(Unavailable, match="has not answered within"):
+            unix_socket.connected(path)
+        monkeypatch.undo()
+        threading.Timer(0.01, lambda: listener.accept()[0].close()).start()
+        connection = unix_socket.connected(path)
+        assert connection is not None
+        assert connection.gettimeout() is None
+        connection.close()

@@ -38,28 +38,9 @@ def test_the_holder_is_found(tmp_path: Path) -> None:
         assert holder(str(tmp_path), "T") == os.getpid()
 
 
-def test_other_locks_do_not_count(tmp_path: Path) -> None:
-    """Of other files and kinds, of who waits, and of a process that another pid name space hides."""
-    inode = lock_file(tmp_path, "T").stat().st_ino
-    locks = tmp_path / "locks"
-    lines = [
-        f"1: POSIX  ADVISORY  READ 11 fe:00:{inode} 128 128",
-        f"2: FLOCK  ADVISORY  WRITE 12 fe:00:{inode + 1} 0 EOF",
-        f"3: FLOCK  ADVISORY  WRITE 0 fe:00:{inode} 0 EOF",
-        f"3: -> FLOCK  ADVISORY  WRITE 13 fe:00:{inode} 0 EOF",
-        f"4: FLOCK  ADVISORY  WRITE 14 00:1f:{inode} 0 EOF",
-    ]
-    locks.write_text("\n".join(lines) + "\n")
-    assert holder(str(tmp_path), "T", str(locks)) == 14
-    locks.write_text("\n".join(lines[:-1]) + "\n")
-    assert holder(str(tmp_path), "T", str(locks)) is None
-
-
 def test_what_cannot_be_known_is_not_known(tmp_path: Path) -> None:
-    """No such thread; a system without a list of locks."""
+    """No such thread."""
     assert holder(str(tmp_path), "T") is None
-    lock_file(tmp_path, "T")
-    assert holder(str(tmp_path), "T", str(tmp_path / "missing")) is None
 
 
 def test_people_are_told_what_they_can_do() -> None:

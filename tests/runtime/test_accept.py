@@ -1,4 +1,4 @@
-"""The door stays open: for everybody who comes, through every shortage."""
+"""The doors stay open: for everybody who comes, through every shortage."""
 
 import errno
 import logging
@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from codexd.runtime.accept import RETRY_SECONDS, accept_clients
+from codexd.runtime.accept import RETRY_SECONDS, Doors, accept_clients
 
 
 class TroubledListener(socket.socket):
@@ -106,3 +106,38 @@ async def test_any_other_error_ends_the_server(path):
     with TroubledListener(path, [errno.EINVAL]) as listener, connect(path):
         with pytest.raises(OSError, match="Invalid argument"):
             await accept_clients(listener, lambda connection: connection.close())
+
+
+async def test_a_door_can_be_replaced_while_others_come_in(path, tmp_path, nursery, autojump_clock):
+    """Who waits at the old one is taken in through every shortage, and the new one is open at once."""
+    welcomed: list[socket.socket] = []
+    doors = Doors(welcomed.append)
+    nursery.start_soon(doors.run)
+    with TroubledListener(path) as old, TroubledListener(tmp_path / "new") as new:
+        doors.open(old)
+        await wait_all_tasks_blocked()
+        old.errors = [errno.EMFILE]
+        with connect(path), connect(path), connect(tmp_path / "new"):
+            doors.retire(old)
+            doors.open(new)
+            await wait_all_tasks_blocked()
+            assert len(welcomed) == 1, "the one at the new door"
+            await trio.sleep(2 * RETRY_SECONDS)
+            assert len(welcomed) == 3
+            assert old.fileno() == -1
+            assert not any(connection.getblocking() for connection in welcomed)
+            for connection in welcomed:
+                connection.close()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_door_may_be_retired_before_anybody_was_let_in(path, nursery):
+    """One that was opened and retired in the same instant is never looked at."""
+    doors = Doors(lambda connection: connection.close())
+    nursery.start_soon(doors.run)
+    with TroubledListener(path) as listener:
+        doors.open(listener)
+        doors.retire(listener)
+        await wait_all_tasks_blocked()
+        assert listener.fileno() == -1
+    nursery.cancel_scope.cancel()

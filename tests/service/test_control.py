@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codexd.service import control, detached, locks
+from codexd.protocol.errors import Unavailable
+from codexd.protocol.running import Holder
+from codexd.service import control, detached, locks, reaching
 from codexd.service.detached import StartFailed
 from codexd.service.errors import CannotServe, ServiceError
 from codexd.service.instance import Instance
-from codexd.service.locks import Holder
+from codexd.service.kept_options import kept
 from tests.service.place import Place
 
 
@@ -128,8 +131,35 @@ def test_options_reach_codexd_and_survive_a_restart(place: Place, tmp_path: Path
     assert codex_of(place).cwd() == str(place.root)
     place.run("restart", "--cwd", "/")
     assert codex_of(place).cwd() == "/"
-    lock = place.instance().home_lock()
-    assert locks.holder(lock) == Holder(pid_of(place), str(place.socket), str(place.codex_home), ("--cwd=/",))
+    state = place.instance().home_lock().parent
+    assert kept(state) == ("--cwd=/",)
+    place.run("stop")
+    assert kept(state) == ()
+
+
+def test_no_lock_holds_a_setting(place: Place) -> None:
+    """What is handed to Codex may be a secret: it stands in no lock, and is kept for a restart where only its user reads."""
+    place.codex()
+    place.run("start", "--codex-config", "mcp_servers.x.env.KEY=s3cret")
+    settings = place.instance().settings
+    state = place.instance().home_lock().parent
+    for lock in (
+        place.instance().home_lock(),
+        place.instance().name_file(),
+        locks.socket_lock(settings.socket),
+    ):
+        assert str(pid_of(place)) in lock.read_text()
+        assert "s3cret" not in lock.read_text()
+    assert (state / "options.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_restart_from_another_environment_keeps_the_options(place: Place) -> None:
+    """The codexd that runs says where it keeps them: the state directory of the asking shell may be another one."""
+    place.codex()
+    place.run("start", "--cwd", str(place.root))
+    restarted = place.run("restart", env={"XDG_STATE_HOME": str(place.root / "elsewhere")})
+    assert (restarted.returncode, restarted.stderr) == (0, "")
+    assert codex_of(place).cwd() == str(place.root)
 
 
 def codex_of(place: Place) -> psutil.Process:
@@ -220,7 +250,8 @@ class Sleeper:
 import signal, sys, time
 from collections import Counter
 from pathlib import Path
-from codexd.service.locks import Holder, held
+from codexd.protocol.running import Holder
+from codexd.service.locks import held
 import os
 for line in sys.argv[2].split(): signal.signal(getattr(signal, line), signal.SIG_IGN)
 with held(Path(sys.argv[1]), Holder(os.getpid(), sys.argv[3], "/h")):
@@ -270,6 +301,7 @@ def test_a_place_behind_a_link(place: Place) -> None:
 
 def test_a_name_in_a_lock_is_not_believed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock may be held by one and still bear the name of another: nobody is ended who does not hold it."""
+    monkeypatch.setattr(control, "STOP_SECONDS", 0.05)
     innocent = place.start(args=["sleep", "1000"])
     named = Holder(innocent.pid, str(place.socket), str(place.codex_home))
     monkeypatch.setattr(Instance, "runner", lambda self: named)
@@ -280,12 +312,108 @@ def test_a_name_in_a_lock_is_not_believed(place: Place, monkeypatch: pytest.Monk
     assert innocent.poll() is None
 
 
+def test_a_stop_that_meets_an_old_name_looks_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who stops codexd while others restart it is not shown a race: the one that holds the lock in the end is stopped."""
+    innocent = place.start(args=["sleep", "1000"])
+    process = hold_lock(place)
+    old = Holder(innocent.pid, str(place.socket), str(place.codex_home))
+    found = [old, old, Holder(process.pid, str(place.socket), str(place.codex_home))]
+    monkeypatch.setattr(Instance, "runner", lambda self: found.pop(0))
+    assert control.stop(place.instance(), 0.0) == 0
+    assert innocent.poll() is None
+    assert process.wait() == -signal.SIGTERM
+
+
 def test_one_that_was_quicker_to_end(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A codexd that is gone before it is told has been stopped."""
     gone = subprocess.Popen(["true"])
     gone.wait()
-    monkeypatch.setattr(Instance, "runner", lambda self: Holder(gone.pid, str(place.socket), "/h"))
+    found = [Holder(gone.pid, str(place.socket), "/h"), None]
+    monkeypatch.setattr(Instance, "runner", lambda self: found.pop(0))
     assert control.stop(place.instance(), 0.0) == 0
+
+
+def test_one_of_another_machine_is_not_stopped(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a CODEX_HOME is shared over a network, the pid in its lock is that of another machine's process."""
+    innocent = place.start(args=["sleep", "1000"])
+    named = Holder(innocent.pid, str(place.socket), str(place.codex_home), "elsewhere")
+    monkeypatch.setattr(Instance, "runner", lambda self: named)
+    with pytest.raises(ServiceError, match=r"runs on the machine elsewhere .*; stop it there"):
+        control.stop(place.instance(), 0.0)
+    assert innocent.poll() is None
+
+
+def test_a_codexd_that_is_suspended_is_stopped(place: Place) -> None:
+    """SIGSTOP keeps it from hearing that it is to end: it is let go on, and ends in good order."""
+    place.codex()
+    place.run("start")
+    pid = pid_of(place)
+    os.kill(pid, signal.SIGSTOP)
+    stopped = place.run("stop")
+    assert (stopped.returncode, stopped.stdout) == (0, f"codexd stopped (pid {pid})\n")
+
+
+def test_a_codexd_that_is_mute_is_said_within_seconds(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`start` does not wait as long for a codexd that is stopped or stuck as for a Codex that starts."""
+    monkeypatch.setattr(control, "ANSWER_SECONDS", 0.2)
+    place.codex()
+    place.run("start")
+    pid = pid_of(place)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unavailable, match=f"codexd runs \\(pid {pid}\\) and does not answer"):
+            control.start(place.instance())
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("command", ["status", "start"])
+def test_a_socket_that_is_gone_is_made_anew_when_somebody_asks(place: Place, command: str) -> None:
+    """The codexd that holds the lock is asked for it, and it is said."""
+    place.codex()
+    place.run("start")
+    pid = pid_of(place)
+    shutil.rmtree(place.socket.parent)
+    done = place.run(command)
+    assert done.returncode == 0
+    said = f"codexd: the socket {place.socket} of codexd (pid {pid}) is gone; it was asked to make it anew\n"
+    assert done.stderr == said
+    assert pid_of(place) == pid
+
+
+def test_a_socket_that_cannot_be_made_anew_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in the place of its directory: codexd goes on without, and says where the reason is."""
+    place.codex()
+    place.run("start")
+    runner = place.instance().runner()
+    assert runner is not None
+    shutil.rmtree(place.socket.parent)
+    place.socket.parent.write_text("")
+    with monkeypatch.context() as patch:
+        patch.setattr(reaching, "LISTEN_SECONDS", 0.3)
+        with pytest.raises(
+            Unavailable, match=r"nobody answers on .*; why it was not made anew is in: codexd logs"
+        ):
+            reaching.reached(place.socket, runner, 5.0)
+    place.socket.parent.unlink()
+    with reaching.reached(place.socket, runner, 5.0) as asker:
+        assert asker.ask("codexd/status")["codexd"]["pid"] == runner.pid
+
+
+def test_restarts_that_race_are_one_after_the_other(place: Place) -> None:
+    """Ten restarts and stops at once: each does what it says, and none shows the user a race that it lost."""
+    place.codex()
+    place.run("start")
+    racing = [place.start("restart" if number % 3 else "stop") for number in range(10)]
+    said = [process.communicate(timeout=60) for process in racing]
+    assert [(process.returncode, err) for process, (_, err) in zip(racing, said, strict=True)] == [
+        (0, "")
+    ] * 10
+    assert place.run("start").returncode == 0
+    codexds = [
+        stray for stray in place.strays() if "run" in stray.cmdline() and "--detached" in stray.cmdline()
+    ]
+    assert [stray.pid for stray in codexds] == [pid_of(place)]
 
 
 def test_one_that_ends_again_and_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,11 +39,11 @@ def test_it_is_where_codex_looks_and_private(place: Place) -> None:
     """A plain socket, 0600 in a directory 0700, as long as it is wanted and no longer."""
     path = path_in(place.codex_home)
     assert path == place.codex_home / "app-server-control" / "app-server-control.sock"
-    with listening(place.codex_home) as listener:
+    with listening(place.codex_home) as own:
         assert path.is_socket()
         assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
         with place.connect(path):
-            listener.accept()[0].close()
+            own.listener.accept()[0].close()
     assert not os.path.lexists(path)
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -327,6 +328,123 @@ def test_a_socket_of_the_service_manager_is_taken_over(place: Place, heard: sock
             assert locks.holder(locks.socket_lock(place.socket)) is not None
         assert place.end(process) == 0
         assert place.socket.exists()
+
+
+def remove(place: Place, what: str) -> None:
+    """Takes something away that a codexd stands on."""
+    lock = place.instance().home_lock()
+    paths = {
+        "socket": [place.socket],
+        "runtime directory": [place.socket.parent],
+        "state directory": [lock.parent.parent],
+        "locks": [lock, place.instance().name_file(), locks.socket_lock(place.socket)],
+        "all but the CODEX_HOME": [place.socket.parent, lock.parent.parent, place.instance().name_file()],
+    }
+    for path in paths[what]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize(
+    "what", ["socket", "runtime directory", "state directory", "locks", "all but the CODEX_HOME"]
+)
+def test_what_it_stands_on_is_made_anew(place: Place, heard: socket.socket, what: str) -> None:
+    """A SIGHUP has codexd look; who is connected notices nothing, and nothing is left at the end."""
+    place.codex()
+    process = place.start("run")
+    next_said(heard)
+    with place.connect() as client, client.makefile("rb") as answers:
+        remove(place, what)
+        process.send_signal(signal.SIGHUP)
+        place.wait_for_line(process.stderr, "was gone, and has been made anew")
+        wait_until(lambda: place.socket.exists() and place.instance().runner() is not None)
+        assert place.ask("codexd/status")["result"]["codexd"]["pid"] == process.pid
+        client.sendall(b'{"id":1,"method":"codexd/status","params":{}}\n')
+        assert json.loads(answers.readline())["result"]["codexd"]["pid"] == process.pid
+    runner = place.instance().runner()
+    assert runner is not None
+    assert (runner.pid, runner.is_listening) == (process.pid, True)
+    assert place.end(process) == 0
+    assert nothing_is_left(place)
+
+
+@pytest.mark.parametrize("what", ["state directory", "locks", "all but the CODEX_HOME"])
+def test_a_second_codexd_is_refused_whatever_is_removed(
+    place: Place, heard: socket.socket, what: str
+) -> None:
+    """Before anybody has noticed the loss, and from another environment: its sweep would end the first one's Codex."""
+    place.codex()
+    first = place.start("run")
+    next_said(heard)
+    codex = place.ask("codexd/status")["result"]["codex"]["pid"]
+    remove(place, what)
+    elsewhere = {name: str(place.root / "elsewhere") for name in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR")}
+    (place.root / "elsewhere").mkdir(0o700)
+    for env in ({}, elsewhere):
+        second = place.run("run", env=env)
+        assert second.returncode == 3
+        assert f"{first.pid}" in second.stderr
+    assert psutil.Process(codex).is_running()
+    assert place.end(first) == 0
+
+
+def test_another_codexd_that_has_taken_over_is_the_one(place: Place, heard: socket.socket) -> None:
+    """With all of it removed at once, the CODEX_HOME too, a second codexd can start: the first one ends when it looks."""
+    place.codex()
+    first = place.start("run")
+    next_said(heard)
+    remove(place, "all but the CODEX_HOME")
+    place.codex_home.rename(place.home / "old")
+    second = place.start("run")
+    place.wait_until_listening(second)
+    first.send_signal(signal.SIGHUP)
+    place.wait_for_line(first.stderr, "another codexd has it now; this one ends")
+    first.communicate(timeout=PATIENCE_SECONDS)
+    assert first.returncode == 0
+    assert place.ask("codexd/status")["result"]["codexd"]["pid"] == second.pid
+    assert place.end(second) == 0
+
+
+def test_no_codex_is_started_for_a_home_that_was_replaced(place: Place, heard: socket.socket) -> None:
+    """It may be another codexd's by now; once the new directory is locked, Codex is started for it."""
+    place.codex()
+    process = place.start("run")
+    next_said(heard)
+    place.codex_home.rename(place.home / "old")
+    place.codex_home.mkdir(0o700)
+    psutil.Process(place.ask("codexd/status")["result"]["codex"]["pid"]).kill()
+    place.wait_for_line(process.stderr, f"the CODEX_HOME {place.codex_home} has been replaced")
+    wait_until(lambda: place.ask("codexd/status")["result"]["codex"]["state"] == "ready")
+    assert (place.codex_home / "codexd.lock").exists()
+    assert place.end(process) == 0
+
+
+def test_a_log_whose_directory_is_gone_goes_on(place: Place, heard: socket.socket) -> None:
+    """The log file is in the state directory: what is said after its loss is in a new one."""
+    place.codex()
+    process = place.start("run", "--log-dir", str(place.root / "state" / "log"))
+    next_said(heard)
+    remove(place, "state directory")
+    process.send_signal(signal.SIGHUP)
+    log = place.root / "state" / "log" / "codexd.log"
+    wait_until(lambda: log.exists() and "the log goes on" in log.read_text())
+    assert place.end(process) == 0
+
+
+def test_a_socket_of_the_service_manager_that_is_gone_is_made_anew(
+    place: Place, heard: socket.socket
+) -> None:
+    """By codexd, because systemd does not notice; what is to be done is in the log."""
+    place.codex()
+    place.socket.parent.mkdir(0o700)
+    with place.listener() as listener:
+        process = place.start("run", **handed_over(place.command("run"), listener.fileno()))
+        next_said(heard)
+        place.socket.unlink()
+        process.send_signal(signal.SIGHUP)
+        place.wait_for_line(process.stderr, "only systemd can make its own anew")
+        assert place.ask("codexd/status")["result"]["codexd"]["pid"] == process.pid
+        assert place.end(process) == 0
+        assert not place.socket.exists()
 
 
 @pytest.mark.parametrize("how", ["flag", "setting"])

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from codexd.protocol.running import Holder
 from codexd.runtime.archive_store import Store
 from codexd.service import control_socket, examination, install, locks
 from codexd.service.ask import Refused
 from codexd.service.examination import BROKEN, NOTE, OK, Finding, environment_of_codex, examine
-from codexd.service.locks import Holder
 from tests.runtime.events import event
 from tests.service.place import Place
 
@@ -197,13 +197,22 @@ def test_the_socket_in_every_state(place: Place) -> None:
     assert "others may write to the directory" in open_to_all.text
 
 
-def test_a_socket_that_codexctl_does_not_know(place: Place) -> None:
-    """codexctl looks at the command line and the environment: a socket from the file has to be told it."""
-    file = place.root / "c.toml"
-    file.write_text(f'socket = "{place.root}/own/s.sock"')
-    place.environ["CODEXD_CONFIG"] = str(file)
-    hint, _ = findings(place, "socket")
-    assert (hint.state, hint.remedy) == (NOTE, f"tell it with: export CODEXD_SOCKET={place.root}/own/s.sock")
+def test_a_socket_of_the_config_file(place: Place) -> None:
+    """codexctl does not read that file, and finds the codexd that runs by its lock all the same."""
+    place.codex()
+    elsewhere = place.root / "elsewhere.sock"
+    config = place.root / "config" / "codexd" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'socket = "{elsewhere}"\n')
+    process = place.start("run")
+    place.wait_until_listening(process, elsewhere)
+    (found,) = findings(place, "socket")
+    assert (found.state, found.text.startswith(str(elsewhere))) == (OK, True)
+    asked = place.start(args=[sys.executable, "-P", "-m", "codexctl.main", "status"])
+    out, err = asked.communicate()
+    assert (asked.returncode, err) == (0, "")
+    assert f"pid {process.pid}" in out
+    place.end(process)
 
 
 def test_a_socket_of_systemd_is_not_touched(place: Place) -> None:
@@ -327,6 +336,21 @@ def test_the_environment_of_the_one_that_runs(place: Place, monkeypatch: pytest.
         gone = environment_of_codex(place.instance())
     assert gone["of"].endswith("; that of the running one cannot be read")
     assert "ONLY_THERE" not in gone["names"]
+
+
+def test_a_socket_that_is_gone_under_a_codexd(place: Place) -> None:
+    """It is told apart from one that is free, with what makes codexd look at once."""
+    place.codex()
+    process = place.start("run")
+    place.wait_until_listening(process)
+    while not ((runner := place.instance().runner()) and runner.is_listening):
+        assert process.poll() is None
+    place.socket.unlink()
+    (found,) = findings(place, "socket")
+    assert found.state == BROKEN
+    assert found.text.startswith(f"{place.socket} is gone; codexd makes it anew within half a minute")
+    assert found.remedy == f"kill -HUP {process.pid}; codexd logs"
+    place.end(process)
 
 
 def test_the_log(place: Place) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from codexd.protocol.own_command import own_command
+from codexd.protocol.running import Holder
 from codexd.service import install, locks
 from codexd.service.install import service_unit, socket_unit
-from codexd.service.locks import Holder
 from tests.service.place import Place
 
 

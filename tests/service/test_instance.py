@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from codexd.protocol.running import Holder
 from codexd.service import instance, locks
 from codexd.service.instance import how_to_talk
-from codexd.service.locks import Holder
 from tests.service.place import Place
 
 

@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from codexd.protocol.running import Holder
 from codexd.service import locks
 from codexd.service.errors import CannotServe
-from codexd.service.locks import AlreadyRunning, Holder, held, holder, waited_for
+from codexd.service.locks import AlreadyRunning, held, holder, waited_for
 from tests.service.place import Place
 
-ME = Holder(os.getpid(), "/run/s", "/home/.codex", ("--codex=/x y", "--demo"))
+ME = Holder(os.getpid(), "/run/s", "/home/.codex")
 _HOLD = """
 import sys
 from pathlib import Path
-from codexd.service.locks import Holder, held
+from codexd.protocol.running import Holder
+from codexd.service.locks import held
 with held(Path(sys.argv[1]), Holder(1, "/old", "/old")):
     print("held", flush=True)
     sys.stdin.read()

@@ -44,7 +44,7 @@ def test_status_wakes_nobody(place: Place) -> None:
 
 def test_status_of_a_codexd_that_hangs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A codexd that runs and does not answer is told apart from one that does not run."""
-    monkeypatch.setattr(show, "_ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(show, "ANSWER_SECONDS", 0.05)
     place.codex()
     process = place.start("run")
     place.wait_until_listening(process)

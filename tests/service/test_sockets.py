@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from codexd.service.locks import AlreadyRunning, Holder, holder, socket_lock
+from codexd.protocol.running import Holder
+from codexd.service.locks import AlreadyRunning, holder, socket_lock
 from codexd.service.sockets import Occupant, SocketRefused, listening, make_private_directory, occupant
 from tests.service.place import Place
 
@@ -33,11 +34,11 @@ def test_directory_and_socket_are_private(place: Place) -> None:
     before = os.umask(0)
     try:
         path = place.root / "new" / "codexd" / "s.sock"
-        with listening(path, ME) as listener:
+        with listening(path, ME) as own:
             assert (mode(path.parent.parent), mode(path.parent), mode(path)) == (0o700, 0o700, 0o600)
             assert occupant(path) == (Occupant.LIVE, os.getpid())
             assert holder(socket_lock(path)) == ME
-            listener.accept()[0].close()
+            own.listener.accept()[0].close()
         assert not path.exists()
         assert holder(socket_lock(path)) is None
     finally:
@@ -189,11 +190,11 @@ def test_a_busy_socket_is_alive(place: Place) -> None:
 def test_a_second_codexd_is_refused_and_the_first_keeps_its_socket(place: Place) -> None:
     """agm's second daemon unlinked a live socket and took its place, and the first one's stop then removed the second's
     (T9): clients of both ended up with nobody. Here the second is refused, and says who has the place."""
-    with listening(place.socket, ME) as listener:
+    with listening(place.socket, ME) as own:
         with pytest.raises(AlreadyRunning, match=f"pid {os.getpid()}"), listening(place.socket, ME):
             raise AssertionError("two codexds listen on one path")
         with place.connect():
-            listener.accept()[0].close()
+            own.listener.accept()[0].close()
 
 
 def test_a_stale_socket_is_replaced(place: Place) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import NoReturn
+from typing import NoReturn, Self
 
 import trio
 
@@ -94,25 +94,60 @@ class SimulatedMachine:
             raise CodexUnavailable(failure)
 
 
-class Door(socket.socket):
-    """The listening socket; it knows who is behind each connection, and has times when descriptors run out."""
+class Doorway:
+    """The path at which codexd listens: the door that is there now, and who is behind each connection."""
 
     def __init__(self, path: str, rng: Random) -> None:
-        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._path = path
-        self.bind(path)
-        self.listen()
-        self.knocking: deque[SimulatedClient] = deque()
         self.behind: dict[int, SimulatedClient] = {}
-        self._rng = rng
+        self._path, self._rng = path, rng
         self._shortage = rng.choice((0.0, 0.0, 0.3))
         self._buffer_bytes = rng.choice((1, 20_000, None))
+        self.door = self._new()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Nobody finds it any more."""
-        if self.fileno() >= 0:
+        self.vanish()
+        self.door.close()
+
+    def vanish(self) -> None:
+        """Somebody removes the path; who waits at the door waits on."""
+        if os.path.exists(self._path):
             os.unlink(self._path)
-        super().close()
+
+    def renew(self) -> tuple["Door", "Door"]:
+        """Another door at the path; returns the old one and that."""
+        old, self.door = self.door, self._new()
+        return old, self.door
+
+    def _new(self) -> "Door":
+        return Door(self._path, self._rng, self._shortage, self._buffer_bytes, self.behind)
+
+
+class Door(socket.socket):
+    """A listening socket; it knows who is behind each connection, and has times when descriptors run out."""
+
+    def __init__(
+        self,
+        path: str,
+        rng: Random,
+        shortage: float,
+        buffer_bytes: int | None,
+        behind: dict[int, SimulatedClient],
+    ) -> None:
+        super().__init__(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.bind(path)
+        self.listen()
+        self.knocking: deque[SimulatedClient] = deque()
+        self._behind = behind
+        self._rng = rng
+        self._shortage = shortage
+        self._buffer_bytes = buffer_bytes
 
     def accept(self) -> tuple[socket.socket, object]:
         """Connections come in the order of knocking."""
@@ -121,5 +156,5 @@ class Door(socket.socket):
         connection, address = super().accept()
         if self._buffer_bytes is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._buffer_bytes)
-        self.behind[connection.fileno()] = self.knocking.popleft()
+        self._behind[connection.fileno()] = self.knocking.popleft()
         return connection, address

@@ -12,6 +12,16 @@ SEEDS = 1000
 """So many at most; most faults are found within the first twenty."""
 
 FAULTS = {
+    "a socket that is made anew is one at which nobody accepts": (
+        "broker.py",
+        "            self._doors.open(new)\n",
+        "",
+    ),
+    "who waits at a socket that is made anew is forgotten": (
+        "accept.py",
+        "                    connection, _ = listener.accept()\n                except BlockingIOError:",
+        "                    raise BlockingIOError\n                except BlockingIOError:",
+    ),
     "time goes back when the clock is set back": (
         "wall_clock.py",
         "        if late > SLEPT_SECONDS:\n",
@@ -220,7 +230,7 @@ FAULTS = {
     ),
     "without a descriptor to spare nobody comes in any more": (
         "accept.py",
-        "            await trio.sleep(RETRY_SECONDS)\n",
+        "            exhausted = True\n            await trio.sleep(RETRY_SECONDS)\n",
         "            await trio.sleep_forever()\n",
     ),
 }

@@ -25,7 +25,7 @@ from codexd.runtime.timeline import Timeline
 from tests.simulation.archive import GONE, KILLED, LOCKED, RETENTION
 from tests.simulation.books import ClientBook, CodexBook, Due, EventBook, Wrong
 from tests.simulation.disorder import PAGE_BYTES
-from tests.simulation.machine import Door, SimulatedMachine
+from tests.simulation.machine import Doorway, SimulatedMachine
 
 LITTLE_MEMORY = "there is too little memory for ephemeral threads"
 SCARCE_BYTES = 100_000
@@ -43,7 +43,7 @@ class WatchedBroker(Broker):
         machine: SimulatedMachine,
         timeline: Timeline,
         limits: Limits,
-        door: Door,
+        doorway: Doorway,
         events: EventBook,
         clock: Callable[[], float],
     ) -> None:
@@ -51,7 +51,7 @@ class WatchedBroker(Broker):
         self._events = events
         self._first_seq = timeline.next_seq
         self._watched_machine = machine
-        self._door = door
+        self._doorway = doorway
         self._largest = self._told = 0
         self._has_read = False
         self.books: dict[ClientId, ClientBook] = {}
@@ -60,7 +60,7 @@ class WatchedBroker(Broker):
 
     def join(self, session: Session) -> None:
         """A client is there."""
-        self.books[session.client] = self._door.behind[session._connection.fileno()].book
+        self.books[session.client] = self._doorway.behind[session._connection.fileno()].book
         self.books[session.client].judge_cut = self._look_at_the_cut
         super().join(session)
 

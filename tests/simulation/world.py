@@ -25,7 +25,7 @@ from tests.simulation.clock import SimulatedClock
 from tests.simulation.codex import Disk, SimulatedCodex, weather
 from tests.simulation.disorder import late, log_is_judged, no_longer_than, same_every_time, small_measures
 from tests.simulation.followers import Diary, Follower
-from tests.simulation.machine import Door, SimulatedMachine
+from tests.simulation.machine import Doorway, SimulatedMachine
 from tests.simulation.watched import WatchedBroker
 
 STOP_SECONDS = 5.0
@@ -90,16 +90,17 @@ class World:
             outside.start_soon(codex.run)
 
         machine = SimulatedMachine(self.rng, self._disk, weather(self.rng), start, self.note)
-        with Door(path, self.rng) as door:
+        with Doorway(path, self.rng) as doorway:
             archive = SimulatedArchive(self._file, self.rng, self._first_number(), self.note)
-            broker = self._broker(machine, archive, door)
-            codexd = Codexd(broker, archive, door)
+            broker = self._broker(machine, archive, doorway)
+            codexd = Codexd(broker, archive, doorway)
             await outside.start(codexd.run)
             visitors = [self._visitor(path) for _ in range(self.rng.choice((1, 2, 3, 5)))]
             for visitor in tuple(visitors):
-                outside.start_soon(self._visit, visitor, door)
+                outside.start_soon(self._visit, visitor, doorway)
             for diary in self._diaries:
-                outside.start_soon(self._follow, diary, visitors, door)
+                outside.start_soon(self._follow, diary, visitors, doorway)
+            outside.start_soon(self._lose_the_socket, broker, doorway)
             ending = self.rng.choice(("settled", "settled", "in the middle", "in a flood", "killed"))
             with trio.CancelScope() as until_flood:
                 if ending == "in a flood":
@@ -110,7 +111,7 @@ class World:
             self.note(f"codexd is to end: {ending}")
             self.codexd_is_to_end = True
             await codexd.end(killed=ending == "killed")
-            door.close()
+            doorway.close()
             if ending != "killed":
                 await self._look_at_the_last(archive, visitors)
 
@@ -119,7 +120,9 @@ class World:
         back = self.rng.choice((0, 0, BLOCK // 2)) if self._file.reserved else 0
         return int(self._clock() * 1_000_000) - back
 
-    def _broker(self, machine: SimulatedMachine, archive: SimulatedArchive, door: Door) -> WatchedBroker:
+    def _broker(
+        self, machine: SimulatedMachine, archive: SimulatedArchive, doorway: Doorway
+    ) -> WatchedBroker:
         limits = Limits(
             max_message_bytes=MAX_MESSAGE_BYTES,
             max_outbox_bytes=self.rng.choice((8_000, 40_000, 1 << 20)),
@@ -140,29 +143,43 @@ class World:
             started_at=self._clock(),
             thread_unload_delay=self.rng.choice((0.0, 0.5, 60.0)),
         )
-        return WatchedBroker(identity, machine, timeline, limits, door, self.events, self._clock)
+        return WatchedBroker(identity, machine, timeline, limits, doorway, self.events, self._clock)
 
     def _visitor(self, path: str) -> SimulatedClient:
         self._clients += 1
         return SimulatedClient(self._clients, path, self, self._pause)
 
-    async def _visit(self, visitor: SimulatedClient, door: Door) -> None:
+    async def _visit(self, visitor: SimulatedClient, doorway: Doorway) -> None:
         try:
             await trio.sleep(self.rng.choice((0.0, 0.0, self._pause * 5)) * self.rng.random())
             self.note(str(visitor))
             if visitor.knock():
-                door.knocking.append(visitor)
+                doorway.door.knocking.append(visitor)
                 await visitor.run()
         finally:
             visitor.close()
 
-    async def _follow(self, diary: Diary, visitors: list[SimulatedClient], door: Door) -> None:
+    async def _lose_the_socket(self, broker: WatchedBroker, doorway: Doorway) -> None:
+        """Somebody removes the path, several times maybe, and codexd notices some time later, as its upkeep does."""
+        while self.rng.random() < 0.3:
+            await trio.sleep(self._pause * self.rng.choice((0.1, 1.0, 10.0)) * self.rng.random())
+            if self.codexd_is_to_end:
+                return
+            self.note("the socket vanishes")
+            doorway.vanish()
+            await trio.sleep(self._pause * self.rng.choice((0.0, 0.5, 5.0)))
+            if self.codexd_is_to_end:
+                return
+            self.note("the socket is made anew")
+            broker.replace_listener(*doorway.renew())
+
+    async def _follow(self, diary: Diary, visitors: list[SimulatedClient], doorway: Doorway) -> None:
         """Comes again and again, each time from where it was."""
         while not self.codexd_is_to_end:
             self._clients += 1
             follower = Follower(self._clients, self._path, self, self._pause, diary)
             visitors.append(follower)
-            await self._visit(follower, door)
+            await self._visit(follower, doorway)
             if self.rng.random() < 0.3:
                 return
 
@@ -215,15 +232,15 @@ async def _until(condition: Callable[[], bool], pause: float = 0.01) -> None:
 class Codexd:
     """The one that is tried out."""
 
-    def __init__(self, broker: WatchedBroker, archive: SimulatedArchive, door: Door) -> None:
-        self._broker, self._archive, self._door = broker, archive, door
+    def __init__(self, broker: WatchedBroker, archive: SimulatedArchive, doorway: Doorway) -> None:
+        self._broker, self._archive, self._doorway = broker, archive, doorway
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """Serves to its end."""
         with self._scope:
-            await self._broker.run([self._door], task_status=task_status)
+            await self._broker.run([self._doorway.door], task_status=task_status)
         self._ended.set()
 
     async def end(self, *, killed: bool) -> None:
