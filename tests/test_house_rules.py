@@ -9,6 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OURS = ("codexd", "codexctl")
 MAX_LINES = 400
+ISOLATES = "codexd/routing/presenting.py"
+"""The one file that may catch what nobody expects: presenting changes nothing, so nothing is left half-done."""
 
 
 def files(*folders: str) -> Iterator[Path]:
@@ -79,8 +81,10 @@ def test_nothing_is_swallowed_and_nothing_is_mocked() -> None:
     assert [
         f"{path.relative_to(ROOT)}:{found}"
         for path in files(*OURS, "tests", "bench")
+        if path != ROOT / ISOLATES
         for found in offences(path.read_text())
     ] == []
+    assert len(offences((ROOT / ISOLATES).read_text())) == 1
 
 
 def test_every_test_says_what_it_promises() -> None:

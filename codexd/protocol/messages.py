@@ -18,6 +18,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from codexd.protocol import members, strictness, surrogates
+from codexd.protocol.encoding import encode as encode
 from codexd.protocol.errors import InvalidMessage, NotJson, ProtocolError
 
 
@@ -60,7 +61,6 @@ class ErrorResponse(Struct, frozen=True):
 Message = Request | Notification | Response | ErrorResponse
 
 
-encode = msgspec.json.encode
 _string = msgspec.json.Decoder(str)
 
 

@@ -116,10 +116,11 @@ class Stop(Struct, frozen=True):
 
 
 class Log(Struct, frozen=True):
-    """Something for the log. Never holds params, results or prompts."""
+    """Something for the log. Never holds params, results or prompts. `error`: its traceback is logged, too."""
 
     level: int
     message: str
+    error: Exception | None = None
 
 
 Effect = (

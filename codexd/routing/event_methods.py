@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from codexd.protocol import messages
+from codexd.protocol import extension, messages
 from codexd.protocol.errors import Code
 from codexd.protocol.messages import Request
 from codexd.routing.clients import Client
@@ -13,6 +13,7 @@ from codexd.routing.codex_life import STOPPING
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ReadEvents, Replay
 from codexd.routing.events import Event, Gap, History
+from codexd.routing.presenting import present
 from codexd.routing.reads import Read
 from codexd.routing.reports import Events, Following, FollowParams, KeptEvent, ReadParams
 from codexd.routing.state import State
@@ -47,15 +48,20 @@ class EventMethods:
             self._refuse(read, message, data)
             return
         upto = events[-1].seq if events else read.last
-        found = Events(
-            events=[
-                KeptEvent(event.seq, event.at, event.method, messages.members_of(Raw(event.line))["params"])
-                for event in events
-            ],
-            last=self._state.following.last,
-            gap=self._gap(read.after, upto, read.thread, read.last),
-        )
-        self._state.tell((read.client,), messages.result(read.id, found))
+
+        def found() -> Events:
+            return Events(
+                events=[
+                    KeptEvent(
+                        event.seq, event.at, event.method, messages.members_of(Raw(event.line))["params"]
+                    )
+                    for event in events
+                ],
+                last=self._state.following.last,
+                gap=self._gap(read.after, upto, read.thread, read.last),
+            )
+
+        present(self._state, read.client, read.id, extension.EVENTS_READ, found)
 
     def follow(self, client: Client, request: Request, wanted: FollowParams) -> None:
         """Everything after a number: what has been is queued as a stretch of the timeline, what comes is sent as it comes."""

@@ -16,6 +16,7 @@ from codexd.routing.drain import Drain
 from codexd.routing.effects import ClientId, Stop
 from codexd.routing.event_methods import EventMethods
 from codexd.routing.following import MAX_FOLLOWED
+from codexd.routing.presenting import present
 from codexd.routing.reports import (
     AnswerParams,
     Approval,
@@ -67,12 +68,14 @@ class OwnMethods:
         self._events = events
         self._outbox_bytes = outbox_bytes
         self._drain = Drain(state)
+        self._presented: dict[str, Callable[[], object]] = {
+            extension.STATUS: self.status,
+            extension.CLIENTS_LIST: lambda: {"clients": self._clients()},
+            extension.APPROVALS_LIST: lambda: {"approvals": self._approvals()},
+        }
         self._methods: dict[str, Callable[[Client, Request], Any]] = {
-            extension.STATUS: lambda *_: self.status(),
-            extension.CLIENTS_LIST: lambda *_: {"clients": self._clients()},
             extension.EVENTS_READ: self._read,
             extension.EVENTS_FOLLOW: self._follow,
-            extension.APPROVALS_LIST: lambda *_: {"approvals": self._approvals()},
             extension.APPROVALS_ANSWER: self._decide,
             extension.THREADS_RELEASE: self._release,
             extension.STOP: self._stop,
@@ -81,10 +84,13 @@ class OwnMethods:
 
     def answer(self, client: Client, request: Request) -> None:
         """Answers one request of these methods."""
+        if (presented := self._presented.get(request.method)) is not None:
+            present(self._state, client.id, request.id, request.method, presented)
+            return
         method = self._methods.get(request.method)
         try:
             if method is None:
-                known = ", ".join(self._methods)
+                known = ", ".join((*self._presented, *self._methods))
                 raise _Refused(
                     Code.METHOD_NOT_FOUND, f"unknown method {request.method}; codexd knows {known}"
                 )

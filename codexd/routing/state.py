@@ -139,9 +139,9 @@ class State:
         """Answers a client's request with an error of codexd's own."""
         self.tell((client,), messages.error(request.id, code, message, data))
 
-    def log(self, message: str, level: int = logging.INFO) -> None:
-        """Leaves a trace. Never params, results or prompts."""
-        self._effects.append(Log(level, message))
+    def log(self, message: str, level: int = logging.INFO, error: Exception | None = None) -> None:
+        """Leaves a trace, with the traceback of `error`. Never params, results or prompts."""
+        self._effects.append(Log(level, message, error))
 
     def take_effects(self) -> list[Effect]:
         """What is to be done, in order."""

@@ -305,7 +305,7 @@ class Broker:
             case ForgetThread():
                 self._timeline.forget_thread(effect.thread)
             case Log():
-                logger.log(effect.level, "%s", effect.message)
+                logger.log(effect.level, "%s", effect.message, exc_info=effect.error)
 
     def _look_ahead(self) -> None:
         """After every change: who waited for it goes on, and the alarm is set anew."""

@@ -7,6 +7,8 @@ each; made one by one for two hundred clients they would cost more than all the 
 from collections.abc import Iterator, Sequence
 from struct import pack, unpack_from
 
+from codexd.protocol.names import as_text
+
 MAX_UNFRAGMENTED_BYTES = 16 * 1024 * 1024
 """Codex takes no longer frame than this, and says so in its handshake; what codexd sends keeps to it as well."""
 
@@ -52,7 +54,7 @@ FRAMES = FrameFraming()
 
 def close_frame(code: int, reason: str) -> bytes:
     """A close with as much of the reason as it holds."""
-    text = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore").encode()
+    text = as_text(reason).encode()[:_MAX_REASON_BYTES].decode(errors="ignore").encode()
     return _head(_FIN | _CLOSE, 2 + len(text)) + pack("!H", code) + text
 
 

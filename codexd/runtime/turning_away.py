@@ -7,6 +7,7 @@ import trio
 
 from codexd.protocol import messages
 from codexd.protocol.errors import Code
+from codexd.protocol.names import as_text
 from codexd.runtime.transport import WEBSOCKET_BEGINNING, is_undecided
 
 FIRST_BYTES = 64 * 1024
@@ -20,7 +21,7 @@ def refusal(first_bytes: bytes, code: Code, status: HTTPStatus, sentence: str, d
     """The sentence in what a client speaks: an error that belongs to no request, or an HTTP response."""
     if not first_bytes.startswith(WEBSOCKET_BEGINNING):
         return messages.error(b"null", code, sentence, data) + b"\n"
-    body = sentence.encode() + b"\n"
+    body = as_text(sentence).encode() + b"\n"
     return (
         b"HTTP/1.1 %d %b\r\nConnection: close\r\n"
         b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b"

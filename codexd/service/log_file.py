@@ -32,7 +32,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
             os.makedirs(os.path.dirname(self.baseFilename), 0o700, exist_ok=True)
 
     def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, "a", encoding="utf-8", opener=_open_private)
+        return open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=_open_private)
 
 
 class PlainFormatter(logging.Formatter):

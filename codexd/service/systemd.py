@@ -13,6 +13,8 @@ from collections.abc import MutableMapping
 
 import trio
 
+from codexd.protocol.names import as_text
+
 logger = logging.getLogger(__name__)
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
@@ -54,7 +56,7 @@ class Starter:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
                 out.setblocking(False)
                 out.connect(self._address)
-                out.send(message.encode())
+                out.send(as_text(message).encode())
         except OSError as error:
             logger.debug("the starter does not listen: %s", error)
 

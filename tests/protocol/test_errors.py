@@ -49,6 +49,7 @@ def test_the_codes_are_those_of_the_design() -> None:
         "INVALID_REQUEST": -32600,
         "METHOD_NOT_FOUND": -32601,
         "INVALID_PARAMS": -32602,
+        "INTERNAL_ERROR": -32603,
         "OVERLOADED": -32001,
         "CODEX_UNAVAILABLE": -32050,
         "NOT_PERMITTED": -32051,

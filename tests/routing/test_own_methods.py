@@ -209,7 +209,7 @@ def test_an_unknown_method_of_codexd_is_not_codexs() -> None:
     driver = Driver().ready()
     client = driver.client()
     known = (
-        "codexd/status, codexd/clients/list, codexd/events/read, codexd/events/follow, codexd/approvals/list, "
+        "codexd/status, codexd/clients/list, codexd/approvals/list, codexd/events/read, codexd/events/follow, "
         "codexd/approvals/answer, codexd/threads/release, codexd/stop, codexd/codex/start"
     )
     assert driver.sends(client, id=1, method="codexd/nope", params={}) == [
