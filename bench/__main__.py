@@ -1,7 +1,7 @@
 """Measures codexd beside bare Codex, in one run, and prints the ratios.
 
     python -m bench [--quick] [--json FILE] [fan-out | round-trip | burst | send | start | memory | idle |
-                                             timeline | catch-up | stalled | latency | many-threads]...
+                                             timeline | catch-up | stalled | latency | many-threads | fairness]...
 
 The real Codex comes from CODEX_PATH or the codex_cli_bin package; its model is the scripted one. The sides take
 turns, and what is compared are medians. Only the ratios mean anything: the figures beside them are this machine's, and
@@ -25,6 +25,7 @@ import psutil
 from bench import (
     burst,
     catch_up,
+    fairness,
     fan_out,
     idle,
     latency,
@@ -52,6 +53,7 @@ MEASUREMENTS: dict[str, Callable[[World, bool], list[Row]]] = {
     "catch-up": catch_up.measure,
     "stalled": stalled.measure,
     "latency": latency.measure,
+    "fairness": fairness.measure,
     "many-threads": many_threads.measure,
 }
 

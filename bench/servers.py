@@ -39,13 +39,13 @@ class BareSocket(Server):
     """`codex app-server --listen unix://`: what several clients can share without codexd."""
 
     def __init__(self, world: World, side: str = "bare") -> None:
-        self._path = world.directory(f"{side}/run") / "bare.sock"
-        argv = [str(world.codex), "app-server", "--listen", f"unix://{self._path}"]
+        self.path = world.directory(f"{side}/run") / "bare.sock"
+        argv = [str(world.codex), "app-server", "--listen", f"unix://{self.path}"]
         super().__init__(world.spawn(argv, side, environment=world.environment(side)))
         _wait_until(self.process, lambda: _answers(self.connect))
 
     def connect(self) -> WebSocketWire:
-        wire = WebSocketWire(self._path)
+        wire = WebSocketWire(self.path)
         initialize(wire)
         return wire
 

@@ -65,7 +65,7 @@ class Answers:
         self._state.received.answers = call.request.method
         if isinstance(answer, ErrorResponse) and self._try_again(number, call, answer):
             return
-        self._state.flow.answered(number)
+        self._state.flow.answered(number, call, self._state.now)
         self._state.named.answered(number, call)
         if call.instead_of is not None and self._sharing.asks_again(call):
             return
@@ -88,9 +88,9 @@ class Answers:
             self._state.origins.failed(call)
             self._state.handles.failed(call)
         elif call.method == "thread/resume" and _CLOSING in message:
-            self._state.flow.answered(number)
+            self._state.flow.answered(number, call, self._state.now)
         elif self._sharing.can_attach(call, message):
-            self._state.flow.answered(number)
+            self._state.flow.answered(number, call, self._state.now)
             self._sharing.ask_for_thread(call)
             return True
         else:

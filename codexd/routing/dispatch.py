@@ -34,23 +34,33 @@ class Dispatch:
     def pump(self) -> None:
         """Hands to Codex what the window allows. Called after everything that may have changed that."""
         state = self._state
-        if state.life.state is lifecycle.State.READY and state.learnt is not None:
+        if self._codex_takes_requests():
             self._send_what_the_window_allows()
         for client in [paused for paused in state.paused if self._is_low(paused)]:
             state.paused.remove(client)
             state.want(ResumeReading(client))
 
+    def _codex_takes_requests(self) -> bool:
+        state = self._state
+        return state.life.state is lifecycle.State.READY and state.learnt is not None
+
+    @property
+    def deadline(self) -> float | None:
+        """When time alone lets something be sent to Codex."""
+        return self._state.flow.marker_due if self._codex_takes_requests() else None
+
     def _send_what_the_window_allows(self) -> None:
         state = self._state
         while (call := state.flow.take()) is not None:
             self._decide(call)
-        if state.flow.wants_marker():
+        if state.flow.wants_marker(state.now):
             self.send_marker()
 
     def send_marker(self) -> None:
         """Asks Codex something that it answers at once."""
-        number, line = self._state.requests.send(own_call(Purpose.MARKER, MARKER, {"limit": 1}))
-        self._state.flow.marker_sent(number)
+        call = own_call(Purpose.MARKER, MARKER, {"limit": 1})
+        number, line = self._state.requests.send(call)
+        self._state.flow.marker_sent(number, call, self._state.now)
         self._state.tell_codex(line)
 
     def is_full(self, client: ClientId) -> bool:
@@ -81,7 +91,7 @@ class Dispatch:
     def send(self, call: Call) -> None:
         """Writes a request to Codex."""
         number, line = self._state.requests.send(call)
-        self._state.flow.sent(number, call.owner)
+        self._state.flow.sent(number, call, self._state.now)
         self._state.handles.asked(call)
         self._state.origins.sent(call)
         self._state.tell_codex(line)

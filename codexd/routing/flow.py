@@ -7,13 +7,18 @@ an answer proves that the request was taken from the queue, and so was all that 
 Rule 1. At most `WINDOW` requests are under way beyond the newest one that an answer has proven to be taken. How long
         any of them takes, or whether it is ever answered, does not matter. A client's notification counts like one:
         it is never answered, and takes a place in Codex's queue.
-Rule 2. At most `SHARE` of those belong to one client, so that a newcomer's request has a handful before it.
-Rule 3. Clients take turns, one request each. codexd itself is one of them.
-Rule 4. When something waits and cannot be sent, a marker is sent: a request that Codex answers at once. One place of
-        the window is kept for it.
-Rule 5. A request that Codex refused as overloaded was not executed. It proves nothing, gives its place back, and is
+Rule 2. At most `SHARE` of those belong to one client.
+Rule 3. Not more is in service than Codex takes `IN_SERVICE_SECONDS` for, as far as is known (`service_times`), but
+        `LEAST_IN_SERVICE` requests may always be, to use its threads. A client with nothing in service and nothing that
+        waits is a newcomer: its request is sent at once, and so is what ends something and has nothing before it. So it
+        waits for little more than one request of those that flood; with the window alone it waited for 96.
+Rule 4. The client goes next whose requests have taken the least time so far, length included; time in which it asked for
+        nothing counts as the others'. codexd itself is one of them.
+Rule 5. When something waits and the window keeps it back, or what is in service is answered by nobody for a while, a
+        marker is sent: a request that Codex answers at once. One place of the window is kept for it.
+Rule 6. A request that Codex refused as overloaded was not executed. It proves nothing, gives its place back, and is
         sent again after a while, before what came after it.
-Rule 6. While large answers wait for a client, none of its requests is sent, so that one that asks and does not read
+Rule 7. While large answers wait for a client, none of its requests is sent, so that one that asks and does not read
         costs no more memory. What ends something is sent if it is first in its client's queue.
 
 Invariant: the requests under way beyond the newest proven one are the keys of `_unproven`, in the order of sending.
@@ -22,13 +27,22 @@ Invariant: the requests under way beyond the newest proven one are the keys of `
 import heapq
 import itertools
 from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from codexd.routing.effects import ClientId
-from codexd.routing.handles import ENDS_SOMETHING
+from codexd.routing.handles import ends_something
 from codexd.routing.requests import Call
+from codexd.routing.service_times import ServiceTimes
 
 WINDOW = 96
 SHARE = 32
+IN_SERVICE_SECONDS = 0.001
+LEAST_IN_SERVICE = 4
+LEAST_SECONDS = 0.00005
+"""What a turn costs at least: a method that takes no time is a turn all the same."""
+BYTES_PER_SECOND = 100_000_000
+"""How fast Codex reads a line, about."""
 QUEUE_REQUESTS = 256
 QUEUE_BYTES = 8 * 1024 * 1024
 """A client with more than this waiting is not read until half of it has gone."""
@@ -40,10 +54,13 @@ Owner = ClientId | None
 
 
 class _Queue:
+    """One owner's. `time`: how much of Codex's time its requests have taken, in seconds."""
+
     def __init__(self) -> None:
         self.calls: deque[Call] = deque()
         self.bytes = 0
         self.unproven = 0
+        self.time = 0.0
 
     @property
     def is_full(self) -> bool:
@@ -54,12 +71,25 @@ class _Queue:
         return len(self.calls) <= QUEUE_REQUESTS // 2 and self.bytes <= QUEUE_BYTES // 2
 
 
-class Flow:
-    """The queues of all clients and the window they share."""
+class _Turn(NamedTuple):
+    """It is this owner's: a name of its own for `None` is codexd."""
 
-    def __init__(self) -> None:
+    of: Owner
+
+
+class Flow:
+    """The queues of all clients and the window they share. Times are in seconds.
+
+    `in_service`: how much of Codex's time may be in service.
+    """
+
+    def __init__(self, in_service: float = IN_SERVICE_SECONDS) -> None:
+        self._in_service = in_service
+        self._times = ServiceTimes()
+        self._time = 0.0
         self._queues: dict[Owner, _Queue] = {}
-        self._turns: deque[Owner] = deque()
+        self._turns: dict[Owner, None] = {}
+        self._newcomers: set[Owner] = set()
         self._unproven: dict[int, Owner] = {}
         self._marker: int | None = None
         self._held: set[Owner] = set()
@@ -70,26 +100,49 @@ class Flow:
         """Queues a request of its owner; `first`: before what the owner has waiting."""
         queue = self._queues.setdefault(call.owner, _Queue())
         if not queue.calls:
-            self._turns.append(call.owner)
+            self._begin_to_wait(call.owner, queue, call.method)
         (queue.calls.appendleft if first else queue.calls.append)(call)
         queue.bytes += call.size
 
+    def _begin_to_wait(self, owner: Owner, queue: _Queue, method: str) -> None:
+        """codexd itself goes behind all who wait: its release of a thread must not overtake somebody's resume."""
+        if owner is None:
+            queue.time = max([queue.time, self._time, *(self._queues[other].time for other in self._turns)])
+        else:
+            queue.time = max(queue.time, self._time)
+            if ends_something(method) or not self._times.is_serving(owner):
+                self._newcomers.add(owner)
+        self._turns[owner] = None
+
     def take(self) -> Call | None:
         """The next request that may be sent now, or `None`. The caller sends it, or parks or answers it."""
-        if len(self._unproven) >= WINDOW - 1:
+        if not self._turns or len(self._unproven) >= WINDOW - 1:
             return None
-        for _ in range(len(self._turns)):
-            owner = self._turns.popleft()
+        owner = self._next(self._newcomers) if self._newcomers else None
+        if owner is None and (len(self._times) < LEAST_IN_SERVICE or self._times.seconds < self._in_service):
+            owner = self._next(self._turns)
+        return None if owner is None else self._take_from(owner.of)
+
+    def _next(self, owners: Iterable[Owner]) -> "_Turn | None":
+        """Of those of the owners who may send something, the one whose requests have taken the least time."""
+        found, least = None, float("inf")
+        for owner in owners:
             queue = self._queues[owner]
-            if queue.unproven >= SHARE or self._is_held(owner):
-                self._turns.append(owner)
-                continue
-            call = queue.calls.popleft()
-            queue.bytes -= call.size
-            if queue.calls:
-                self._turns.append(owner)
-            return call
-        return None
+            if queue.time < least and queue.unproven < SHARE and not self._is_held(owner):
+                found, least = _Turn(owner), queue.time
+        return found
+
+    def _take_from(self, owner: Owner) -> Call:
+        queue = self._queues[owner]
+        call = queue.calls.popleft()
+        queue.bytes -= call.size
+        self._time = max(self._time, queue.time)
+        queue.time += max(self._times.of(call.method), LEAST_SECONDS) + call.size / BYTES_PER_SECOND
+        self._newcomers.discard(owner)
+        del self._turns[owner]
+        if queue.calls:
+            self._turns[owner] = None
+        return call
 
     def hold(self, owner: ClientId) -> None:
         """Large answers wait for the client."""
@@ -99,15 +152,32 @@ class Flow:
         """The client has taken them, or has left."""
         self._held.discard(owner)
 
-    def sent(self, number: int, owner: Owner) -> None:
+    def sent(self, number: int, call: Call, now: float) -> None:
         """Request `number` was written to Codex; numbers grow."""
-        self._unproven[number] = owner
-        self._queues.setdefault(owner, _Queue()).unproven += 1
+        call.sent_at = now
+        self._unproven[number] = call.owner
+        self._queues.setdefault(call.owner, _Queue()).unproven += 1
+        if call.wants_answer and number != self._marker:
+            self._times.sent(number, call)
 
-    def wants_marker(self) -> bool:
-        """Whether something waits that the window keeps back, and no marker is on its way to open it."""
-        if self.has_marker or not self._unproven:
+    def wants_marker(self, now: float) -> bool:
+        """Whether something waits that an answer could let go on, and none is sure to come: no marker is on its way."""
+        if self.has_marker or not self._something_waits():
             return False
+        if len(self._unproven) >= WINDOW - 1:
+            return True
+        ends = self._times.patience_ends
+        if ends is not None and now >= ends:
+            return True
+        return len(self._unproven) >= SHARE and any(self._has_its_share(owner) for owner in self._turns)
+
+    def _has_its_share(self, owner: Owner) -> bool:
+        return self._queues[owner].unproven >= SHARE and not self._is_held(owner)
+
+    def _something_waits(self) -> bool:
+        """Whether there is anything that room in the window would let go on."""
+        if not self._held:
+            return bool(self._turns)
         return any(not self._is_held(owner) for owner in self._turns)
 
     @property
@@ -115,18 +185,20 @@ class Flow:
         """Whether a marker is on its way."""
         return self._marker is not None
 
-    def marker_sent(self, number: int) -> None:
+    def marker_sent(self, number: int, call: Call, now: float) -> None:
         """The marker was written to Codex as request `number`."""
         self._marker = number
-        self.sent(number, None)
+        self.sent(number, call, now)
 
-    def answered(self, number: int) -> None:
+    def answered(self, number: int, call: Call, now: float) -> None:
         """Codex answered request `number`: it was taken, and all that was sent before it."""
+        self._times.answered(number, call, now)
         while self._unproven and (first := next(iter(self._unproven))) <= number:
             self._free(first)
 
     def refused(self, number: int) -> None:
         """Codex had no room for request `number`: nothing is proven, and its own place is free."""
+        self._times.drop(number)
         if number in self._unproven:
             self._free(number)
 
@@ -148,9 +220,17 @@ class Flow:
         """When the next refused request is due."""
         return self._retries[0][0] if self._retries else None
 
+    @property
+    def marker_due(self) -> float | None:
+        """When a marker is wanted, to find out what is in service for long; `None` while none will be."""
+        if self.has_marker or not self._something_waits():
+            return None
+        return self._times.patience_ends
+
     def forget_window(self) -> None:
         """There is a new Codex: nothing is under way. What waits goes on waiting."""
         self._unproven.clear()
+        self._times.clear()
         self._marker = None
         for queue in self._queues.values():
             queue.unproven = 0
@@ -164,8 +244,8 @@ class Flow:
         queue = self._queues.pop(owner, None)
         if queue is not None:
             dropped += queue.calls
-            if queue.calls:
-                self._turns.remove(owner)
+            self._newcomers.discard(owner)
+            self._turns.pop(owner, None)
         return dropped
 
     def owners(self) -> list[Owner]:
@@ -194,7 +274,9 @@ class Flow:
 
     def _is_held(self, owner: Owner) -> bool:
         """Whether what the owner has first in its queue is held back."""
-        return owner in self._held and self._queues[owner].calls[0].method not in ENDS_SOMETHING
+        if owner not in self._held:
+            return False
+        return not ends_something(self._queues[owner].calls[0].method)
 
     def _free(self, number: int) -> None:
         owner = self._unproven.pop(number)

@@ -34,8 +34,7 @@ LASTING = frozenset(CLOSED_BY) - {"command/exec"}
 _CLOSES = {CLOSED_BY[opener]: opener for opener in LASTING - {"process/spawn"}}
 """What ends something by its own answer; a process ends with `process/exited`."""
 
-ENDS_SOMETHING = frozenset(CLOSED_BY.values()) | {"turn/interrupt"}
-"""What a client may ask while large answers wait for it: it may be how it stops them."""
+_ENDS = frozenset(CLOSED_BY.values()) | {"turn/interrupt"}
 
 _string = msgspec.json.Decoder(str)
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]*")
@@ -167,6 +166,11 @@ class Handles:
             for key, opened in self._open.items()
             if opened.opener == "fs/watch" and key not in self._closing
         ]
+
+
+def ends_something(method: str) -> bool:
+    """Whether this is how a client stops what it has asked for: it must not wait for what it is to stop."""
+    return method in _ENDS or method.endswith("/cancel")
 
 
 def closing(client: ClientId, opener: str, handle: str) -> tuple[str, dict[str, Any]]:

@@ -41,6 +41,8 @@ class Call(Struct, eq=False):
     `about` are the calls that it names by their ids in its params, as they were when this one was sent first; `None` for
     an id that was none's.
 
+    `sent_at`: when it was sent last.
+
     `instead_of` is the client's own request where codexd asks something else in its stead; `joins`: how often it did.
 
     `warning` is a notification that its owner gets in front of the answer, if that is no error.
@@ -58,6 +60,7 @@ class Call(Struct, eq=False):
     about: "tuple[Call | None, ...]" = ()
     abandoned: bool = False
     wants_answer: bool = True
+    sent_at: float = 0.0
     instead_of: Request | None = None
     joins: int = 0
     warning: bytes | None = None

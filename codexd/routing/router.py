@@ -228,6 +228,7 @@ class Router:
         parts = (
             state.life,
             state.flow,
+            self._dispatch,
             state.silence,
             state.deserted,
             state.missing_ends,

@@ -5,6 +5,7 @@ must produce: compact, members in order. So a test compares whole effects.
 """
 
 import json
+import math
 from typing import Any
 
 from codexd.protocol import messages
@@ -26,6 +27,7 @@ from codexd.routing.effects import (
     ViewChanged,
 )
 from codexd.routing.events import Event, Gap, TimelineStatistics
+from codexd.routing.flow import Flow
 from codexd.routing.from_clients import WouldTrust
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.rights import Peer
@@ -160,6 +162,8 @@ class Driver:
 
     `version`: the Codex's. `events` and `timeline`: all that was numbered, and what else the timeline and its readers were told.
 
+    What is in service is not bounded by time, so that the window alone decides (`test_flow` has both).
+
     Codex's numbers for requests count from 1; its `initialize` is the first.
     """
 
@@ -177,6 +181,7 @@ class Driver:
         self.router = Router(
             identity, lambda client: self.outboxes.get(client, 0), self.writers.get, self.kept, would_trust
         )
+        self.router._state.flow = Flow(in_service=math.inf)
         self.incarnation = 0
         self.version = "0.163.0"
         self.logged: list[Log] = []

@@ -46,6 +46,8 @@ class RequestBook:
         self._unproven: dict[int, tuple[Owner, str]] = {}
         """By the place in the order of writing: who wrote it, and the method."""
         self._places: dict[int, int] = {}
+        self._alone: dict[int, Asked] = {}
+        """What was asked by a client that had nothing under way and nothing waiting."""
         self._share: Counter[Owner] = Counter()
         self._written = 0
         self._newest = 0
@@ -53,14 +55,18 @@ class RequestBook:
     def ask(self, asked: Asked, *, ready: bool) -> None:
         """A client has asked something that is for Codex."""
         alone = not self.waiting[asked.client] and not self._share[asked.client]
-        alone = alone and asked.client not in self.loaded
+        alone = alone and asked.client not in self.loaded and not self._is_served(asked.client)
         if ready and alone and asked.thread is None:
             asked.sent_before = self._written
+            self._alone[asked.client] = asked
         self.open[asked.client][asked.serial] = asked
         self.by_serial[asked.serial] = asked
         self.waiting[asked.client] += 1
         if asked.thread is None:
             self._plain[asked.client] += 1
+
+    def _is_served(self, client: int) -> bool:
+        return any(w.asked is not None and w.asked.client == client for w in self.under_way.values())
 
     def write(self, written: Written) -> None:
         """A request was written to Codex."""
@@ -71,7 +77,7 @@ class RequestBook:
         asked, owner = written.asked, None
         if asked is not None:
             owner = asked.client
-            if owner in self.loaded and written.method not in ENDS:
+            if owner in self.loaded and not (written.method in ENDS or written.method.endswith("/cancel")):
                 raise Wrong(f"{asked} was written to Codex although large answers wait for its client")
             if asked.over or asked.number:
                 raise Wrong(f"{asked} was written to Codex although it is over, or was already")
@@ -142,6 +148,7 @@ class RequestBook:
             asked.over = True
             del self.by_serial[asked.serial]
         self.loaded.discard(client)
+        self._alone.pop(client, None)
         del self.waiting[client]
         del self._plain[client]
 
@@ -217,8 +224,15 @@ class RequestBook:
         return bool(self._unproven)
 
     def check_nothing_is_stuck(self) -> None:
-        """With room in the window, whoever has room in its share has nothing waiting that nothing holds back."""
+        """With room in the window, a newcomer's request is sent, and everybody's when Codex has nothing to answer."""
         if len(self._unproven) >= WINDOW - 1:
+            return
+        for asked in [asked for asked in self._alone.values() if asked.over or asked.number or asked.excused]:
+            del self._alone[asked.client]
+        for client, asked in self._alone.items():
+            if client not in self.loaded:
+                raise Wrong(f"a newcomer's request is not sent at once: {asked}")
+        if self.under_way:
             return
         for client, count in self._plain.items():
             if count and self._share[client] < SHARE and client not in self.loaded:

@@ -1,13 +1,23 @@
 """The window, the turns, the second tries: each rule by example, and all of them against a Codex that drops."""
 
+import math
 import random
-from collections import deque
+from collections import Counter, deque
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from codexd.routing.flow import QUEUE_BYTES, QUEUE_REQUESTS, RETRY_SECONDS, SHARE, WINDOW, Flow
+from codexd.routing.flow import (
+    LEAST_IN_SERVICE,
+    QUEUE_BYTES,
+    QUEUE_REQUESTS,
+    RETRY_SECONDS,
+    SHARE,
+    WINDOW,
+    Flow,
+)
 from codexd.routing.requests import Call, Purpose
+from codexd.routing.service_times import PATIENCE_SECONDS
 from tests.routing.driver import call, request
 
 
@@ -16,6 +26,7 @@ class Numbers:
 
     def __init__(self, flow: Flow) -> None:
         self.flow = flow
+        self.now = 0.0
         self.last = 0
         self.sent: list[Call] = []
 
@@ -26,12 +37,17 @@ class Numbers:
             self.last += 1
             taken.tries += 1
             self.sent.append(taken)
-            self.flow.sent(self.last, taken.owner)
-        if self.flow.wants_marker():
+            self.flow.sent(self.last, taken, self.now)
+        if self.flow.wants_marker(self.now):
             self.last += 1
             self.sent.append(call(None, purpose=Purpose.MARKER))
-            self.flow.marker_sent(self.last)
+            self.flow.marker_sent(self.last, self.sent[-1], self.now)
         return list(range(first, self.last + 1))
+
+    def answered(self, number: int, now: float | None = None) -> None:
+        """Codex answers this request."""
+        self.now = self.now if now is None else now
+        self.flow.answered(number, self.sent[number - 1], self.now)
 
     def owners(self) -> list[int | None]:
         """Whose requests were sent, in order."""
@@ -40,7 +56,7 @@ class Numbers:
 
 def offered(*owners: int) -> tuple[Flow, Numbers]:
     """A flow in which these clients have offered one request each, in this order."""
-    flow = Flow()
+    flow = Flow(in_service=math.inf)
     for owner in owners:
         flow.offer(call(owner))
     return flow, Numbers(flow)
@@ -57,19 +73,19 @@ def test_the_window_is_full_with_a_marker() -> None:
     assert numbers.pump() == list(range(1, 97))
     assert (flow.under_way, WINDOW, numbers.owners()[95]) == (96, 96, None)
     assert numbers.pump() == []
-    assert not flow.wants_marker()
+    assert not flow.wants_marker(numbers.now)
 
 
 def test_an_answer_proves_all_that_was_sent_before_it() -> None:
     """Rule 1: however long those take, or whether they are ever answered."""
     flow, numbers = crowd()
     numbers.pump()
-    flow.answered(50)
+    numbers.answered(50)
     assert flow.under_way == 46
     assert numbers.pump() == list(range(97, 97 + 49))
-    flow.answered(3)
+    numbers.answered(3)
     assert flow.under_way == 95
-    flow.answered(96)
+    numbers.answered(96)
     assert numbers.pump() == [*range(146, 146 + 47)]
 
 
@@ -77,20 +93,20 @@ def test_a_marker_follows_on_a_marker_as_long_as_something_waits() -> None:
     """Rule 4: one at a time, and none when nothing waits."""
     flow, numbers = crowd()
     numbers.pump()
-    flow.answered(96)
+    numbers.answered(96)
     assert numbers.pump()[-1:] == [192]
     assert numbers.owners()[191] is None
-    flow.answered(192)
+    numbers.answered(192)
     assert numbers.pump() == [*range(193, 193 + 10)]
-    assert not flow.wants_marker()
+    assert not flow.wants_marker(numbers.now)
     flow.offer(call(1))
     assert numbers.pump() == [203]
 
 
 def test_no_marker_is_needed_when_nothing_is_under_way() -> None:
     """What waits then does not wait for Codex."""
-    flow, _ = offered(1)
-    assert not flow.wants_marker()
+    flow, numbers = offered(1)
+    assert not flow.wants_marker(numbers.now)
 
 
 def test_one_client_has_a_third_of_the_window() -> None:
@@ -101,14 +117,14 @@ def test_one_client_has_a_third_of_the_window() -> None:
     flow.offer(call(2))
     assert numbers.pump() == [34]
     assert numbers.owners()[-1] == 2
-    flow.answered(1)
+    numbers.answered(1)
     assert numbers.pump() == [35]
     assert numbers.owners()[-1] == 1
 
 
 def test_clients_take_turns() -> None:
     """Rule 3: one request each, in the order in which they came; each client's own in its order."""
-    flow = Flow()
+    flow = Flow(in_service=math.inf)
     calls = [
         call(owner, raw_id) for owner, raw_id in [(1, "a"), (1, "b"), (1, "c"), (2, "d"), (3, "e"), (2, "f")]
     ]
@@ -138,7 +154,7 @@ def test_a_refused_request_gives_its_place_back_and_proves_nothing() -> None:
     assert flow.under_way == 2
     flow.refused(2)
     assert flow.under_way == 2
-    flow.answered(1)
+    numbers.answered(1)
     assert flow.under_way == 1
 
 
@@ -146,7 +162,7 @@ def test_a_refused_request_that_was_proven_meanwhile_has_no_place_to_give_back()
     """The answer to a later one was faster than its refusal."""
     flow, numbers = offered(1, 2)
     numbers.pump()
-    flow.answered(2)
+    numbers.answered(2)
     flow.refused(1)
     assert flow.under_way == 0
 
@@ -239,7 +255,7 @@ def test_what_somebody_had_under_way_counts_after_it_left() -> None:
     numbers.pump()
     flow.drop(1)
     assert flow.under_way == 2
-    flow.answered(2)
+    numbers.answered(2)
     assert flow.under_way == 0
 
 
@@ -286,7 +302,7 @@ def test_nothing_is_ever_written_that_codex_has_no_room_for(
     bursts: list[int], seed: int, never: set[int]
 ) -> None:
     """Whatever is slow and whatever is never answered: all is sent, none is dropped, all but the silent are answered."""
-    flow, chance = Flow(), random.Random(seed)
+    flow, chance = Flow(in_service=math.inf), random.Random(seed)
     for owner, burst in enumerate(bursts, 1):
         for _ in range(burst):
             flow.offer(call(owner))
@@ -300,7 +316,7 @@ def test_nothing_is_ever_written_that_codex_has_no_room_for(
             break
         for number in codex.work(is_marker):
             if is_marker[number] or number not in never:
-                flow.answered(number)
+                numbers.answered(number)
             else:
                 codex.working.append(number)
     else:
@@ -313,24 +329,25 @@ def test_nothing_is_ever_written_that_codex_has_no_room_for(
 @settings(max_examples=60)
 @given(st.lists(st.integers(0, 300), min_size=2, max_size=6), st.integers(0, 2**32))
 def test_nobody_gets_two_turns_while_another_waits_for_one(bursts: list[int], seed: int) -> None:
-    """Between two requests of one client every other that waits and is within its share has one."""
-    flow, chance = Flow(), random.Random(seed)
+    """Nobody is sent a request while another who is within its share has had less."""
+    flow, chance = Flow(in_service=math.inf), random.Random(seed)
+    numbers, proven = Numbers(flow), 1
+    flow.offer(call(99))
+    numbers.pump()
+    numbers.answered(1)  # now it is known what they take
     for owner, burst in enumerate(bursts, 1):
         for _ in range(burst):
             flow.offer(call(owner))
-    numbers, proven = Numbers(flow), 0
     while flow.owners():
-        waiting = {owner: flow.waiting(owner) for owner in range(1, len(bursts) + 1)}
-        unproven = {owner: numbers.owners()[proven:].count(owner) for owner in waiting}
         before = len(numbers.sent)
         numbers.pump()
-        turns = [owner for owner in numbers.owners()[before:] if owner is not None]
-        for owner in set(turns):
-            possible = min(waiting[owner], SHARE - unproven[owner])
-            others = max(turns.count(other) for other in waiting)
-            assert turns.count(owner) >= min(possible, others - 1)
+        total, unproven = Counter(numbers.owners()), Counter(numbers.owners()[proven:])
+        for owner in range(1, len(bursts) + 1):
+            if flow.waiting(owner) and unproven[owner] < SHARE:
+                others = set(numbers.owners()[before:]) - {None}
+                assert all(total[other] <= total[owner] + 1 for other in others)
         proven = chance.randint(proven + 1, numbers.last)
-        flow.answered(proven)
+        numbers.answered(proven)
 
 
 @settings(max_examples=40)
@@ -339,7 +356,7 @@ def test_an_overloaded_codex_executes_everything_once_in_the_end(
     bursts: list[int], room: int, seed: int
 ) -> None:
     """With less room than codexd believes, and a refusal for each that does not fit: nothing is lost or done twice."""
-    flow, chance, now = Flow(), random.Random(seed), 0.0
+    flow, chance, now = Flow(in_service=math.inf), random.Random(seed), 0.0
     wanted = [call(owner, f"{owner} {n}") for owner, burst in enumerate(bursts, 1) for n in range(burst)]
     for one in wanted:
         flow.offer(one)
@@ -355,7 +372,7 @@ def test_an_overloaded_codex_executes_everything_once_in_the_end(
                 if sent.owner is not None:
                     flow.retry_later(sent, now)
         for number in codex.work(is_marker):
-            flow.answered(number)
+            numbers.answered(number)
             done.append(numbers.sent[number - 1])
         now += 0.01
         flow.retry_due(now)
@@ -364,3 +381,149 @@ def test_an_overloaded_codex_executes_everything_once_in_the_end(
     executed = [one for one in done if one.owner is not None]
     assert sorted(one.request.id for one in executed) == sorted(one.request.id for one in wanted)
     assert flow.deadline is None
+
+
+def flooded(flow: Flow, numbers: Numbers, *, seconds: float, clients: int = 20) -> None:
+    """So many clients have asked for the same forty times, and Codex has answered some, one every so many `seconds`."""
+    for owner in range(1, clients + 1):
+        for _ in range(40):
+            flow.offer(call(owner, method="model/list"))
+    numbers.pump()
+    for number in range(1, 101):
+        numbers.answered(number, numbers.now + seconds)
+        numbers.pump()
+
+
+def in_service(numbers: Numbers) -> int:
+    """How many requests Codex has and has not answered, in `flooded`."""
+    return numbers.last - 100
+
+
+@pytest.mark.parametrize(("seconds", "many"), [(0.0001, 10), (0.00025, 4), (0.01, LEAST_IN_SERVICE)])
+def test_what_is_in_service_is_bounded_by_the_time_that_it_takes(seconds: float, many: int) -> None:
+    """Rule 3. Three flooders filled the window of 96, and everybody else waited for all of it."""
+    flow = Flow()
+    numbers = Numbers(flow)
+    flooded(flow, numbers, seconds=seconds)
+    assert abs(in_service(numbers) - many) <= 1
+
+
+def test_a_newcomer_is_sent_at_once() -> None:
+    """Rule 3: whatever is in service, it waits for nobody's turn; its second request while the first is served does."""
+    flow = Flow()
+    numbers = Numbers(flow)
+    flooded(flow, numbers, seconds=0.01)
+    flow.offer(call(50))
+    assert numbers.pump() == [numbers.last]
+    assert numbers.owners()[-1] == 50
+    flow.offer(call(50))
+    assert numbers.pump() == []
+    before, answered = len(numbers.sent), 101
+    while numbers.sent[-1].owner != 50 or len(numbers.sent) == before:
+        numbers.answered(answered, numbers.now + 0.01)
+        numbers.pump()
+        answered += 1
+    assert max(Counter(numbers.owners()[before:]).values()) == 1
+
+
+def test_what_takes_long_and_keeps_nobody_waiting_is_set_aside() -> None:
+    """A thousand `command/exec` at once: Codex answers what comes later, so they keep nobody waiting, and all are sent."""
+    flow = Flow()
+    numbers = Numbers(flow)
+    for _ in range(20):
+        flow.offer(call(1, method="command/exec"))
+    assert len(numbers.pump()) == LEAST_IN_SERVICE
+    assert flow.marker_due == PATIENCE_SECONDS
+    numbers.now = PATIENCE_SECONDS
+    assert numbers.pump() == [LEAST_IN_SERVICE + 1]
+    assert flow.has_marker
+    assert flow.marker_due is None
+    numbers.answered(LEAST_IN_SERVICE + 1)
+    assert len(numbers.pump()) == 20 - LEAST_IN_SERVICE
+    assert (flow.marker_due, flow.wants_marker(numbers.now)) == (None, False)
+
+
+def test_a_codex_that_answers_nothing_sets_nothing_aside() -> None:
+    """It is slow, or halted, and what is in service is to be waited for: nothing more is poured into it."""
+    flow = Flow()
+    numbers = Numbers(flow)
+    for _ in range(20):
+        flow.offer(call(1, method="model/list"))
+    numbers.pump()
+    numbers.now = 10.0
+    assert len(numbers.pump()) == 1
+    numbers.now = 20.0
+    assert numbers.pump() == []
+
+
+def test_time_counts_and_bytes_do() -> None:
+    """Rule 4: who asks for what takes longer, or sends more, has fewer turns; not the same number of them."""
+    flow = Flow(in_service=math.inf)
+    large = request(params={"text": "x" * 1_000_000})
+    for _ in range(20):
+        flow.offer(Call(1, large))
+        flow.offer(call(2))
+    numbers = Numbers(flow)
+    numbers.pump()
+    owners = [owner for owner in numbers.owners() if owner is not None]
+    assert owners[:12].count(2) >= 10
+
+
+def test_who_was_idle_has_saved_nothing_up() -> None:
+    """Rule 4: an hour in which a client asked for nothing gives it no hour in which it has every turn."""
+    flow = Flow(in_service=math.inf)
+    for _ in range(200):
+        flow.offer(call(1))
+    numbers = Numbers(flow)
+    numbers.pump()
+    numbers.answered(numbers.last, 3600.0)
+    for _ in range(30):
+        flow.offer(call(2))
+    numbers.pump()
+    owners = [owner for owner in numbers.owners()[34:] if owner is not None]
+    assert abs(owners[:20].count(1) - owners[:20].count(2)) <= 2
+
+
+def test_who_has_large_answers_waiting_is_sent_nothing_more() -> None:
+    """Rule 7: but what ends something, if it is first; and the others are served, without a marker for the one who waits."""
+    flow = Flow()
+    flow.hold(1)
+    for one in (kill := call(1, method="process/kill"), held := call(1), other := call(2)):
+        flow.offer(one)
+    numbers = Numbers(flow)
+    numbers.pump()
+    assert numbers.sent == [kill, other]
+    assert (flow.marker_due, flow.wants_marker(10.0)) == (None, False)
+    flow.let_go_on(1)
+    assert flow.marker_due == PATIENCE_SECONDS
+    numbers.pump()
+    assert numbers.sent[-1] is held
+
+
+def test_what_ends_something_waits_for_nothing_that_is_in_service() -> None:
+    """It may be what it is to end."""
+    flow = Flow()
+    for _ in range(LEAST_IN_SERVICE + 5):
+        flow.offer(call(1, method="thread/sample"))
+        flow.offer(call(2, method="thread/sample"))
+    for _ in range(2 * LEAST_IN_SERVICE):
+        flow.offer(call(3, method="thread/sample"))
+    numbers = Numbers(flow)
+    numbers.pump()
+    flow.drop(3)
+    flow.offer(cancel := call(3, method="thread/sample/cancel"))
+    numbers.pump()
+    assert numbers.sent[-1] is cancel
+
+
+def test_a_newcomer_waits_while_the_window_is_full_of_what_it_sent_before() -> None:
+    """Its own share bounds it, too: what is set aside may not be proven to be taken."""
+    flow = Flow()
+    numbers = Numbers(flow)
+    for _ in range(SHARE):
+        flow.offer(call(1))
+        numbers.pump()
+        flow._times.drop(numbers.last)
+    flow.offer(call(1))
+    assert numbers.pump() == [SHARE + 1]
+    assert numbers.owners()[-1] is None

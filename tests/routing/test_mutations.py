@@ -47,13 +47,23 @@ MUTATIONS = {
     "a client may have the window to itself": ("flow.py", "SHARE = 32\n", "SHARE = 96\n"),
     "who does not take its large answers is given more": (
         "flow.py",
-        "            if queue.unproven >= SHARE or self._is_held(owner):\n",
-        "            if queue.unproven >= SHARE:\n",
+        "queue.unproven < SHARE and not self._is_held(owner):\n",
+        "queue.unproven < SHARE:\n",
     ),
     "who has taken its large answers is not served again": (
         "flow.py",
         "        self._held.discard(owner)\n\n    def sent(",
         "\n    def sent(",
+    ),
+    "a newcomer waits for its turn among those that flood": (
+        "flow.py",
+        "        owner = self._next(self._newcomers) if self._newcomers else None\n",
+        "        owner = None\n",
+    ),
+    "what takes long keeps the others waiting": (
+        "flow.py",
+        "        if ends is not None and now >= ends:\n",
+        "        if False:\n",
     ),
     "a refused request is forgotten": (
         "flow.py",
@@ -227,8 +237,8 @@ MUTATIONS = {
     ),
     "requests do not wait for the gate": (
         "dispatch.py",
-        "        if state.life.state is lifecycle.State.READY and state.learnt is not None:\n",
-        "        if state.life.state is lifecycle.State.READY:\n",
+        "        return state.life.state is lifecycle.State.READY and state.learnt is not None\n",
+        "        return state.life.state is lifecycle.State.READY\n",
     ),
     "the gate of the Codex before counts": (
         "codex_life.py",

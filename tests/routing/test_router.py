@@ -3,7 +3,18 @@
 from codexd.routing.effects import StartCodex, ToCodex
 from codexd.routing.rights import Peer
 from codexd.routing.router import Router
-from tests.routing.driver import GREETING, IDENTITY, OVERLOADED, START, Driver, Kept, codex, line, to
+from tests.routing.driver import (
+    GREETING,
+    IDENTITY,
+    OVERLOADED,
+    START,
+    Driver,
+    Kept,
+    codex,
+    line,
+    to,
+    unlogged,
+)
 
 
 def test_every_verb_takes_the_time_and_returns_what_is_to_be_done() -> None:
@@ -75,3 +86,14 @@ def test_a_retry_that_is_due_waits_for_codex() -> None:
     assert driver.wait(1) == [StartCodex(2)]
     driver.spawned()
     assert driver.greets(3) == [codex(id=4, method="x", params={})]
+
+
+def test_who_does_not_read_its_large_answers_is_given_no_more() -> None:
+    """Its requests wait until it has read most of them; the others' do not."""
+    driver = Driver().ready()
+    slow, other = driver.clients(2)
+    driver.router.hold(slow)
+    assert driver.sends(slow, id=1, method="thread/read", params={}) == []
+    assert len(driver.sends(other, id=1, method="thread/read", params={})) == 1
+    (written,) = unlogged(driver.router.let_go_on(slow, driver.now))
+    assert isinstance(written, ToCodex)
