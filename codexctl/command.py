@@ -1,23 +1,25 @@
 """One command: reads the command line and runs the verb."""
 
 import importlib
-import io
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from codexctl.arguments import parse
-from codexctl.descriptors import open_missing
 from codexctl.endings import ended
 from codexctl.exits import Exit
 
 
-def run_command(argv: Sequence[str]) -> int:
-    """Runs one command; returns its exit code (`codexctl --help` lists them)."""
-    open_missing()
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+def run_command(argv: Sequence[str], notes: Sequence[str] = ()) -> int:
+    """Runs one command; returns its exit code (`codexctl --help` lists them).
+
+    `notes`: what the user should know of the environment.
+    """
+    for note in notes:
+        print(f"codexctl: {note}", file=sys.stderr)
+    return ended("codexctl", lambda: _run(argv))
+
+
+def _run(argv: Sequence[str]) -> Exit:
     arguments = parse(argv)
     module, _, name = arguments.run.partition(":")
 

@@ -115,11 +115,13 @@ class Conversation:
         poll.register(interrupts, select.POLLIN)
         if not self._input_ended:
             poll.register(sys.stdin, select.POLLIN)
-        ready = {descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        poll.poll(None if seconds is None else seconds * 1000)
+        # Once more: a shell that stopped this program meanwhile has taken what was typed, and a read would wait for more.
+        ready = {descriptor for descriptor, _ in poll.poll(0)}
         if interrupts.fileno() in ready:
             for number in interrupts.read():
                 self._signal(number)
-        if sys.stdin.fileno() in ready:
+        elif sys.stdin.fileno() in ready:
             self._read_input()
 
     # When the connection is lost

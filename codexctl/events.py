@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from codexctl import finding, session
 from codexctl.client import Client, ConnectionLost, Message
 from codexctl.coming_back import ComingBack
-from codexctl.descriptors import STDOUT, waited
 from codexctl.event_lines import EventLines, JsonLines, Lines
 from codexctl.exits import Exit
 from codexctl.timeline import Following, Gap, read
 from codexctl.transcript import warning_to_all
+from codexd.protocol.descriptors import STDOUT, waited
 from codexd.protocol.visible import plain
 
 

@@ -4,13 +4,15 @@ While nothing is typed, output flows as it comes and the input line is shown whe
 beginning of a line. While something is typed, or a question is open, only whole lines are let out above it.
 """
 
+import errno
 import os
 import sys
 import termios
 import tty
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from codexctl.editor import Editor, Pressed
+from codexctl.exits import Exit, Failure
 from codexctl.keys import Key, KeyDecoder
 from codexctl.render import Paint, columns, exact, terminal_width
 from codexd.protocol.visible import plain
@@ -45,14 +47,28 @@ class Screen:
         self._hide()
         self._out.write(_PASTE_OFF)
         self._out.flush()
-        termios.tcsetattr(self._input, termios.TCSANOW, self._saved)
+        self._set(self._saved)
 
     def resume(self) -> None:
         """Takes the terminal, at first and after having been stopped: others may have changed it meanwhile."""
-        tty.setcbreak(self._input, termios.TCSANOW)
+        mode = termios.tcgetattr(self._input)
+        mode[tty.LFLAG] &= ~(termios.ECHO | termios.ICANON)
+        mode[tty.CC][termios.VMIN], mode[tty.CC][termios.VTIME] = 1, 0
+        self._set(mode)
         self._out.write(_PASTE_ON)
         self._is_shown = False
         self._show()
+
+    def _set(self, mode: list[Any]) -> None:
+        """Changes the terminal. From the background that stops this program, until it is in the foreground (SIGTTOU)."""
+        while True:
+            try:
+                termios.tcsetattr(self._input, termios.TCSANOW, mode)
+            except termios.error as error:
+                if error.args[0] == errno.EINTR:
+                    continue
+                raise Failure(Exit.FAILED, f"the terminal cannot be used: {error.args[1]}") from None
+            return
 
     @property
     def width(self) -> int:
@@ -107,7 +123,10 @@ class Screen:
 
     def read(self) -> list[Key]:
         """The keys that were pressed; the end of the terminal is a `ctrl-d`."""
-        chunk = os.read(self._input, 65536)
+        try:
+            chunk = os.read(self._input, 65536)
+        except OSError:  # the terminal has gone, or belongs to a session that has ended
+            chunk = b""
         return self._keys.feed(chunk) if chunk else [Key("ctrl-d")]
 
     def discard_typed(self) -> None:

@@ -7,12 +7,10 @@ import os
 import sys
 from collections.abc import MutableMapping, Sequence
 
-from codexctl import app_server_line, stdio
-from codexctl.descriptors import open_missing
-from codexctl.endings import ended
 from codexd import __version__
 from codexd.protocol import stand_in
 from codexd.protocol.own_command import REAL_CODEX, own_command
+from codexd.protocol.program import begin
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,12 +19,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Asked by codexd who it is, it says so, whatever the arguments: a script that starts it may add some of its own, and
     were it to look for the real Codex then, it would ask that script again, without end.
     """
-    open_missing()
+    notes = begin(stand_in.NAME) if argv is None else ()
     words = sys.argv[1:] if argv is None else argv
     if os.environ.get(stand_in.QUESTION) == "1":
         print(stand_in.NAME, __version__)
         return 0
+    from codexctl import app_server_line, stdio
+    from codexctl.endings import ended
+
     leave_codex_path(os.environ, sys.argv[0])
+    for note in notes:
+        print(f"{stand_in.NAME}: {note}", file=sys.stderr)
     line = app_server_line.read(words)
     if line is None:
         return become_codex(words)

@@ -1,10 +1,13 @@
 """Starting codexd where none listens."""
 
+import os
 import subprocess
-import tempfile
+import threading
 
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.own_command import own_command
+
+_LAST_WORDS_SECONDS = 0.5
 
 
 def start_codexd(socket: str | None) -> None:
@@ -14,17 +17,27 @@ def start_codexd(socket: str | None) -> None:
         Unavailable: it did not start; the message is what it said.
     """
     argv = [*own_command(), "start", *(["--socket", socket] if socket else [])]
-    # A file and no pipe: what it leaves running may keep stderr open, and a pipe would be waited on for ever.
-    with tempfile.TemporaryFile() as said:
-        try:
-            code = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said
-            ).returncode
-        except OSError as error:
-            raise Unavailable(f"codexd cannot be started: {argv[0] or 'Python'}: {error.strerror}") from None
-        said.seek(0)
-        reason = said.read().decode(errors="replace").strip()
+    said: list[bytes] = []
+    reading, writing = os.pipe()
+    # What it leaves running may keep its stderr open: the pipe need not end when the start has.
+    reader = threading.Thread(target=_read_all, args=(reading, said), daemon=True)
+    try:
+        starter = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=writing)
+    except OSError as error:
+        raise Unavailable(f"codexd cannot be started: {argv[0] or 'Python'}: {error.strerror}") from None
+    finally:
+        os.close(writing)
+        reader.start()
+    code = starter.wait()
+    reader.join(_LAST_WORDS_SECONDS)
+    reason = b"".join(said).decode(errors="replace").strip()
     if code != 0:
         raise Unavailable(
             reason.removeprefix("codexd: ") or f"codexd did not start (`{' '.join(argv)}` exited with {code})"
         )
+
+
+def _read_all(descriptor: int, said: list[bytes]) -> None:
+    with open(descriptor, "rb", buffering=0) as pipe:
+        while chunk := pipe.read(65536):
+            said.append(chunk)

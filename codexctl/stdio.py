@@ -13,13 +13,13 @@ import sys
 import threading
 
 from codexctl.app_server_line import AppServer
-from codexctl.descriptors import STDIN, STDOUT, waited
 from codexctl.exits import Exit, Failure
 from codexctl.introduction import Introduction
 from codexctl.patience import Patience
 from codexctl.reach import check_home, reach
 from codexctl.unix_socket import NO_SIGPIPE
 from codexd.protocol import extension
+from codexd.protocol.descriptors import STDIN, STDOUT, waited
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.visible import plain
 

@@ -67,6 +67,44 @@ def without_docstring(source: str) -> list[str]:
     ]
 
 
+_HARMLESS = frozenset(
+    {"isinstance", "len", "callable", "hasattr", "all", "any", "set", "sorted", "str", "type"}
+)
+
+
+def effects_in_asserts(source: str) -> list[str]:
+    """The assertions that may do something: PYTHONOPTIMIZE leaves them out."""
+    return [
+        f"{node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Assert) and any(map(_may_do_something, ast.walk(node.test)))
+    ]
+
+
+def _may_do_something(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return name_of(node.func) not in _HARMLESS
+    return isinstance(node, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
+
+
+def test_assertions_do_nothing() -> None:
+    """A user who has PYTHONOPTIMIZE in the environment has the same program."""
+    assert [
+        f"{path.relative_to(ROOT)}:{found}"
+        for path in files(*OURS)
+        for found in effects_in_asserts(path.read_text())
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "source", ["assert os.open(x)", "assert (y := x)", "assert a.pop() == 1", "assert x and f(y), 'z'"]
+)
+def test_an_assertion_that_does_something_is_seen(source: str) -> None:
+    """A call of anything that is not known to be harmless, and a walrus."""
+    assert len(effects_in_asserts(source)) == 1
+    assert effects_in_asserts("assert isinstance(x, int) and len(x) == 3, 'why'") == []
+
+
 def test_files_are_short() -> None:
     """One concept per file: what takes more than 400 lines is two."""
     assert [

@@ -12,6 +12,8 @@ import sys
 CODEXD = "codexd.service.main"
 CODEXCTL = "codexctl.main"
 REAL_CODEX = "codexd.service.real_codex"
+NOTIFY_DESCRIPTOR = "CODEXD_NOTIFY_DESCRIPTOR"
+"""The environment variable by which `codexd start` names the socket that its child inherits, to say READY over it."""
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

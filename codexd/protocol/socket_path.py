@@ -9,6 +9,8 @@ import os
 import stat
 from collections.abc import Mapping
 
+from codexd.protocol.home import home_of
+
 MAX_SOCKET_PATH_BYTES = 107 if os.uname().sysname == "Linux" else 103
 """`sun_path` of sockaddr_un, less the closing NUL."""
 
@@ -27,7 +29,7 @@ def codex_home(environ: Mapping[str, str], override: str | None = None) -> str:
 
 def default_codex_home(environ: Mapping[str, str]) -> str:
     """`~/.codex`, absolute and without links."""
-    return os.path.realpath(os.path.join(_home(environ), ".codex"))
+    return os.path.realpath(os.path.join(home_of(environ), ".codex"))
 
 
 def home_hash(home: str | os.PathLike[str]) -> str:
@@ -42,8 +44,8 @@ def state_dir(environ: Mapping[str, str]) -> str:
     if base := environ.get("XDG_STATE_HOME"):
         return os.path.join(base, "codexd")
     if os.uname().sysname == "Darwin":
-        return os.path.join(_home(environ), "Library", "Application Support", "codexd")
-    return os.path.join(_home(environ), ".local", "state", "codexd")
+        return os.path.join(home_of(environ), "Library", "Application Support", "codexd")
+    return os.path.join(home_of(environ), ".local", "state", "codexd")
 
 
 def runtime_dir(environ: Mapping[str, str], uid: int) -> str:
@@ -79,10 +81,6 @@ def socket_path(
             "give a shorter one with --socket PATH or CODEXD_SOCKET"
         )
     return path
-
-
-def _home(environ: Mapping[str, str]) -> str:
-    return environ.get("HOME") or os.path.expanduser("~")
 
 
 def _is_own_directory(path: str, uid: int) -> bool:

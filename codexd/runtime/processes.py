@@ -102,6 +102,11 @@ def _ended_child() -> int | None:
     return found.si_pid if found else None
 
 
+def is_process_table_there() -> bool:
+    """Whether other processes can be looked at: on Linux, /proc may not be mounted."""
+    return sys.platform != "linux" or os.path.exists("/proc/self/stat")
+
+
 def _end_all(find: Callable[[], Collection[_Process]]) -> int:
     deadline = time.monotonic() + SWEEP_SECONDS
     ended: set[int] = set()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from codexd.protocol import socket_path
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.home import home_of
 from codexd.protocol.sandbox import MARK_VARIABLE, mark_of
 from codexd.runtime.codex import CodexUnavailable, Launch, environment
 from codexd.service import locks
@@ -80,12 +81,38 @@ def check_directories(settings: Settings, environ: Mapping[str, str], demo: bool
         demo: the demo's CODEX_HOME is codexd's own to make.
 
     Raises:
-        UsageError: one that was asked for does not exist; Codex refuses that too, but without saying who asked.
+        UsageError: one that was asked for does not exist, or the default one cannot be made; Codex refuses that too, but
+            without saying who asked.
     """
     if demo or settings.codex_home == Path(socket_path.default_codex_home(environ)):
-        os.makedirs(settings.codex_home, mode=0o700, exist_ok=True)
+        _make_home(settings, environ)
     for name, path in (("codex_home", settings.codex_home), ("cwd", settings.cwd)):
         if not path.is_dir():
             raise UsageError(
                 f"there is no directory {path}, which {name} names (from {settings.sources[name]})"
             )
+
+
+def broken_link(settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """A sentence when `~/.codex` is a link that leads nowhere.
+
+    It may lead to a disk that is not mounted: a home that was made there would be another one. Codex refuses it, too.
+    """
+    link = os.path.join(home_of(environ), ".codex")
+    if settings.codex_home != Path(socket_path.default_codex_home(environ)):
+        return None
+    if not os.path.islink(link) or os.path.exists(link):
+        return None
+    return f"{link} is a link to {settings.codex_home}, which does not exist; make that directory, or remove the link"
+
+
+def _make_home(settings: Settings, environ: Mapping[str, str]) -> None:
+    if problem := broken_link(settings, environ):
+        raise UsageError(problem)
+    try:
+        os.makedirs(settings.codex_home, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the CODEX_HOME {settings.codex_home} cannot be made: {error.strerror}; "
+            "name another one with --codex-home or CODEX_HOME"
+        ) from None

@@ -296,8 +296,15 @@ def _told_to_end(runner: Holder, instance: Instance) -> bool:
     """
     import psutil
 
+    from codexd.runtime.processes import is_process_table_there
+
     if runner.machine not in ("", os.uname().nodename):
         raise ServiceError(f"codexd runs on the machine {runner.machine} (pid {runner.pid}); stop it there")
+    if not is_process_table_there():
+        raise ServiceError(
+            f"/proc is not there, and it cannot be told whether pid {runner.pid} is codexd; "
+            f"mount -t proc proc /proc, or: kill {runner.pid}"
+        )
     own = (instance.name_file(), instance.home_lock(), locks.socket_lock(Path(runner.socket)))
     try:
         process = psutil.Process(runner.pid)

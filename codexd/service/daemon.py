@@ -22,6 +22,7 @@ import trio
 
 from codexd import __version__
 from codexd.protocol.errors import Code, CodexdError
+from codexd.protocol.program import sentence_of
 from codexd.protocol.running import Holder
 from codexd.protocol.sandbox import mark_of, why_not_to_start
 from codexd.routing.router import Identity
@@ -30,6 +31,7 @@ from codexd.runtime.codex import CodexUnavailable, Launch
 from codexd.runtime.limits import Limits
 from codexd.runtime.machine import ThisMachine
 from codexd.runtime.observability import ObservabilityLog
+from codexd.runtime.processes import is_process_table_there
 from codexd.runtime.timeline import Timeline
 from codexd.runtime.trust import ProjectTrust
 from codexd.runtime.turning_away import FIRST_BYTES, refusal
@@ -64,17 +66,48 @@ def run(flags: Mapping[str, Any], arguments: tuple[str, ...], detached: bool, de
     """
     starter = Starter.taken_from(os.environ)
     try:
-        settings = settings_module.load(flags, os.environ)
-        if (sentence := why_not_to_start(os.environ, str(settings.codex_home))) is not None:
-            raise CannotServe(sentence)
-        check_directories(settings, os.environ, demo)
-        log = log_file.configure(settings, os.environ, detached)
-        trio.run(Daemon(settings, starter, arguments, log, demo).run)
+        _run(starter, flags, arguments, detached, demo)
     except CodexdError as refusal:
-        starter.tell(STATUS=str(refusal))
-        for listener in starter.listeners:
-            turn_away(listener, str(refusal))
+        _say_why(starter, str(refusal))
         raise
+    except OSError as error:
+        logger.critical("the system refuses what codexd needs", exc_info=_traced(error, detached))
+        _say_why(starter, sentence_of(error))
+        raise CannotServe(sentence_of(error)) from error
+    except BaseException as error:
+        logger.critical("codexd ends: this should not have happened", exc_info=_traced(error, detached))
+        _say_why(starter, sentence_of(error))
+        raise
+    finally:
+        starter.close()
+
+
+def _traced(error: BaseException, detached: bool) -> BaseException | None:
+    """What the log is told of an error: in the foreground it is on the user's terminal, where no traceback belongs."""
+    return error if detached or os.environ.get("CODEXD_DEBUG") == "1" else None
+
+
+def _run(
+    starter: Starter, flags: Mapping[str, Any], arguments: tuple[str, ...], detached: bool, demo: bool
+) -> None:
+    settings = settings_module.load(flags, os.environ)
+    if (sentence := why_not_to_start(os.environ, str(settings.codex_home))) is not None:
+        raise CannotServe(sentence)
+    if not is_process_table_there():
+        # Codex ends at once, with "Codex executable path is not configured" (0.163, 0.171).
+        raise CannotServe(
+            "/proc is not there, and neither Codex nor codexd works without it; mount -t proc proc /proc"
+        )
+    check_directories(settings, os.environ, demo)
+    log = log_file.configure(settings, os.environ, detached)
+    trio.run(Daemon(settings, starter, arguments, log, demo).run)
+
+
+def _say_why(starter: Starter, sentence: str) -> None:
+    """To the starter, and to clients that wait already."""
+    starter.tell(STATUS=sentence)
+    for listener in starter.listeners:
+        turn_away(listener, sentence)
 
 
 def turn_away(listener: socket.socket, sentence: str) -> None:

@@ -1,26 +1,31 @@
 """Starting a codexd that outlives its terminal, and hearing from it how that went.
 
-It is told of a notify socket, as a service manager would tell it, so there is one way to say READY. Its own session
-keeps the terminal's end from it; its exit before READY is noticed by its exit status, and why by the STATUS that it
-sent before.
+It says READY to its starter as it would to a service manager, over a socket that it inherits: no directory for temporary
+files is needed. Its own session keeps the terminal's end from it; its exit before READY is noticed by its exit status,
+and why by the STATUS that it sent before.
 """
 
 import os
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from codexd.protocol.own_command import own_command
+from codexd.protocol.own_command import NOTIFY_DESCRIPTOR, own_command
 from codexd.service.errors import CannotServe, ServiceError
 from codexd.service.log_file import open_for_start
 
 _GLANCE_SECONDS = 0.1  # how long an exit may go unnoticed
-_OF_ANOTHER_STARTER = ("WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+_OF_ANOTHER_STARTER = (
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+)
 _LAST_WORDS_BYTES = 2000
 
 
@@ -46,13 +51,16 @@ def launch(arguments: Sequence[str], log: Path, environ: Mapping[str, str], seco
     output = open_for_start(log)
     try:
         size = os.fstat(output).st_size
-        with _notify_socket() as (heard, address):
+        heard, said = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with heard, said:
+            heard.settimeout(_GLANCE_SECONDS)
             child = subprocess.Popen(
                 [*own_command(), "run", "--detached", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=_environment(environ, address),
+                env=_environment(environ, said.fileno()),
+                pass_fds=[said.fileno()],
                 cwd=os.path.expanduser("~"),
                 start_new_session=True,
             )
@@ -67,25 +75,15 @@ def launch(arguments: Sequence[str], log: Path, environ: Mapping[str, str], seco
         os.close(output)
     if code is None:
         return
-    sentence = status or _last_words(log, size) or f"codexd ended with status {code} and said nothing"
+    sentence = status or f"codexd ended with status {code} and said {_last_words(log, size) or 'nothing'}"
     # A death by a signal has no exit code that anybody could pass on.
     was_stopped = code in (0, -signal.SIGTERM)
     raise StartFailed(sentence, code if code > 0 else CannotServe.exit_code, was_stopped=was_stopped)
 
 
-def _environment(environ: Mapping[str, str], address: str) -> dict[str, str]:
+def _environment(environ: Mapping[str, str], descriptor: int) -> dict[str, str]:
     own = {name: value for name, value in environ.items() if name not in _OF_ANOTHER_STARTER}
-    return own | {"NOTIFY_SOCKET": address}
-
-
-@contextmanager
-def _notify_socket() -> Iterator[tuple[socket.socket, str]]:
-    with tempfile.TemporaryDirectory(prefix="codexd-") as directory:
-        address = os.path.join(directory, "n")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
-            heard.bind(address)
-            heard.settimeout(_GLANCE_SECONDS)
-            yield heard, address
+    return own | {NOTIFY_DESCRIPTOR: str(descriptor)}
 
 
 def _await_ready(child: subprocess.Popen[bytes], heard: socket.socket, deadline: float) -> str:
@@ -111,7 +109,8 @@ def _await_ready(child: subprocess.Popen[bytes], heard: socket.socket, deadline:
 
 
 def _last_words(log: Path, size: int) -> str:
-    """What it wrote since it was started, at most the end of that: a traceback ends with what matters."""
+    """The last line of what it wrote since it was started: a traceback ends with what matters."""
     with log.open("rb") as file:
         file.seek(size)
-        return file.read()[-_LAST_WORDS_BYTES:].decode(errors="replace").strip()
+        lines = file.read()[-_LAST_WORDS_BYTES:].decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

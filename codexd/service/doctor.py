@@ -6,9 +6,9 @@ from typing import Any
 
 from codexd import __version__
 from codexd.protocol.visible import plain
-from codexd.service import examination, settings as settings_module
+from codexd.service import examination, settings as settings_module, surroundings
 from codexd.service.errors import UsageError
-from codexd.service.examination import BROKEN, Finding
+from codexd.service.finding import BROKEN, Finding
 from codexd.service.instance import Instance
 from codexd.service.settings import Choice, Settings
 
@@ -16,16 +16,24 @@ _DERIVED = ("sources", "config_file")
 
 
 def doctor(
-    flags: Mapping[str, Any], arguments: tuple[str, ...], environ: Mapping[str, str], as_json: bool
+    flags: Mapping[str, Any],
+    arguments: tuple[str, ...],
+    environ: Mapping[str, str],
+    as_json: bool,
+    notes: tuple[str, ...] = (),
 ) -> int:
-    """Prints what there is to know; returns 1 when something is broken, else 0."""
+    """Prints what there is to know; returns 1 when something is broken, else 0.
+
+    `notes`: what was wrong with the environment that this process began with, in sentences.
+    """
     instance, findings = _instance(flags, arguments, environ)
+    findings += surroundings.examine(instance, notes)
     findings += examination.examine(instance)
-    surroundings = examination.environment_of_codex(instance)
+    handed = examination.environment_of_codex(instance)
     if as_json:
-        print(json.dumps(_report(instance, findings, surroundings)))
+        print(json.dumps(_report(instance, findings, handed)))
     else:
-        print(plain(_in_words(instance, findings, surroundings)))
+        print(plain(_in_words(instance, findings, handed)))
     return int(any(finding.state == BROKEN for finding in findings))
 
 
@@ -45,7 +53,7 @@ def _instance(
     return Instance(loaded, arguments, environ), []
 
 
-def _report(instance: Instance, findings: list[Finding], surroundings: dict[str, Any]) -> dict[str, Any]:
+def _report(instance: Instance, findings: list[Finding], handed: dict[str, Any]) -> dict[str, Any]:
     return {
         "version": __version__,
         "settings": {
@@ -53,7 +61,7 @@ def _report(instance: Instance, findings: list[Finding], surroundings: dict[str,
             for name, value, source in _settings_rows(instance.settings)
         },
         "findings": [finding._asdict() for finding in findings],
-        "environment": surroundings,
+        "environment": handed,
     }
 
 
@@ -72,7 +80,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float) else str(value)
 
 
-def _in_words(instance: Instance, findings: list[Finding], surroundings: dict[str, Any]) -> str:
+def _in_words(instance: Instance, findings: list[Finding], handed: dict[str, Any]) -> str:
     lines = [f"codexd {__version__}", "", "settings"]
     for name, value, source in _settings_rows(instance.settings):
         shown = ", ".join(value) if isinstance(value, list) else value
@@ -82,8 +90,8 @@ def _in_words(instance: Instance, findings: list[Finding], surroundings: dict[st
         lines.append(f"  {finding.state:<7} {finding.name:<15} {finding.text}")
         if finding.remedy:
             lines.append(f"{'':<26}{finding.remedy}")
-    lines += ["", f"Codex gets the environment of {surroundings['of']}"]
-    lines += [f"  {name}={value}" for name, value in surroundings["shown"].items()]
-    lines.append("  and " + ", ".join(surroundings["names"]))
-    lines.append(f"  in the directory {surroundings['cwd']}")
+    lines += ["", f"Codex gets the environment of {handed['of']}"]
+    lines += [f"  {name}={value}" for name, value in handed["shown"].items()]
+    lines.append("  and " + ", ".join(handed["names"]))
+    lines.append(f"  in the directory {handed['cwd']}")
     return "\n".join(lines)

@@ -7,38 +7,27 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
 from codexd.runtime.archive_inspection import Inspection, inspect
 from codexd.service import control_socket, install, locks, log_file, sockets
 from codexd.service.ask import Asker, Refused
-from codexd.service.codex_launch import check_directories, codex_environment
+from codexd.service.codex_launch import broken_link, check_directories, codex_environment
 from codexd.service.discovery import Finder
 from codexd.service.errors import UsageError
+from codexd.service.finding import BROKEN, NOTE, OK, Finding
 from codexd.service.installation import shadowed
 from codexd.service.instance import Instance
 from codexd.service.service_manager import SERVICE, SOCKET, UserManager
 from codexd.service.settings import DEFAULT
 from codexd.service.sockets import Occupant
+from codexd.service.surroundings import problem_of
 
-OK = "ok"
-NOTE = "note"
-"""Nothing is wrong, but somebody may want to know."""
-BROKEN = "broken"
 _ANSWER_SECONDS = 5.0
 _SHOWN_VARIABLES = re.compile(r"PATH|HOME|CODEX_HOME|(?:HTTP|HTTPS|ALL|NO)_PROXY", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"//[^/@]*@")
-
-
-class Finding(NamedTuple):
-    """What one check found. `remedy`: what to do about it, empty where nothing is to be done."""
-
-    name: str
-    state: str
-    text: str
-    remedy: str = ""
 
 
 def examine(instance: Instance) -> list[Finding]:
@@ -90,6 +79,9 @@ def _codex(instance: Instance) -> Iterator[Finding]:
 
 def _directories(instance: Instance) -> Iterator[Finding]:
     home = instance.settings.codex_home
+    if problem := broken_link(instance.settings, instance.environ) or problem_of(home):
+        yield Finding("CODEX_HOME", BROKEN, problem)
+        return
     if not home.exists() and instance.settings.sources["codex_home"] == DEFAULT:
         yield Finding("CODEX_HOME", NOTE, f"{home} does not exist yet; the first start makes it")
         return
@@ -98,10 +90,7 @@ def _directories(instance: Instance) -> Iterator[Finding]:
     except UsageError as error:
         yield Finding("CODEX_HOME", BROKEN, str(error))
         return
-    if os.access(home, os.W_OK):
-        yield Finding("CODEX_HOME", OK, str(home))
-    else:
-        yield Finding("CODEX_HOME", BROKEN, f"{home} is not writable for this user")
+    yield Finding("CODEX_HOME", OK, str(home))
 
 
 def _daemon(instance: Instance) -> Iterator[Finding]:

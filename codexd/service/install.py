@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from codexd.protocol.home import home_of
 from codexd.protocol.own_command import own_command
 from codexd.service.errors import CannotServe
 from codexd.service.instance import Instance
@@ -72,7 +73,7 @@ def uninstall(instance: Instance) -> int:
 
 def unit_directory(environ: Mapping[str, str]) -> Path:
     """Where the user's own units are."""
-    return Path(environ.get("HOME") or os.path.expanduser("~")) / ".config" / "systemd" / "user"
+    return Path(home_of(environ)) / ".config" / "systemd" / "user"
 
 
 def is_ours(path: Path) -> bool:

@@ -78,8 +78,11 @@ class Lock:
             raise AlreadyRunning(sentence(self.path, who), who)
         self.drop()
         self._descriptor = descriptor
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, as_text(self._owner), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, as_text(self._owner), 0)
+        except OSError as error:
+            raise CannotServe(f"the lock {self.path} cannot be written: {error.strerror}") from None
 
     def is_ours(self) -> bool:
         """Whether the file that has the name is the one that is locked."""

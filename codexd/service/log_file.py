@@ -31,6 +31,9 @@ class LogFile(logging.handlers.RotatingFileHandler):
         with suppress(OSError):  # the next record says so
             os.makedirs(os.path.dirname(self.baseFilename), 0o700, exist_ok=True)
 
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A disk that is full costs the lines that would have gone there, and nobody a traceback on stderr."""
+
     def _open(self) -> TextIOWrapper:
         return open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=_open_private)
 

@@ -1,107 +1,17 @@
-"""codexd's command line. Each command's code is imported when it is called: `status` has no use for an event loop."""
+"""The program `codexd`."""
 
-import os
-import signal
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
-from codexd.protocol.errors import Unavailable
-from codexd.protocol.visible import plain
-from codexd.service import arguments, settings
-from codexd.service.errors import UNAVAILABLE_EXIT_CODE, ServiceError
-from codexd.service.instance import Instance
-
-INTERRUPTED = 130
+from codexd.protocol.program import begin
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code.
+    """Runs one command, by default the one of this process; returns its exit code."""
+    notes = begin("codexd") if argv is None else ()
+    from codexd.service.command import run_command
 
-    0 done, 1 it failed, 2 usage or settings, 3 codexd or Codex is not available, 130 interrupted.
-    """
-    try:
-        code = _command(arguments.parse(sys.argv[1:] if argv is None else argv))
-        sys.stdout.flush()
-    except ServiceError as error:
-        return _fail(error, error.exit_code)
-    except Unavailable as error:
-        return _fail(error, UNAVAILABLE_EXIT_CODE)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read has read enough; what is still buffered must not complain at the interpreter's end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ServiceError.exit_code
-    return code
-
-
-def _command(parsed: Namespace) -> int:
-    if parsed.command == "run":
-        return _run(parsed)
-    if parsed.command == "doctor":
-        return _doctor(parsed)
-    instance = _instance(parsed)
-    match parsed.command:
-        case "start" | "stop" | "restart":
-            return _control(parsed, instance)
-        case "status" | "logs":
-            return _show(parsed, instance)
-        case command:
-            from codexd.service import install
-
-            return install.install(instance) if command == "install" else install.uninstall(instance)
-
-
-def _run(parsed: Namespace) -> int:
-    # While trio is still being imported a signal to stop has to end this in good order, too.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
-    from codexd.service import daemon
-
-    daemon.run(arguments.flags_of(parsed), arguments.repeatable(parsed), parsed.detached, parsed.demo)
-    return 0
-
-
-def _doctor(parsed: Namespace) -> int:
-    from codexd.service import doctor
-
-    return doctor.doctor(arguments.flags_of(parsed), arguments.repeatable(parsed), os.environ, parsed.json)
-
-
-def _instance(parsed: Namespace) -> Instance:
-    loaded = settings.load(arguments.flags_of(parsed), os.environ)
-    return Instance(loaded, arguments.repeatable(parsed), os.environ)
-
-
-def _control(parsed: Namespace, instance: Instance) -> int:
-    from codexd.service import control, kept_options
-
-    if parsed.command == "stop":
-        return control.stop(instance, arguments.drain_of(parsed))
-    if parsed.command == "start":
-        return control.start(instance)
-    drain = arguments.drain_of(parsed)
-    runner = instance.runner()
-    if runner is not None and not arguments.beyond_identity(instance.arguments):
-        instance = _instance(arguments.parse(["restart", *kept_options.kept(Path(runner.state))]))
-    return control.restart(instance, drain)
-
-
-def _show(parsed: Namespace, instance: Instance) -> int:
-    from codexd.service import show
-
-    if parsed.command == "status":
-        return show.status(instance, parsed.json)
-    # `codexd logs | head` is no error of anybody's.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    return show.logs(instance, parsed.follow)
-
-
-def _fail(error: Exception, code: int) -> int:
-    print(plain(f"codexd: {error}"), file=sys.stderr)
-    return code
+    return run_command(sys.argv[1:] if argv is None else argv, notes)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """What a service manager and its service say to each other: sd_notify and LISTEN_FDS, without a library.
 
-`codexd start` speaks the same protocol to the codexd that it starts, so there is one way to say READY. The protocol
-is in sd_notify(3) and sd_listen_fds(3); what systemd 252 really does was tried.
+`codexd start` speaks the same protocol to the codexd that it starts, so there is one way to say READY; but over a socket
+that the child inherits, because it may have no directory to make one in. The protocol is in sd_notify(3) and
+sd_listen_fds(3); what systemd 252 really does was tried.
 """
 
 import logging
@@ -14,11 +15,20 @@ from collections.abc import MutableMapping
 import trio
 
 from codexd.protocol.names import as_text
+from codexd.protocol.own_command import NOTIFY_DESCRIPTOR
 
 logger = logging.getLogger(__name__)
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
-_VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+_VARIABLES = (
+    NOTIFY_DESCRIPTOR,
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+)
 
 
 class Starter:
@@ -32,7 +42,9 @@ class Starter:
         address: str | None = None,
         watchdog_seconds: float | None = None,
         listeners: tuple[socket.socket, ...] = (),
+        connection: socket.socket | None = None,
     ) -> None:
+        self._connection = connection
         self._address = "\0" + address[1:] if address and address.startswith("@") else address
         self._watchdog_seconds = watchdog_seconds
         self.listeners = listeners
@@ -40,23 +52,30 @@ class Starter:
     @classmethod
     def taken_from(cls, environ: MutableMapping[str, str]) -> "Starter":
         """The one that the environment names, and removes what names it: no child is to take it for its own."""
-        address, usec, watched, *listening = [environ.pop(name, None) for name in _VARIABLES]
+        descriptor, address, usec, watched, *listening = [environ.pop(name, None) for name in _VARIABLES]
         seconds = int(usec) / 1_000_000 if usec and watched in (None, str(os.getpid())) else None
-        return cls(address, seconds, _adopted(*listening[:2]))
+        connection = _inherited(int(descriptor)) if descriptor else None
+        return cls(address, seconds, _adopted(*listening[:2]), connection)
+
+    def close(self) -> None:
+        """Leaves the starter without another word."""
+        if self._connection is not None:
+            self._connection.close()
 
     def tell(self, **states: str) -> None:
         """Says each as `NAME=value`, all in one message, as in `tell(READY="1", STATUS="…")`.
 
         One that went away is none: `codexd start` leaves when it has heard READY.
         """
-        if self._address is None:
-            return
         message = "\n".join(f"{name}={' '.join(value.splitlines())}" for name, value in states.items())
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
-                out.setblocking(False)
-                out.connect(self._address)
-                out.send(as_text(message).encode())
+            if self._connection is not None:
+                self._connection.send(as_text(message).encode())
+            elif self._address is not None:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+                    out.setblocking(False)
+                    out.connect(self._address)
+                    out.send(as_text(message).encode())
         except OSError as error:
             logger.debug("the starter does not listen: %s", error)
 
@@ -71,6 +90,14 @@ class Starter:
         while True:
             self.tell(WATCHDOG="1")
             await trio.sleep(self._watchdog_seconds / 2)
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    """The socket to `codexd start`, which no child of this process is to have."""
+    os.set_inheritable(descriptor, False)
+    connection = socket.socket(fileno=descriptor)
+    connection.setblocking(False)
+    return connection
 
 
 def _adopted(pid: str | None, count: str | None) -> tuple[socket.socket, ...]:

@@ -24,6 +24,17 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
 
 
+def program(*argv, stdout, stderr=None, **environ):
+    """`codexctl` as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "codexctl.main", *argv],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+    )
+
+
 @pytest.mark.parametrize(
     "argv", [["status", "--json"], ["send", "hello"], ["send", "-c", "hello"], ["threads"]]
 )
@@ -79,11 +90,40 @@ def test_a_socket_path_that_is_too_long_is_wrong_usage(codexctl, capsys):
     assert "is 205 bytes long" in capsys.readouterr().err
 
 
-def test_text_that_cannot_be_written_is_written_out(codexd, codexctl, capsys):
+def test_text_that_cannot_be_written_is_written_out(codexd):
     """A lone surrogate from somewhere does not end the command in a traceback."""
     codexd.answers["echo"] = {"text": "\ud83d"}
-    assert codexctl("rpc", "echo") == 0
-    assert capsys.readouterr().out == '{"text": "\\ud83d"}\n'
+    done = program("rpc", "echo", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (0, b'{"text": "\\ud83d"}\n')
+
+
+def test_a_full_disk_costs_what_would_have_gone_there(codexd):
+    """stdout on it: a sentence and exit code 1. stderr on it: the reply is whole, and the exit code the command's own."""
+    codexd.answers["echo"] = {"text": "hi"}
+    with open("/dev/full", "wb") as full:
+        lost = program("rpc", "echo", stdout=full, stderr=subprocess.PIPE)
+        unsaid = program("rpc", "echo", stdout=subprocess.PIPE, stderr=full)
+        failed = program("threads", "show", "nothing", stdout=subprocess.PIPE, stderr=full)
+    sentence = b"codexctl: stdout cannot be written to: No space left on device\n"
+    assert (lost.returncode, lost.stderr) == (1, sentence)
+    assert (unsaid.returncode, unsaid.stdout) == (0, b'{"text": "hi"}\n')
+    assert failed.returncode == 1
+
+
+def test_a_stderr_that_nobody_reads_costs_nothing_else():
+    """`codexctl … 2> >(head -1)` does not end when the head does."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = program("frobnicate", stdout=subprocess.PIPE, stderr=write_end)
+    os.close(write_end)
+    assert done.returncode == 2
+
+
+def test_help_on_a_full_disk_is_no_traceback():
+    """The command line is read before there is a verb."""
+    with open("/dev/full", "wb") as full:
+        done = program("--help", stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
 
 
 def test_words_for_codex_that_are_no_unicode_are_wrong_usage(codexd, codexctl, capsys):

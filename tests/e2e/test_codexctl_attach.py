@@ -1,6 +1,7 @@
 """`codexctl attach` at a terminal, through codexd to the real Codex."""
 
 import json
+import os
 import re
 import signal
 from collections.abc import Iterator
@@ -295,6 +296,36 @@ def test_codexd_gone_for_good_is_exit_3(world: World, editor: JsonLinesClient) -
     terminal.type(CTRL_C)
     assert terminal.wait_exit() == 130
     assert terminal.raw.endswith(b"\x1b[?2004l")
+
+
+@pytest.mark.skipif(not os.path.exists("/bin/bash"), reason="needs bash, for its job control")
+def test_stopped_and_sent_to_the_background_it_waits_for_the_foreground(
+    world: World, editor: JsonLinesClient
+) -> None:
+    """Ctrl-Z and `bg`, then `fg`: the talk goes on, and nobody sees a traceback.
+
+    `bg` continues a program that takes the terminal and is stopped for it at once (SIGTTOU), in the middle of a call.
+    """
+    terminal = world.terminal_for(["/bin/bash", "--norc", "-i"], env={"PS1": "ready$ "})
+    terminal.wait_text("ready$ ")
+    terminal.type(" ".join(world.command("codexctl")) + f" attach{ENTER}")
+    terminal.wait_text(f" in {world.project}")
+    wait_idle(terminal)
+    say(terminal, "\x1a", "Stopped")
+    say(terminal, "bg", "attach &")
+    mark = terminal.mark()
+    while "Stopped" not in terminal.text[mark:]:
+        say(terminal, "jobs", re.compile("(Running|Stopped) "))
+    say(terminal, "fg", "> ")
+    say(terminal, "still here", "You said: still here")
+    wait_idle(terminal)
+    mark = terminal.mark()
+    terminal.type(CTRL_D)
+    terminal.wait_text("ready$ ", since=mark)
+    say(terminal, "echo code=$?", "code=0")
+    assert "went wrong" not in terminal.text
+    terminal.type(f"exit{ENTER}")
+    terminal.wait_exit()
 
 
 def test_a_pipe_talks_too(world: World, editor: JsonLinesClient) -> None:

@@ -69,7 +69,7 @@ class Place:
         """A directory that hides the package with the real Codex, which may be installed or not."""
         hiding = self.root / "hiding"
         hiding.mkdir()
-        (hiding / "codex_cli_bin.py").write_text('raise ImportError("hidden")\n')
+        (hiding / "sitecustomize.py").write_text('import sys; sys.modules["codex_cli_bin"] = None\n')
         return hiding
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,11 +137,10 @@ def test_a_stop_while_codex_does_not_answer(place: Place) -> None:
 def test_a_stop_before_the_event_loop(place: Place) -> None:
     """While modules are still being imported a SIGTERM ends codexd just as well."""
     (place.bin / "trio.py").write_text("import sys; print('here', flush=True); sys.stdin.read()")
-    process = place.start(
-        "run",
-        env={"PYTHONPATH": f"{place.bin}:{place.environ['PYTHONPATH']}"},
-        stdin=subprocess.PIPE,
+    script = (
+        "import sys; from codexd.service.main import main; sys.path.insert(0, sys.argv[1]); main(['run'])"
     )
+    process = place.start(args=[sys.executable, "-c", script, place.bin], stdin=subprocess.PIPE)
     place.wait_for_line(process.stdout, "here")
     assert place.end(process) == 0
 

@@ -13,7 +13,8 @@ from codexd.protocol.running import Holder
 from codexd.runtime.archive_store import Store
 from codexd.service import control_socket, examination, install, locks
 from codexd.service.ask import Refused
-from codexd.service.examination import BROKEN, NOTE, OK, Finding, environment_of_codex, examine
+from codexd.service.examination import environment_of_codex, examine
+from codexd.service.finding import BROKEN, NOTE, OK, Finding
 from tests.runtime.events import event
 from tests.service.place import Place
 
@@ -173,7 +174,7 @@ def test_codex_home(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     assert missing in named.text
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert findings(place, "CODEX_HOME") == [
-        Finding("CODEX_HOME", BROKEN, f"{place.codex_home} is not writable for this user")
+        Finding("CODEX_HOME", BROKEN, f"{place.codex_home} cannot be written: Permission denied")
     ]
 
 

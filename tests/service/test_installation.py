@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from codexd.service import installation
-from codexd.service.examination import BROKEN, Finding
+from codexd.service.finding import BROKEN, Finding
 from codexd.service.installation import DISTRIBUTION, Shadowed, add_codex_command, shadowed
 from tests.service.place import Place
 from tests.service.test_examination import findings

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from codexd.service import show
-from codexd.service.main import INTERRUPTED, main
+from codexd.service.command import INTERRUPTED
+from codexd.service.main import main
 from tests.service.place import Place
 
 
