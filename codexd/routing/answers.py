@@ -176,11 +176,10 @@ class Answers:
     def _tell(self, call: Call, line: bytes) -> None:
         """Gives its owner an answer that is no error, unless it has left."""
         assert call.owner is not None, "clients attach"
-        if call.abandoned:
-            return
+        clients = () if call.abandoned else (call.owner,)
         if call.warning is not None:
-            self._state.notify((call.owner,), "warning", call.warning)
-        self._state.tell((call.owner,), line)
+            self._state.notify(clients, "warning", call.warning)
+        self._state.tell(clients, line)
 
     def _attached(self, call: Call, answer: Response, line: bytes) -> None:
         """The answer names the thread: what came for it before goes to the asker in front of the answer."""

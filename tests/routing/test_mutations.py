@@ -277,8 +277,8 @@ MUTATIONS = {
     ),
     "who declared tools is forgotten": (
         "answers.py",
-        "                thread.tools_of = client\n",
-        "                pass\n",
+        "            thread.tools_of, thread.tools_of_name = client, name\n",
+        "            pass\n",
     ),
     "a sub-agent has not its parent's tools": (
         "threads.py",
@@ -343,8 +343,13 @@ MUTATIONS = {
     ),
     "a configuration counts more than what the request says": (
         "defaults.py",
-        "{**said.config, **messages.members_of(own)}",
-        "{**messages.members_of(own), **said.config}",
+        "{**process.config, **messages.members_of(own)}",
+        "{**messages.members_of(own), **process.config}",
+    ),
+    "where a client stands does not count": (
+        "clients.py",
+        "Process(said.cwd or self.peer.cwd, said.config)",
+        "Process(said.cwd, said.config)",
     ),
     "who logged in with tokens is forgotten": (
         "origins.py",
