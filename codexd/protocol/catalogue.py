@@ -126,12 +126,26 @@ CWD_OF_PROCESS = {"thread/start": "cwd", "command/exec": "cwd"}
 """Requests for which Codex takes its own working directory when this member of their params is left out."""
 CWDS_OF_PROCESS = {"skills/list": "cwds", "hooks/list": "cwds"}
 """The same, with a list of directories, an empty one too."""
-RELATIVE_CWD = frozenset({
-    "command/exec", "thread/fork", "thread/list", "thread/resume", "thread/settings/update", "thread/start",
-    "turn/start",
-})  # fmt: skip
-"""Requests whose `cwd`, a path or a list of paths, Codex takes from its own working directory on when it is no absolute one
-(tried with 0.163 and 0.169; it knows `~`, and takes `.` and `..` out itself)."""
+RELATIVE_PATHS = {
+    "command/exec": "cwd",
+    "config/read": "cwd",
+    "externalAgentConfig/detect": "cwds",
+    "fuzzyFileSearch": "roots",
+    "fuzzyFileSearch/sessionStart": "roots",
+    "hooks/list": "cwds",
+    "permissionProfile/list": "cwd",
+    "skills/list": "cwds",
+    "thread/fork": "cwd",
+    "thread/list": "cwd",
+    "thread/resume": "cwd",
+    "thread/settings/update": "cwd",
+    "thread/start": "cwd",
+    "turn/start": "cwd",
+}
+"""Requests, and the member of their params that holds a path, or a list of paths, which Codex takes from its own working
+directory on when it is no absolute one (tried with 0.163 and 0.171; it knows `~`, and takes `.` and `..` out itself)."""
+TAKES_INPUT = frozenset({"turn/start", "turn/steer", "thread/queue/add", "thread/queue/update"})
+"""Requests whose `input` may hold images and sounds by their path, which is taken from the same directory on (0.163, 0.171)."""
 TAKES_CONFIG = frozenset({"thread/start", "thread/resume", "thread/fork"})
 """Requests whose `params.config` overrides the configuration, as `-c` does for a process."""
 

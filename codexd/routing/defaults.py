@@ -14,7 +14,13 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from codexd.protocol import messages
-from codexd.protocol.catalogue import CWD_OF_PROCESS, CWDS_OF_PROCESS, RELATIVE_CWD, TAKES_CONFIG
+from codexd.protocol.catalogue import (
+    CWD_OF_PROCESS,
+    CWDS_OF_PROCESS,
+    RELATIVE_PATHS,
+    TAKES_CONFIG,
+    TAKES_INPUT,
+)
 from codexd.protocol.errors import InvalidMessage
 from codexd.protocol.messages import Request, encode
 
@@ -42,11 +48,19 @@ def with_defaults(request: Request, process: Process, codex_home: str) -> Reques
     if request.method not in _CONCERNED or not _is_object(request.params):
         return request
     given = messages.members_of(request.params)
-    changes = _directory(request, given, process.cwd, codex_home) | _config(request.method, given, process)
+    changes = (
+        _directory(request, given, process.cwd, codex_home)
+        | _files(request, given, process.cwd)
+        | _config(request.method, given, process)
+    )
     return messages.changed(request, changes) if changes else request
 
 
-_CONCERNED = frozenset(CWD_OF_PROCESS) | frozenset(CWDS_OF_PROCESS) | RELATIVE_CWD | TAKES_CONFIG
+_CONCERNED = frozenset((*CWD_OF_PROCESS, *CWDS_OF_PROCESS, *RELATIVE_PATHS)) | TAKES_CONFIG | TAKES_INPUT
+_FILES = (b'"localImage"', b'"localAudio"')
+"""The types of what `input` holds by its path."""
+_SCANNED_BYTES = 1 << 20
+"""A longer request is not looked through for them: that would take time from others. A path is short."""
 
 
 def names_no_directory(request: Request) -> bool:
@@ -68,14 +82,42 @@ def _directory(request: Request, given: dict[str, Raw], cwd: str | None, codex_h
         return {one: _told(cwd, request)}
     if several is not None and bytes(given.get(several, b"")) in (*_EMPTY, b"[]") and "threadId" not in given:
         return {several: [cwd or codex_home]}
-    if method in RELATIVE_CWD and bytes(given.get("cwd", b"")) not in _EMPTY:
-        try:
-            named = msgspec.json.decode(given["cwd"])
-        except msgspec.DecodeError:  # a number that nothing here can hold is no path
-            return {}
-        seen = _seen_from(cwd, named, request)
-        return {} if seen == named else {"cwd": seen}
-    return {}
+    member = RELATIVE_PATHS.get(method, "")
+    if bytes(given.get(member, b"")) in _EMPTY:
+        return {}
+    try:
+        named = msgspec.json.decode(given[member])
+    except msgspec.DecodeError:  # a number that nothing here can hold is no path
+        return {}
+    seen = _seen_from(cwd, named, request)
+    return {} if seen == named else {member: seen}
+
+
+def _files(request: Request, given: dict[str, Raw], cwd: str | None) -> dict[str, Any]:
+    """The input with its files as seen from the directory; all else in it stays to the byte."""
+    if request.method not in TAKES_INPUT or "input" not in given or len(request.line) > _SCANNED_BYTES:
+        return {}
+    if not any(kind in request.line for kind in _FILES):
+        return {}
+    try:
+        items = msgspec.json.decode(given["input"], type=list[Raw])
+    except msgspec.DecodeError:
+        return {}
+    seen = [_file(item, cwd, request) for item in items]
+    changed = any(new is not old for new, old in zip(seen, items, strict=True))
+    return {"input": Raw(encode(seen))} if changed else {}
+
+
+def _file(item: Raw, cwd: str | None, request: Request) -> Raw:
+    members = messages.members_of(item)
+    if bytes(members.get("type", b"")) not in _FILES:
+        return item
+    try:
+        path = msgspec.json.decode(members.get("path", b"null"), type=str)
+    except msgspec.DecodeError:
+        return item
+    seen = _seen_from(cwd, path, request)
+    return item if seen == path else Raw(encode({**members, "path": seen}))
 
 
 def _told(cwd: str | None, request: Request) -> str:

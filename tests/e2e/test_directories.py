@@ -1,5 +1,6 @@
 """Where a client names no directory, its own counts, with the real Codex and its own programs; never codexd's."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
 from tests.e2e.harness_tui import native_clients
 
 pytestmark = pytest.mark.e2e
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 # Removes the directory that it stands in, then becomes the program.
 REMOVE = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.argv[1], sys.argv[1:])"
@@ -63,6 +66,22 @@ def test_a_clients_own_directory_counts(world: World) -> None:
     listed = json.loads(world.codexctl("clients", "--json", cwd=world.home).stdout)["clients"]
     assert [one["cwd"] for one in listed] == [str(world.project), str(world.home)]
     assert str(world.project) in world.codexctl("clients").stdout
+
+
+def test_an_image_is_looked_for_where_the_client_stands(world: World) -> None:
+    """Codex takes a relative path from its own directory on, wherever the thread works."""
+    world.start_daemon()
+    client = world.client()
+    (world.project / "dot.png").write_bytes(base64.b64decode(PNG))
+    thread = client.call("thread/start", {"cwd": str(world.home)})["thread"]["id"]
+    said = {}
+    for name in ("dot.png", "missing.png"):
+        image = {"type": "localImage", "path": name}
+        turn = client.call("turn/start", {"threadId": thread, "input": [image]})["turn"]["id"]
+        client.wait_turn(turn)
+        said[name] = client.said_in(turn)
+    assert f'path="{world.project}/dot.png"' in said["dot.png"]
+    assert f"could not read the local image at `{world.project}/missing.png`" in said["missing.png"]
 
 
 def test_who_lost_its_directory_gets_codexs_error(world: World) -> None:

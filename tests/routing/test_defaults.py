@@ -45,6 +45,10 @@ def given(method: str, params: Any, said: Process = SAID) -> Any:
         ("turn/start", {"cwd": 5}, {"cwd": 5}),
         ("thread/list", {"cwd": ["/a", "b", None]}, {"cwd": ["/a", "/w/b", None]}),
         ("process/spawn", {"cwd": "sub"}, {"cwd": "sub"}),
+        ("config/read", {"cwd": "sub"}, {"cwd": "/w/sub"}),
+        ("permissionProfile/list", {"cwd": None}, {"cwd": None}),
+        ("skills/list", {"cwds": ["sub", "/x"]}, {"cwds": ["/w/sub", "/x"]}),
+        ("fuzzyFileSearch", {"query": "q", "roots": ["."]}, {"query": "q", "roots": ["/w/."]}),
         ("command/exec", [], []),
         ("command/exec", "text", "text"),
     ],
@@ -105,6 +109,40 @@ def test_params_that_are_missing_or_null_stay_so(text: bytes) -> None:
     asked = messages.parse(text)
     assert isinstance(asked, Request)
     assert with_defaults(asked, SAID, HOME) is asked
+
+
+@pytest.mark.parametrize("method", ["turn/start", "turn/steer", "thread/queue/add", "thread/queue/update"])
+def test_the_files_of_a_prompt_are_those_that_the_client_sees(method: str) -> None:
+    """Codex takes them from its own directory on, which is nobody's; all else stays as it is."""
+    text = (
+        b'{"input":[{"type":"localImage","path":"a.png","detail":1.50},{"type":"localAudio","path":"/a.wav"},'
+        b'{"type":"localImage","path":5},{"type":"text","text":"localImage"},7]}'
+    )
+    asked = Request(b"1", method, Raw(text), b'{"id":1,"method":"x","params":' + text + b"}", (6, 7))
+    changed = with_defaults(asked, Process("/w"), HOME)
+    assert isinstance(changed.params, Raw)
+    assert bytes(changed.params) == text.replace(b'"a.png"', b'"/w/a.png"')
+    with pytest.raises(InvalidMessage):
+        with_defaults(asked, Process(), HOME)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        b'{"input":[{"type":"localImage","path":"/a.png"}]}',
+        b'{"input":"localImage"}',
+        b'{"input":{"a":"localImage"}}',
+        b'{"input":[{"type":"text","text":"a"}]}',
+        b'{"threadId":"localImage"}',
+        b'{"input":[{"type":"localImage","path":"a.png"},"%b"]}' % (b"x" * (1 << 20)),
+    ],
+)
+def test_a_prompt_without_such_files_stays_to_the_byte(params: bytes) -> None:
+    """A very long one is not looked through."""
+    line = b'{"id":1,"method":"turn/start","params":' + params + b"}"
+    asked = messages.parse(line)
+    assert isinstance(asked, Request)
+    assert with_defaults(asked, Process("/w"), HOME) is asked
 
 
 def test_every_other_member_travels_along() -> None:
