@@ -6,10 +6,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from codexd.protocol import working_directory
 from codexd.protocol.descriptors import OutputLost, ReaderGone
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.own_command import own_command
+from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.protocol.visible import plain
 from codexd.service import arguments, settings
 from codexd.service.errors import UNAVAILABLE_EXIT_CODE, ServiceError, UsageError
@@ -93,11 +96,21 @@ def _control(parsed: Namespace, instance: Instance) -> int:
         return control.stop(instance, arguments.drain_of(parsed))
     if parsed.command == "start":
         return control.start(instance)
+    if MARK_VARIABLE in os.environ:
+        _leave_codex()
     drain = arguments.drain_of(parsed)
     runner = instance.runner()
     if runner is not None and not arguments.beyond_identity(instance.arguments):
         instance = _instance(arguments.parse(["restart", *kept_options.kept(Path(runner.state))]))
     return control.restart(instance, drain)
+
+
+def _leave_codex() -> NoReturn:
+    """Begins anew without the mark: a command of Codex, outside of its sandbox, may ask for a restart, and the new codexd is
+    neither to be refused as a part of the old Codex nor to take this process for one of its own."""
+    environ = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
+    command = own_command()
+    os.execve(command[0], [*command, *sys.argv[1:]], environ)
 
 
 def _show(parsed: Namespace, instance: Instance) -> int:

@@ -13,7 +13,6 @@ from codexd import __version__
 from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.running import Holder
-from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.protocol.visible import plain
 from codexd.service import detached, locks, log_file
 from codexd.service.arguments import beyond_identity
@@ -100,9 +99,7 @@ def restart(instance: Instance, drain: float) -> int:
     runner = _check_first(instance, is_service)
     if not is_service:
         stop(instance, drain)
-        # A command of Codex may ask for this, and the new codexd is none of it.
-        unmarked = {name: value for name, value in instance.environ.items() if name != MARK_VARIABLE}
-        return start(instance._replace(environ=unmarked))
+        return start(instance)
     has_ended = runner is not None and _ask_to_end(runner, drain)
     if runner is not None and has_ended:
         _wait_until_gone(runner, drain + STOP_SECONDS)

@@ -1,4 +1,5 @@
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 from codexctl import reach as module
 from codexctl.reach import check_home, reach
 from codexd.protocol.errors import Unavailable
+from codexd.protocol.sandbox import MARK_VARIABLE, mark_of
+from codexd.protocol.socket_path import codex_home
 
 _RUN = """
 import fcntl, json, os, signal, socket, sys
@@ -215,4 +218,12 @@ def test_in_codexs_sandbox_it_starts_nothing_and_says_where_it_is(place, monkeyp
 
     monkeypatch.setattr("codexctl.reach.connected", forbidden)
     with pytest.raises(Unavailable, match="sandbox, which codexd does not serve: cannot connect to"):
+        reach(None, start=True)
+
+
+def test_a_command_of_codex_starts_no_codexd(place, monkeypatch):
+    """Outside of the sandbox, too: whoever asked for it is not there to be asked."""
+    monkeypatch.setenv(MARK_VARIABLE, mark_of(os.environ, codex_home(os.environ)))
+    monkeypatch.setattr("codexctl.start.own_command", lambda: pytest.fail("it is not to be started"))
+    with pytest.raises(Unavailable, match=r"^this is a command of the Codex that codexd runs"):
         reach(None, start=True)

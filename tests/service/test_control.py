@@ -17,6 +17,7 @@ import pytest
 
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.running import Holder
+from codexd.protocol.sandbox import MARK_VARIABLE, mark_of
 from codexd.service import control, detached, locks, reaching
 from codexd.service.detached import StartFailed
 from codexd.service.errors import CannotServe, ServiceError
@@ -174,6 +175,22 @@ def test_a_start_that_fails_says_why(place: Place) -> None:
     assert done.stderr.startswith("codexd: no Codex found: there is no file")
     assert place.run("start", "--cwd", "/nowhere").returncode == 2
     assert place.strays() == []
+
+
+def test_a_command_of_codex_starts_no_codexd_but_may_restart_one(place: Place) -> None:
+    """It is refused by the mark in its environment. A restart goes on without it: the new one is not its Codex's."""
+    place.codex()
+    marked = {MARK_VARIABLE: mark_of(place.environ, str(place.codex_home))}
+    for command in ("start", "run"):
+        refused = place.run(command, env=marked)
+        assert (refused.returncode, refused.stdout) == (3, "")
+        assert "a command of the Codex that codexd runs (CODEXD_MARK says so)" in refused.stderr
+    assert place.run("start").returncode == 0
+    before = pid_of(place)
+    restarted = place.run("restart", env=marked)
+    assert (restarted.returncode, restarted.stderr) == (0, "")
+    assert pid_of(place) != before
+    assert MARK_VARIABLE not in psutil.Process(pid_of(place)).environ()
 
 
 def test_a_codex_that_does_not_stay_alive_is_said(place: Place) -> None:
