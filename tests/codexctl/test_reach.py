@@ -120,7 +120,7 @@ def test_a_socket_that_was_chosen_comes_first(codexd, place, monkeypatch):
 def test_a_codexd_without_a_socket_is_asked_to_make_it_anew(place, capsys, monkeypatch):
     """It holds the lock and is alive: nobody waits a minute for a second one that could not start."""
     path = place / "run" / "gone.sock"
-    monkeypatch.setattr("codexctl.start.codexd_command", lambda: ["/bin/false"])
+    monkeypatch.setattr("codexctl.start.own_command", lambda: ["/bin/false"])
     with running(path, place / ".codex", "listens") as pid:
         assert reached(start=True) == (str(path), False)
         said = f"codexctl: the socket {path} of codexd (pid {pid}) is gone; it was asked to make it anew\n"
@@ -131,7 +131,7 @@ def test_a_codexd_without_a_socket_is_asked_to_make_it_anew(place, capsys, monke
 def test_a_codexd_that_cannot_make_its_socket_anew_is_said(place, monkeypatch):
     """Within seconds, with what helps; it is not started a second time."""
     monkeypatch.setattr(module, "LISTEN_SECONDS", 0.1)
-    monkeypatch.setattr("codexctl.start.codexd_command", lambda: ["/bin/false"])
+    monkeypatch.setattr("codexctl.start.own_command", lambda: ["/bin/false"])
     with running(place / "run" / "gone.sock", place / ".codex") as pid:
         with pytest.raises(Unavailable, match=rf"codexd runs \(pid {pid}\), and its socket .* is gone; why"):
             reached(start=True)
@@ -140,7 +140,7 @@ def test_a_codexd_that_cannot_make_its_socket_anew_is_said(place, monkeypatch):
 @needs_table
 def test_a_codexd_that_ends_when_it_is_asked_has_ended(place, monkeypatch):
     """Then another one may be started."""
-    monkeypatch.setattr("codexctl.start.codexd_command", lambda: ["/bin/false"])
+    monkeypatch.setattr("codexctl.start.own_command", lambda: ["/bin/false"])
     with (
         running(place / "run" / "gone.sock", place / ".codex", "ends"),
         pytest.raises(Unavailable, match="exited with 1"),
@@ -153,7 +153,7 @@ def test_a_codexd_that_is_just_starting_is_not_asked(place, monkeypatch):
     with running(place / "run" / "soon.sock", place / ".codex", is_listening=False) as pid:
         with pytest.raises(Unavailable, match=rf"codexd \(pid {pid}\) is just starting"):
             reached()
-        monkeypatch.setattr("codexctl.start.codexd_command", lambda: ["/bin/true"])
+        monkeypatch.setattr("codexctl.start.own_command", lambda: ["/bin/true"])
         with pytest.raises(Unavailable, match="is just starting"):
             reached(start=True)
 
