@@ -1,7 +1,7 @@
 """Measures codexd beside bare Codex, in one run, and prints the ratios.
 
     python -m bench [--quick] [--json FILE] [fan-out | round-trip | burst | send | start | memory | idle |
-                                             timeline | catch-up | stalled | latency | many-threads | fairness]...
+                                             timeline | catch-up | stalled | latency | many-threads | fairness | long-lines]...
 
 The real Codex comes from CODEX_PATH or the codex_cli_bin package; its model is the scripted one. The sides take
 turns, and what is compared are medians. Only the ratios mean anything: the figures beside them are this machine's, and
@@ -29,6 +29,7 @@ from bench import (
     fan_out,
     idle,
     latency,
+    long_lines,
     many_threads,
     memory,
     round_trip,
@@ -54,6 +55,7 @@ MEASUREMENTS: dict[str, Callable[[World, bool], list[Row]]] = {
     "stalled": stalled.measure,
     "latency": latency.measure,
     "fairness": fairness.measure,
+    "long-lines": long_lines.measure,
     "many-threads": many_threads.measure,
 }
 

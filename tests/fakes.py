@@ -247,6 +247,9 @@ class RecordingReports:
         self.pids[incarnation] = pid
         self._has_changed()
 
+    def codex_takes(self, incarnation: int) -> None:
+        """It reads."""
+
     def codex_learnt(self, incarnation: int, learnt: Learnt | str) -> None:
         """Writes it down."""
         self.learnt.append((incarnation, learnt))

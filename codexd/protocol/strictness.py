@@ -6,8 +6,6 @@ members are no strings, to an error without an int64 `code` and a `message` or w
 """
 
 import re
-from array import array
-from itertools import accumulate
 from typing import Annotated
 
 import msgspec
@@ -45,7 +43,7 @@ def _spelled(name: bytes) -> bytes:
 
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
 _STRINGS = re.compile(rb'"[^"]*+"')
-_DEPTH_CHANGE = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_ALIKE = bytes.maketrans(b"{}", b"[]")
 _PRIVATE_NAME = re.compile(
     rb'"%b(?:%b|%b)"[ \t\r\n]*:'
     % (_spelled(b"$serde_json::private::"), _spelled(b"Number"), _spelled(b"RawValue"))
@@ -54,7 +52,7 @@ _PRIVATE_NAME = re.compile(
 
 def check_text(line: bytes) -> None:
     """Raises `InvalidMessage` for valid JSON that Codex can't read; `line` is a whole message."""
-    if line.count(b"{") + line.count(b"[") > MAX_DEPTH and _depth(line) > MAX_DEPTH:
+    if line.count(b"{") + line.count(b"[") > MAX_DEPTH and _is_too_deep(line):
         raise InvalidMessage(f"the message is nested more than {MAX_DEPTH} levels deep")
     if _PRIVATE_NAME.search(line):
         raise InvalidMessage("Codex can't read a member named `$serde_json::private::…`")
@@ -104,7 +102,18 @@ def check_error(error: Raw) -> None:
         ) from None
 
 
-def _depth(line: bytes) -> int:
-    without_escaped_quotes = line.replace(b"\\\\", b"").replace(b'\\"', b"")
-    brackets = _STRINGS.sub(b"", without_escaped_quotes.translate(None, _NOT_STRUCTURE))
-    return max(accumulate(array("b", brackets.translate(_DEPTH_CHANGE))))
+def _is_too_deep(line: bytes) -> bool:
+    """Takes away the innermost brackets until none is left. A step of Python for each bracket took 16 s of 126 MiB.
+
+    Of strings without brackets the quotes alone are left, and two side by side go without a change to what is inside.
+    """
+    if b"\\" in line:
+        line = line.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = line.translate(_ALIKE, _NOT_STRUCTURE).replace(b'""', b"")
+    if b'"' in brackets:
+        brackets = _STRINGS.sub(b"", brackets)
+    for _ in range(MAX_DEPTH):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)

@@ -62,6 +62,7 @@ class Answers:
             self._state.log("Codex answered a request that is not under way")
             return
         number, call = found
+        self._state.silence.answered(call.size, self._state.now)
         self._state.received.answers = call.request.method
         if isinstance(answer, ErrorResponse) and self._try_again(number, call, answer):
             return

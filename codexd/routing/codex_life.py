@@ -25,7 +25,7 @@ from codexd.routing.effects import StartCodex, StopCodex
 from codexd.routing.lifecycle import START_SECONDS, State as LifeState
 from codexd.routing.publishing import Publisher
 from codexd.routing.requests import Call, Purpose, own_call
-from codexd.routing.silence import Step
+from codexd.routing.silence import LONG_BYTES, Step
 from codexd.routing.state import State
 from codexd.routing.threads import Thread
 
@@ -176,6 +176,7 @@ class CodexLife:
         pid, reason = state.life.pid, self._verdict or reason
         will_retry = state.life.exited(reason, state.now)
         state.log(f"Codex is gone: {reason}", logging.INFO if state.life.stopping else logging.WARNING)
+        state.silence.codex_is_gone()
         self._deaths.end_what_was_under_way(reason)
         ended = messages.notification(extension.CODEX_EXITED, {"pid": pid, "reason": reason})
         state.notify(state.clients.knowing_codexd(), extension.CODEX_EXITED, ended)
@@ -205,7 +206,23 @@ class CodexLife:
         if step is Step.ASK_FOR_SIGN and not self._state.flow.has_marker:
             self._dispatch.send_marker()
         elif step is Step.GIVE_UP:
+            self._name_who_may_have_caused_it()
             self._condemn(f"Codex has not answered for {silence.limit:g} s", at_once=True)
+
+    def _name_who_may_have_caused_it(self) -> None:
+        """Who sent the longest line that Codex is not known to have read, if it is long."""
+        state = self._state
+        call = state.requests.longest(state.flow.unproven)
+        if call is None or call.owner is None or call.size <= LONG_BYTES:
+            return
+        who = f"client {call.owner}"
+        if call.owner in state.clients:
+            client = state.clients[call.owner]
+            who += f" ({client.introduction.name!r}, pid {client.peer.pid})"
+        state.log(
+            f"Codex fell silent over a request of {call.size} bytes of {who}: {call.method!r}",
+            logging.WARNING,
+        )
 
     def watch(self) -> None:
         """Called after everything that may have changed what is open: only then is Codex expected to say something."""

@@ -5,7 +5,7 @@ the asker called it and however many of it are the same. So an answer can only b
 and the answers of a Codex that has died can't be taken for another's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from enum import Enum, auto
 from typing import Any
 
@@ -124,6 +124,11 @@ class Requests:
     def get(self, number: int) -> Call | None:
         """The call under way with this number."""
         return self._under_way.get(number)
+
+    def longest(self, numbers: Container[int]) -> Call | None:
+        """The call under way whose line is the longest of those with these numbers."""
+        calls = [call for number, call in self._under_way.items() if number in numbers]
+        return max(calls, key=lambda call: call.size, default=None)
 
     def newest(self, owner: ClientId | None, raw_id: bytes, methods: frozenset[str] | None) -> Call | None:
         """The call of these methods, or of any, that the owner has under way as `raw_id`, and sent last."""

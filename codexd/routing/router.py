@@ -170,6 +170,11 @@ class Router:
         self._codex.receive(incarnation, line)
         return self._pumped()
 
+    def codex_takes(self, incarnation: int, now: float) -> None:
+        """Codex has taken some of what waited before its stdin, so it lives."""
+        if self._state.life.is_current(incarnation):
+            self._state.silence.heard(now)
+
     def codex_exited(self, incarnation: int, reason: str, now: float) -> list[Effect]:
         """The process is gone, or could not be had; `reason` is a sentence for people."""
         self._state.now = now

@@ -131,6 +131,7 @@ class State:
 
     def tell_codex(self, line: bytes) -> None:
         """Writes a line to Codex."""
+        self.silence.handed(len(line), self.now)
         self._effects.append(ToCodex(line))
 
     def refuse(

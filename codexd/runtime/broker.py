@@ -246,6 +246,10 @@ class Broker:
         logger.debug("Codex sent %d lines", len(lines))
         self._carry_out(effects)
 
+    def codex_takes(self, incarnation: int) -> None:
+        """Codex reads what it was written."""
+        self._router.codex_takes(incarnation, self._clock.now())
+
     def codex_exited(self, incarnation: int, reason: str) -> None:
         """Codex has ended, or could not be had."""
         self._carry_out(self._router.codex_exited(incarnation, reason, self._clock.now()))

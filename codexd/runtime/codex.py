@@ -85,13 +85,17 @@ class Process(Protocol):
 
 
 class Codex:
-    """One running Codex. Made by `spawn`; it lives until `run` returns."""
+    """One running Codex. Made by `spawn`; it lives until `run` returns.
+
+    `on_taken` is called each time that it has taken some of what waited before its stdin.
+    """
 
     def __init__(self, process: Process, stdin: int, stdout: int, stderr: int) -> None:
         self._process = process
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
         self._open = {stdin, stdout, stderr}
-        self._requests = WriteQueue(stdin)
+        self._requests = WriteQueue(stdin, self._was_taken)
+        self.on_taken: Callable[[], None] = lambda: None
         self._splitter = LineSplitter(MAX_LINE_BYTES)
         self._stderr_log = StderrLog()
         self._to_be_ended = trio.Event()
@@ -132,6 +136,9 @@ class Codex:
     def pid(self) -> int:
         """Also the id of its session and of its process group."""
         return self._process.pid
+
+    def _was_taken(self) -> None:
+        self.on_taken()
 
     def write(self, lines: bytes) -> None:
         """Sends lines, each with its line feed. Never blocks; what a dead Codex is sent is dropped."""

@@ -29,6 +29,9 @@ class CodexReports(Protocol):
     def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:
         """The lines of one read of its stdout; never none."""
 
+    def codex_takes(self, incarnation: int) -> None:
+        """It has taken some of what waited before its stdin."""
+
     def codex_exited(self, incarnation: int, reason: str) -> None:
         """It has ended, or could not be had; called once for each incarnation, last."""
 
@@ -103,6 +106,7 @@ class Supervisor:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._machine.reap, codex.pid)
                 nursery.start_soon(self._learn, incarnation, launch)
+                codex.on_taken = partial(self._reports.codex_takes, incarnation)
                 self._reports.codex_spawned(incarnation, codex.pid)
                 reason = await codex.run(partial(self._reports.codex_receive, incarnation))
                 nursery.cancel_scope.cancel()

@@ -834,3 +834,45 @@ def test_one_that_is_there_only_after_it_was_given_up_is_not_spoken_to() -> None
     driver.start()
     assert driver.wait(30) == [StopCodex(1, at_once=True)]
     assert driver.spawned() == []
+
+
+def test_who_made_codex_silent_with_a_long_line_is_named_in_the_log() -> None:
+    """Everybody's turns failed for it, and nobody knew whose it was."""
+    driver = watchful()
+    client, other = driver.clients(2)
+    driver.sends(other, id=1, method="x", params={})
+    driver.sends(client, id=2, method="y", params={"text": "x" * 100_000})
+    driver.wait(10)
+    for _ in range(4):
+        driver.wait(2)
+    (said,) = [log.message for log in driver.logged if "fell silent" in log.message]
+    assert f"of client {client} (" in said
+    assert "'y'" in said
+
+
+def test_who_has_left_is_named_by_its_number_and_short_lines_name_nobody() -> None:
+    """What is short is no cause, and who has left can't be asked its name."""
+    driver = watchful()
+    client = driver.client()
+    driver.sends(client, id=2, method="y", params={"text": "x" * 100_000})
+    driver.leaves(client)
+    for _ in range(5):
+        driver.wait(2)
+    (said,) = [log.message for log in driver.logged if "fell silent" in log.message]
+    assert f"of client {client}: 'y'" in said
+
+
+def test_what_codex_takes_of_its_input_is_a_sign_of_life() -> None:
+    """It reads, if slowly; that an earlier one did means nothing."""
+    driver = watchful()
+    client = driver.client()
+    driver.sends(client, id=1, method="x", params={})
+    for _ in range(8):
+        driver.wait(2)
+        driver.router.codex_takes(driver.incarnation, driver.now)
+    assert driver.status()["codex"]["state"] == "ready"
+    for _ in range(4):
+        driver.wait(2)
+        driver.router.codex_takes(driver.incarnation + 1, driver.now)
+    driver.wait(2)
+    assert driver.status()["codex"]["state"] == "draining"

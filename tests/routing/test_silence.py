@@ -75,3 +75,50 @@ def test_zero_seconds_are_no_limit() -> None:
     """Then nothing is ever due."""
     silence = watched(0)
     assert (silence.deadline, silence.tick(1000)) == (None, NOTHING)
+
+
+LONG = 10_000_000
+"""Ten seconds' reading."""
+
+
+def test_a_codex_that_has_a_long_line_to_read_is_not_silent() -> None:
+    """It was taken for hung while it read 126 MiB, and replaced, and every client's turn failed: time grows with the size."""
+    silence = watched()
+    silence.handed(LONG, 101)
+    assert [silence.tick(now) for now in (102, 108, 111, 113)] == [NOTHING] * 4
+    assert [silence.tick(now) for now in (115, 117, 119)] == [ASK, NOTHING, GIVE_UP]
+
+
+def test_long_lines_are_read_one_after_another() -> None:
+    """What one takes is added to what is left of those before it."""
+    silence = watched()
+    silence.handed(LONG, 101)
+    silence.handed(LONG, 101)
+    silence.heard(102)
+    assert [silence.tick(now) for now in (103, 121, 123)] == [NOTHING] * 3
+    assert [silence.tick(now) for now in (125, 127, 129)] == [ASK, NOTHING, GIVE_UP]
+
+
+def test_the_answer_to_a_long_line_ends_its_reading() -> None:
+    """A Codex that hangs afterwards is found out in the usual time; that of a short one proves nothing."""
+    silence = watched()
+    silence.handed(LONG, 101)
+    silence.answered(100, 101.5)
+    silence.answered(LONG, 102)
+    assert [silence.tick(now) for now in (104, 106, 108, 110)] == [NOTHING, ASK, NOTHING, GIVE_UP]
+
+
+def test_the_next_codex_has_nothing_of_it_to_read() -> None:
+    """It is given up like any other."""
+    silence = watched()
+    silence.handed(LONG, 101)
+    silence.codex_is_gone()
+    assert [silence.tick(now) for now in (102, 104, 106, 108)] == [NOTHING, ASK, NOTHING, GIVE_UP]
+
+
+def test_short_lines_give_no_time() -> None:
+    """Clients that go on asking do not keep a hung Codex alive."""
+    silence = watched()
+    for now in range(100, 108):
+        silence.handed(60_000, now)
+    assert [silence.tick(now) for now in (102, 104, 106, 108)] == [NOTHING, ASK, NOTHING, GIVE_UP]
