@@ -45,7 +45,8 @@ class CodexUnavailable(CodexdError):
 class Launch:
     """How to start Codex. `argv[0]` is the binary; `env` is complete and holds the mark (`MARK_VARIABLE`).
 
-    `schema_file`: where to keep what its schema says; it is made when it is missing.
+    `schema_file`: where to keep what its schema says; it is made when it is missing. `umask`: for the files that it and its
+    commands make.
     """
 
     argv: list[str]
@@ -53,6 +54,7 @@ class Launch:
     cwd: str
     version: str
     schema_file: Path
+    umask: int = 0o077
 
     @property
     def mark(self) -> str:
@@ -121,6 +123,7 @@ class Codex:
                     stderr=stderr_end,
                     env=environment(launch.env),
                     cwd=launch.cwd,
+                    umask=launch.umask,
                     start_new_session=True,
                 )
             except OSError as error:

@@ -12,6 +12,7 @@ from codexd.runtime.codex import CodexUnavailable, Launch, environment
 from codexd.service import locks
 from codexd.service.discovery import STAND_IN_QUESTION, Codex, Finder
 from codexd.service.errors import UsageError
+from codexd.service.inherited import umask_of_user
 from codexd.service.setting_kinds import CODEX_UNLOAD_DELAY
 from codexd.service.settings import Settings
 
@@ -51,6 +52,7 @@ class Launcher:
             str(self._settings.cwd),
             codex.version,
             self._schema_file,
+            umask_of_user(),
         )
 
 

@@ -35,7 +35,15 @@ from codexd.runtime.processes import is_process_table_there
 from codexd.runtime.timeline import Timeline
 from codexd.runtime.trust import ProjectTrust
 from codexd.runtime.turning_away import FIRST_BYTES, refusal
-from codexd.service import control_socket, kept_options, locks, log_file, settings as settings_module, sockets
+from codexd.service import (
+    control_socket,
+    inherited,
+    kept_options,
+    locks,
+    log_file,
+    settings as settings_module,
+    sockets,
+)
 from codexd.service.arguments import DRAIN_SECONDS
 from codexd.service.codex_launch import Launcher, check_directories
 from codexd.service.errors import CannotServe
@@ -98,8 +106,11 @@ def _run(
         raise CannotServe(
             "/proc is not there, and neither Codex nor codexd works without it; mount -t proc proc /proc"
         )
+    left = inherited.put_right()
     check_directories(settings, os.environ, demo)
     log = log_file.configure(settings, os.environ, detached)
+    for sentence in left:
+        logger.warning("%s; start it anew from another shell", sentence)
     trio.run(Daemon(settings, starter, arguments, log, demo).run)
 
 
