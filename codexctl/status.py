@@ -8,6 +8,7 @@ from codexctl import session
 from codexctl.exits import Exit
 from codexctl.render import Paint, ago, as_json, exact, table
 from codexd.protocol import extension
+from codexd.protocol.errors import STALE_LOGIN
 
 
 def status(arguments: argparse.Namespace) -> Exit:
@@ -30,6 +31,8 @@ def status(arguments: argparse.Namespace) -> Exit:
     )
     if codex["state"] != "ready" and codex.get("reason"):
         print(paint(f"  {exact(codex['reason'])}", "red"))
+    if codex.get("loginIsStale"):
+        print(paint(f"  {STALE_LOGIN}", "yellow"))
     if codex.get("schemaProblem"):
         print(paint(f"  {exact(codex['schemaProblem'])}; experimental methods are not held back", "yellow"))
     counts = [

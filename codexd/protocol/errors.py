@@ -32,6 +32,8 @@ class Code(IntEnum):
 
 OVERLOADED_MESSAGE = "Server overloaded; retry later."
 """Codex's text for a request that it refused before looking at it; every other -32001 is something else."""
+STALE_LOGIN = "the login has changed, and is taken up with a new Codex as soon as nothing is under way"
+"""What `loginIsStale` of `codexd/status` means, for people."""
 ACTIVE_WRITER = "already has an active writer"
 """In Codex's text for a request for a thread that another Codex process has; it begins with `thread ID`."""
 

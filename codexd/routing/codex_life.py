@@ -23,6 +23,7 @@ from codexd.routing.deaths import Deaths
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import StartCodex, StopCodex
 from codexd.routing.lifecycle import START_SECONDS, State as LifeState
+from codexd.routing.login_change import REPLACED, LoginChange
 from codexd.routing.publishing import Publisher
 from codexd.routing.requests import Call, Purpose, own_call
 from codexd.routing.silence import LONG_BYTES, Step
@@ -55,12 +56,14 @@ class CodexLife:
         self._dispatch, self._publisher = dispatch, publisher
         self._deaths = Deaths(state, publisher, dispatch.unloading)
         self._writer_of = writer_of
+        self._login_change = LoginChange(state)
         self._verdict: str | None = None
 
     def start(self) -> None:
         """Begins the next incarnation."""
         self._verdict = None
         self._state.learnt = None
+        self._state.logins.taken_up()
         self._state.want(StartCodex(self._state.life.start(self._state.now)))
 
     def try_again(self) -> None:
@@ -174,10 +177,12 @@ class CodexLife:
         if not state.life.is_current(incarnation):
             return
         pid, reason = state.life.pid, self._verdict or reason
-        will_retry = state.life.exited(reason, state.now)
-        state.log(f"Codex is gone: {reason}", logging.INFO if state.life.stopping else logging.WARNING)
+        by_wish = reason == REPLACED
+        will_retry = state.life.exited(reason, state.now, by_wish=by_wish)
+        is_news = not (state.life.stopping or by_wish)
+        state.log(f"Codex is gone: {reason}", logging.WARNING if is_news else logging.INFO)
         state.silence.codex_is_gone()
-        self._deaths.end_what_was_under_way(reason)
+        self._deaths.end_what_was_under_way(reason, by_wish=by_wish)
         ended = messages.notification(extension.CODEX_EXITED, {"pid": pid, "reason": reason})
         state.notify(state.clients.knowing_codexd(), extension.CODEX_EXITED, ended)
         if not will_retry and not state.life.stopping:
@@ -223,6 +228,11 @@ class CodexLife:
             f"Codex fell silent over a request of {call.size} bytes of {who}: {call.method!r}",
             logging.WARNING,
         )
+
+    def renew_login(self) -> None:
+        """Called after everything that may have changed what is under way: Codex is replaced, if that is due."""
+        if self._login_change.is_due():
+            self._condemn(REPLACED)
 
     def watch(self) -> None:
         """Called after everything that may have changed what is open: only then is Codex expected to say something."""

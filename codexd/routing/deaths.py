@@ -23,8 +23,11 @@ class Deaths:
         self._publisher = publisher
         self._unloading = unloading
 
-    def end_what_was_under_way(self, reason: str) -> None:
-        """Everything that Codex had; `reason` says why it ended. Threads that a later one can resume wait for it."""
+    def end_what_was_under_way(self, reason: str, *, by_wish: bool = False) -> None:
+        """Everything that Codex had; `reason` says why it ended. Threads that a later one can resume wait for it.
+
+        `by_wish`: it was ended when nothing was under way, so of a thread at rest there is nothing to tell.
+        """
         state = self._state
         stopping = state.life.stopping
         asked = [(c.owner, c.request, c.method) for c in state.requests.take_all() if not c.abandoned]
@@ -40,7 +43,8 @@ class Deaths:
         state.flow.drop(None)
         state.flow.forget_window()
         for thread in state.threads.all():
-            self._end_turn(thread, reason)
+            if not by_wish:
+                self._end_turn(thread, reason)
         state.server_requests.end_all()
         state.origins.codex_died()
         for client, method, body in state.handles.codex_died():

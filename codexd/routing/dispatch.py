@@ -16,6 +16,7 @@ from codexd.routing.drain import Drain
 from codexd.routing.effects import ClientId, PauseReading, ResumeReading
 from codexd.routing.flow import QUEUE_REQUESTS
 from codexd.routing.handles import closing
+from codexd.routing.login_change import LoginChange
 from codexd.routing.requests import Call, Purpose, own_call
 from codexd.routing.state import State
 from codexd.routing.threads import Thread
@@ -29,6 +30,7 @@ class Dispatch:
         self._state = state
         self._asking = asking
         self._drain = Drain(state)
+        self._login_change = LoginChange(state)
         self.unloading = unloading
 
     def pump(self) -> None:
@@ -42,6 +44,8 @@ class Dispatch:
 
     def _codex_takes_requests(self) -> bool:
         state = self._state
+        if state.logins.is_waiting:
+            return False
         return state.life.state is lifecycle.State.READY and state.learnt is not None
 
     @property
@@ -106,7 +110,7 @@ class Dispatch:
         if call.owner is None:
             if self._is_still_wanted(call, thread):
                 self.send(call)
-        elif (refusal := self._drain.refusal(call)) is not None:
+        elif (refusal := self._drain.refusal(call) or self._login_change.refusal(call)) is not None:
             state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *refusal)
         elif (reason := self._gated(call)) is not None:
             message = f"{reason} requires experimentalApi capability"

@@ -18,6 +18,7 @@ from codexd.routing.decisions import Decisions
 from codexd.routing.defaults import names_no_directory, with_defaults
 from codexd.routing.dispatch import Dispatch
 from codexd.routing.effects import ClientId
+from codexd.routing.login_change import LoginChange
 from codexd.routing.own_methods import OwnMethods
 from codexd.routing.requests import Call, Purpose
 from codexd.routing.rights import Peer, check_observer, is_observer
@@ -50,6 +51,7 @@ class FromClients:
         self._own_methods = own_methods
         self._asking = asking
         self._would_trust = would_trust
+        self._login_change = LoginChange(state)
 
     def connect(self, client: ClientId, peer: Peer) -> None:
         """A connection was accepted."""
@@ -115,6 +117,7 @@ class FromClients:
     def _request(self, client: Client, request: Request) -> None:
         if client.observes:
             check_observer(request)
+        self._login_change.look(request.method)
         if request.method.startswith(extension.PREFIX):
             self._own_methods.answer(client, request)
         elif request.method == "initialize":

@@ -159,6 +159,10 @@ class Handles:
         self._closing.clear()
         return ends
 
+    def runs_processes(self) -> bool:
+        """Whether there is a process that would end with Codex. A command is a request under way."""
+        return any(opened.opener == "process/spawn" for opened in self._open.values())
+
     def watches(self) -> list[Open]:
         """The file watches that are open and are to stay so."""
         return [

@@ -112,8 +112,11 @@ class Lifecycle:
         self.deadline = None
         self._unanswered.clear()
 
-    def exited(self, reason: str, now: float) -> bool:
-        """The process is gone, or could not be had. Returns whether it will be tried again (at `deadline`)."""
+    def exited(self, reason: str, now: float, *, by_wish: bool = False) -> bool:
+        """The process is gone, or could not be had. Returns whether it will be tried again (at `deadline`).
+
+        `by_wish`: it was ended so that another one takes its place, which is no death to be counted.
+        """
         self.fire(Event.EXIT)
         self.pid = None
         self.started_at = None
@@ -121,6 +124,10 @@ class Lifecycle:
         self.reason = reason
         if self.stopping:
             return False
+        if by_wish:
+            self.fire(Event.RETRY)
+            self.deadline = now
+            return True
         self._deaths.append(now)
         self.left_down_because = self._left_down_because(now)
         if self.left_down_because is not None:

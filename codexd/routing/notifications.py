@@ -54,6 +54,7 @@ class Notifications:
             "item/completed": self._item_completed,
             "serverRequest/resolved": decisions.resolve,
             "remoteControl/status/changed": self._remote_status,
+            "account/updated": self._login_changed,
             USAGE: self._usage,
             GATEWAY_CHANGED: self._gateway_changed,
             WINDOWS_SETUP_DONE: self._windows_setup_done,
@@ -170,6 +171,11 @@ class Notifications:
             thread.at_rest = found[1] != "active"
             if thread.at_rest:
                 self._turns.rests(thread)
+        self._pass_on(notification)
+
+    def _login_changed(self, notification: Notification) -> None:
+        """Codex itself has changed which login lies in its home."""
+        self._state.logins.taken_up()
         self._pass_on(notification)
 
     def _thread_ended(self, notification: Notification) -> None:

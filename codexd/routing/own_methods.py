@@ -16,6 +16,7 @@ from codexd.routing.drain import Drain
 from codexd.routing.effects import ClientId, Stop
 from codexd.routing.event_methods import EventMethods
 from codexd.routing.following import MAX_FOLLOWED
+from codexd.routing.lifecycle import State as LifeState
 from codexd.routing.presenting import present
 from codexd.routing.reports import (
     AnswerParams,
@@ -120,6 +121,7 @@ class OwnMethods:
                 restarts=life.restarts,
                 started_at=life.started_at,
                 reason=self._life.down_sentence() if life.is_left_down else life.reason,
+                login_is_stale=life.state is LifeState.READY and state.logins.differs(),
                 schema_problem=state.learnt if isinstance(state.learnt, str) else None,
             ),
             clients=len(state.clients),

@@ -33,6 +33,7 @@ class CodexdStatus(Struct, rename="camel"):
 class CodexStatus(Struct, rename="camel"):
     """The child. `reason` says why it is not ready; `restarts` counts the starts after the first one.
 
+    `login_is_stale`: another login lies in its home than it was started with; it is replaced when nothing is under way.
     `schema_problem`: why its schema can't be had, so that experimental methods are held back from nobody.
     """
 
@@ -43,6 +44,7 @@ class CodexStatus(Struct, rename="camel"):
     started_at: float | None
     reason: str | None = None
     schema_problem: str | None = None
+    login_is_stale: bool = False
 
 
 class Status(Struct, rename="camel"):

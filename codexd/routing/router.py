@@ -65,7 +65,8 @@ class Router:
 
     `outbox_bytes` says how much is queued for a client, for `codexd/clients/list`; `writer_of` which process has a
     thread that Codex can't have, where that is known; `kept` is what the timeline says of itself; `would_trust` whether
-    a thread makes Codex trust its directory.
+    a thread makes Codex trust its directory; `login` which login lies in Codex's home: the same word for the same one,
+    as long as this process lives.
     """
 
     def __init__(
@@ -75,8 +76,9 @@ class Router:
         writer_of: Callable[[str], int | None],
         kept: Kept,
         would_trust: WouldTrust = lambda directory, may_write: False,
+        login: Callable[[], str] = lambda: "",
     ) -> None:
-        self._state = State(identity, kept)
+        self._state = State(identity, kept, login)
         publisher = Publisher(self._state)
         asking = Asking(self._state)
         self._dispatch = Dispatch(self._state, asking, Unloading(self._state))
@@ -239,6 +241,7 @@ class Router:
             state.missing_ends,
             state.releases,
             state.server_requests,
+            state.logins,
         )
         deadlines = [part.deadline for part in parts]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
@@ -260,6 +263,7 @@ class Router:
         return self._own_methods.status()
 
     def _pumped(self) -> list[Effect]:
+        self._life.renew_login()
         self._dispatch.pump()
         self._life.watch()
         return self._state.take_effects()

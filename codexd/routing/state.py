@@ -1,6 +1,7 @@
 """Everything the core knows, in one place, and the list of what it wants done."""
 
 import logging
+from collections.abc import Callable
 
 from msgspec import Raw, Struct
 
@@ -17,6 +18,7 @@ from codexd.routing.flow import Flow
 from codexd.routing.following import Following
 from codexd.routing.handles import Handles
 from codexd.routing.lifecycle import Lifecycle
+from codexd.routing.logins import Logins
 from codexd.routing.missing_ends import MissingEnds
 from codexd.routing.named_requests import NamedRequests
 from codexd.routing.origins import Origins
@@ -72,12 +74,13 @@ class State:
     `deserted`: the threads at the top of their families that nobody follows, and when they are to go.
     """
 
-    def __init__(self, identity: Identity, kept: Kept) -> None:
+    def __init__(self, identity: Identity, kept: Kept, login: Callable[[], str] = lambda: "") -> None:
         self.identity = identity
         self.kept = kept
         self.following = Following(kept.next_seq)
         self.reads = Reads()
         self.life = Lifecycle()
+        self.logins = Logins(login)
         self.clients = Clients()
         self.requests = Requests()
         self.named = NamedRequests(self.requests)

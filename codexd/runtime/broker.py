@@ -48,6 +48,7 @@ from codexd.runtime.delivery import Delivery
 from codexd.runtime.lag import Lag
 from codexd.runtime.limits import Limits
 from codexd.runtime.lines import LINES
+from codexd.runtime.login_file import LoginFile
 from codexd.runtime.machine import Machine
 from codexd.runtime.outbox import Outbox
 from codexd.runtime.peer import admitted
@@ -88,7 +89,8 @@ class Broker:
         self._observe = observe
         writer_of = partial(writer_lock.holder, identity.codex_home)
         self._timeline = timeline
-        self._router = Router(identity, self._outbox_bytes, writer_of, timeline, would_trust)
+        login = LoginFile(identity.codex_home).login
+        self._router = Router(identity, self._outbox_bytes, writer_of, timeline, would_trust, login)
         self._machine = machine
         self._supervisor = Supervisor(machine, self)
         self._sessions: dict[ClientId, Session] = {}

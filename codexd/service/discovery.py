@@ -137,6 +137,15 @@ def _get_one() -> str:
     return f"install one (npm install -g @openai/codex, or {add_codex_command()})"
 
 
+def other_than(running: str | None, finder: Finder) -> Codex | None:
+    """The Codex that is there now, if it is of another version than the one that runs: that one was updated."""
+    try:
+        there = finder.find()
+    except Unavailable:
+        return None
+    return there if running not in (None, there.version) else None
+
+
 def _runnable(candidate: Path, source: str) -> Path:
     """The executable to spawn for this candidate: itself, or what npm's wrapper starts."""
     where = f"{candidate} (from {source})"

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from codexd.protocol import extension
-from codexd.protocol.errors import Unavailable
+from codexd.protocol.errors import STALE_LOGIN, Unavailable
 from codexd.runtime.archive_inspection import Inspection, inspect
 from codexd.service import control_socket, install, locks, log_file, sockets
 from codexd.service.ask import Asker, Refused
 from codexd.service.codex_launch import broken_link, check_directories, codex_environment
-from codexd.service.discovery import Finder
+from codexd.service.discovery import Finder, other_than
 from codexd.service.errors import UsageError
 from codexd.service.finding import BROKEN, NOTE, OK, Finding
 from codexd.service.installation import shadowed
@@ -123,17 +123,10 @@ def _daemon(instance: Instance) -> Iterator[Finding]:
 
 def _version(instance: Instance, codex: dict[str, Any]) -> Iterator[Finding]:
     """A Codex that was updated is another one than the one that runs."""
-    try:
-        there = Finder(instance.settings.codex, instance.environ).find()
-    except Unavailable:  # which the first check has said
-        return
-    if codex["version"] not in (None, there.version):
-        yield Finding(
-            "Codex's version",
-            NOTE,
-            f"{codex['version']} runs, and {there.version} is installed: {there.binary}",
-            "codexd restart",
-        )
+    there = other_than(codex["version"], Finder(instance.settings.codex, instance.environ))
+    if there is not None:
+        what = f"{codex['version']} runs, and {there.version} is installed: {there.binary}"
+        yield Finding("Codex's version", NOTE, what, "codexd restart")
 
 
 def _answers_of_codex(asker: Asker, codex: dict[str, Any]) -> Iterator[Finding]:
@@ -145,6 +138,8 @@ def _answers_of_codex(asker: Asker, codex: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("Codex's state", NOTE, f"{codex['state']}{why}")
         return
     yield Finding("Codex's state", OK, f"ready (pid {codex['pid']}), restarted {codex['restarts']} times")
+    if codex.get("loginIsStale"):
+        yield Finding("login", NOTE, STALE_LOGIN)
     asker.ask("initialize", {"clientInfo": {"name": "codexd-doctor", "version": "1"}})
     try:
         asker.ask("config/read")

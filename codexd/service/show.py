@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from codexd.protocol import extension
-from codexd.protocol.errors import Unavailable
+from codexd.protocol.errors import STALE_LOGIN, Unavailable
 from codexd.protocol.visible import plain
 from codexd.service import log_file
 from codexd.service.ask import Refused
+from codexd.service.discovery import Codex, Finder, other_than
 from codexd.service.errors import CannotServe, ServiceError
 from codexd.service.instance import Instance
 from codexd.service.reaching import ANSWER_SECONDS, reached
@@ -40,7 +41,11 @@ def status(instance: Instance, as_json: bool) -> int:
         raise Unavailable(f"codexd runs (pid {runner.pid}) and does not answer: {silent}") from None
     except Refused as refused:
         raise Unavailable(str(refused)) from None
-    print(json.dumps(report) if as_json else plain(_in_words(report)))
+    if as_json:
+        print(json.dumps(report))
+    else:
+        installed = other_than(report["codex"]["version"], Finder(instance.settings.codex, instance.environ))
+        print(plain(_in_words(report, installed)))
     return 0
 
 
@@ -88,7 +93,8 @@ def _has_been_replaced(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _in_words(report: dict[str, Any]) -> str:
+def _in_words(report: dict[str, Any], installed: Codex | None) -> str:
+    """`installed`: a Codex of another version than the one that runs."""
     own, codex = report["codexd"], report["codex"]
     rows = [
         ("codexd", f"{own['version']}, pid {own['pid']}, up {_duration(time.time() - own['startedAt'])}"),
@@ -100,6 +106,8 @@ def _in_words(report: dict[str, Any]) -> str:
         ("approvals", f"{report['pendingApprovals']} pending"),
         ("requests", f"{report['inFlight']} under way, {report['queued']} queued"),
     ]
+    if installed is not None:
+        rows.append(("installed", f"Codex {installed.version}, which takes over with: codexd restart"))
     return "\n".join(f"{name:<11} {value}" for name, value in rows)
 
 
@@ -113,6 +121,8 @@ def _codex_in_words(codex: dict[str, Any]) -> str:
         known.append(f"restarted {codex['restarts']} time{'s' if codex['restarts'] > 1 else ''}")
     if codex["reason"]:
         known.append(codex["reason"])
+    if codex.get("loginIsStale"):
+        known.append(STALE_LOGIN)
     if codex["schemaProblem"]:
         known.append(f"{codex['schemaProblem']}; experimental methods are not held back")
     return ", ".join(known)

@@ -206,6 +206,7 @@ def status(path: Path, codex_home: Path) -> Params:
             "startedAt": 1795229001.0,
             "reason": None,
             "schemaProblem": None,
+            "loginIsStale": False,
         },
         "clients": 1,
         "threads": 2,

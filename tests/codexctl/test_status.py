@@ -42,6 +42,15 @@ def test_status_for_people(codexd, codexctl, capsys):
     )
 
 
+def test_a_login_that_codex_does_not_have_yet_is_shown(codexd, codexctl, capsys):
+    """With what becomes of it."""
+    codexd.answers["codexd/status"]["codex"]["loginIsStale"] = True
+    assert codexctl("status") == 0
+    assert capsys.readouterr().out.splitlines()[2] == (
+        "  the login has changed, and is taken up with a new Codex as soon as nothing is under way"
+    )
+
+
 def test_a_timeline_that_is_not_well_is_shown(codexd, codexctl, capsys):
     """What is on disk does not count then; why, and the way out, are codexd's words."""
     timeline = codexd.answers["codexd/status"]["timeline"]

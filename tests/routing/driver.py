@@ -160,7 +160,7 @@ def user_agent(name: str, version: str = "1") -> dict[str, Any]:
 class Driver:
     """A router and the world around it. Every verb returns what the router wants done, the log left out.
 
-    `version`: the Codex's. `events` and `timeline`: all that was numbered, and what else the timeline and its readers were told.
+    `version`: the Codex's. `login`: which one lies in its home. `events` and `timeline`: all that was numbered, and what else the timeline and its readers were told.
 
     What is in service is not bounded by time, so that the window alone decides (`test_flow` has both).
 
@@ -178,8 +178,14 @@ class Driver:
         self.kept = Kept()
         self.events: list[Event] = []
         self.timeline: list[Effect] = []
+        self.login = ""
         self.router = Router(
-            identity, lambda client: self.outboxes.get(client, 0), self.writers.get, self.kept, would_trust
+            identity,
+            lambda client: self.outboxes.get(client, 0),
+            self.writers.get,
+            self.kept,
+            would_trust,
+            lambda: self.login,
         )
         self.router._state.flow = Flow(in_service=math.inf)
         self.incarnation = 0

@@ -91,6 +91,20 @@ def test_signed_in_or_not(place: Place, answer: dict[str, object], finding: Find
     assert list(examination._answers_of_codex(answers, codex))[1:] == [finding]
 
 
+def test_a_login_that_codex_does_not_have_yet(place: Place) -> None:
+    """Codex reads it when it starts, so what it says of its account is not what was logged in."""
+
+    class Answers:
+        def ask(self, method: str, params: object = None) -> object:
+            return {"account": {"type": "apiKey"}} if method == "account/read" else {}
+
+    codex = {"state": "ready", "pid": 5, "restarts": 0, "loginIsStale": True}
+    answers: Any = Answers()
+    found = list(examination._answers_of_codex(answers, codex))[1:]
+    assert [finding.state for finding in found] == [NOTE, OK]
+    assert found[0].text.startswith("the login has changed, and is taken up")
+
+
 def test_a_configuration_that_codex_cannot_read(place: Place) -> None:
     """Codex's own sentence. Of the account nothing is said: Codex takes itself for signed out then."""
 

@@ -72,6 +72,17 @@ def test_words_for_codex() -> None:
     assert show._codex_in_words(codex) == "exited, restarted 4 times, it died"
     codex |= {"restarts": 0, "reason": None, "schemaProblem": "no schema"}
     assert show._codex_in_words(codex) == "exited, no schema; experimental methods are not held back"
+    codex |= {"schemaProblem": None, "loginIsStale": True}
+    assert show._codex_in_words(codex).startswith("exited, the login has changed, and is taken up")
+
+
+def test_a_codex_that_was_updated_is_shown_beside_the_one_that_runs(place: Place) -> None:
+    """With the command that changes over; while they are the same there is nothing to say."""
+    place.codex()  # one that says 0.0.1 of itself when it runs
+    assert place.run("start").returncode == 0
+    assert "installed   Codex 0.163.0, which takes over with: codexd restart" in place.run("status").stdout
+    report = json.loads(place.run("status", "--json").stdout)
+    assert "installed" not in show._in_words(report, None)
 
 
 @pytest.mark.parametrize(
