@@ -180,7 +180,7 @@ def test_a_nested_codexd_serves_the_commands_that_started_it(world: World) -> No
     copy = f"cp -r {world.codex_home} {other}"
     places = f"env CODEX_HOME={other} XDG_RUNTIME_DIR={world.root}/r2 XDG_STATE_HOME={world.root}/s2"
     ctl, daemon = (shlex.join(world.command(name)) for name in ("codexctl", "codexd"))
-    steps = f"{copy}; {places} {ctl} send hello; echo exit $?; {places} {daemon} stop"
+    steps = f"{copy}; {places} {ctl} send -s read-only hello; echo exit $?; {places} {daemon} stop"
     said = run_inside(client, world, f"( {steps} ) 2>&1", sandbox="danger-full-access")
     assert "You said: hello" in said
     assert "exit 0" in said
