@@ -7,16 +7,15 @@ directory's `.codex/config.toml` holds from this first thread on: its MCP server
 written: so a thread can begin without. `codex exec` of 0.171 writes nothing unless `--trust` is given; that of 0.163 does.
 """
 
-import os
 import select
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from codexctl.client import Client
 from codexctl.exits import Exit, Failure
 from codexctl.render import exact, is_terminal
 from codexctl.time_limit import TimeLimit
+from codexd.protocol.project_roots import roots
 
 Params = dict[str, Any]
 TRUSTED, UNTRUSTED = "trusted", "untrusted"
@@ -46,7 +45,7 @@ def settle(client: Client, thread: Params, config: Params, wanted: bool | None, 
         )
     if level is not None or not (wanted or _may_write(thread, config)):
         return thread
-    root = [*_roots(directory)][-1]
+    root = [*roots(directory)][-1]
     if wanted is None:
         wanted = _asked(root, limit)
     if wanted:
@@ -59,7 +58,7 @@ def settle(client: Client, thread: Params, config: Params, wanted: bool | None, 
 def _level(config: Params, directory: str) -> str | None:
     """What is written about the directory, where Codex looks it up; None where nothing is."""
     projects = config.get("projects") or {}
-    levels = [projects.get(root, {}).get("trust_level") for root in _roots(directory)]
+    levels = [projects.get(root, {}).get("trust_level") for root in roots(directory)]
     return next((level for level in levels if level is not None), None)
 
 
@@ -67,41 +66,6 @@ def _may_write(thread: Params, config: Params) -> bool:
     """Where nothing is said, Codex begins a thread read-only in a directory that it does not know (measured)."""
     mode = thread.get("sandbox") or config.get("sandbox_mode") or config.get("default_permissions")
     return mode is not None and mode not in _READ_ONLY
-
-
-def _roots(directory: str) -> Iterator[str]:
-    """The directory, the root of its git checkout, and the main checkout of a linked worktree. No others count."""
-    yield directory
-    root = directory
-    while not _is_checkout(root):
-        if (above := os.path.dirname(root)) == root:
-            return
-        root = above
-    if root != directory:
-        yield root
-    if (main := _main_checkout(root)) is not None:
-        yield main
-
-
-def _is_checkout(directory: str) -> bool:
-    git = os.path.join(directory, ".git")
-    return os.path.isfile(git) or os.path.isfile(os.path.join(git, "HEAD"))
-
-
-def _main_checkout(root: str) -> str | None:
-    """None unless the main checkout knows this one, too: the file `.git` of a download may name any directory."""
-    git = os.path.join(root, ".git")
-    try:
-        with open(git, encoding="utf-8", errors="surrogateescape") as file:
-            ours = file.read(4096).partition("gitdir:")[2].strip()
-        with open(os.path.join(ours, "gitdir"), encoding="utf-8", errors="surrogateescape") as file:
-            theirs = file.read(4096).strip()
-    except (OSError, ValueError):  # a directory, as in a main checkout, or not git's
-        return None
-    store = os.path.dirname(os.path.dirname(ours))
-    if os.path.realpath(theirs) != git or os.path.basename(store) != ".git":
-        return None
-    return os.path.realpath(os.path.dirname(store))
 
 
 def _asked(root: str, limit: TimeLimit) -> bool:

@@ -6,7 +6,8 @@ its own `.codex/config.toml` at once. One that leaves the directory out, and get
 nothing (tried on 0.163 and 0.171). So it matters when codexd names a directory that its client has not named.
 
 The sandbox is what the request says, else what the configuration says, else read-only as far as this goes: Codex lets
-nobody write into a directory of which it knows nothing. The project is the directory or the root of its repository.
+nobody write into a directory of which it knows nothing. Of a directory that is no repository and has no `.codex` Codex
+writes nothing either; codexd does not look, and takes it for one.
 """
 
 import os
@@ -14,6 +15,8 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from codexd.protocol.project_roots import roots
 
 _SYSTEM_FILES = ("/etc/codex/config.toml", "/etc/codex/managed_config.toml")
 _SANDBOX = ("sandbox_mode", "default_permissions")
@@ -35,7 +38,7 @@ class ProjectTrust:
         """Whether a thread that is started in this directory makes Codex trust it.
 
         Blocks for as long as the files of the configuration take to read; looks for a repository only when the
-        configuration names a directory above this one. In doubt it would be.
+        configuration names any project. In doubt it would be.
 
         Args:
             may_write: whether the request itself says that the sandbox lets commands write; None when it says nothing.
@@ -49,7 +52,7 @@ class ProjectTrust:
         if may_write is None and not any(_lets_write(layer) for layer in layers):
             return False
         known = {path for layer in layers for path in _projects(layer)}
-        return directory not in known and not _is_in_repository_of(directory, known)
+        return not known or known.isdisjoint(roots(directory))
 
 
 def _assigned(overrides: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -84,14 +87,3 @@ def _projects(layer: dict[str, Any]) -> list[str]:
         for path, said in projects.items()
         if isinstance(said, dict) and said.get("trust_level") is not None
     ]
-
-
-def _is_in_repository_of(directory: str, known: set[str]) -> bool:
-    """Whether the repository that the directory is in has its root among these. A worktree's is another one's."""
-    places = [directory, *map(str, Path(directory).parents)]
-    for number, place in enumerate(places):
-        if known.isdisjoint(places[number:]):
-            return False
-        if os.path.lexists(os.path.join(place, ".git")):
-            return place in known
-    return False

@@ -1,7 +1,5 @@
 """When Codex would trust a directory: as tried on it, with the files of the machine in which the tests run left out."""
 
-from pathlib import Path
-
 import pytest
 
 from codexd.runtime import trust
@@ -82,8 +80,9 @@ def test_a_directory_of_which_something_is_said_would_not_be(would_be_written, h
 
 def test_the_root_of_the_repository_counts_for_what_is_below(would_be_written, home, tmp_path):
     """The innermost one: a clone in a directory that is trusted is another matter."""
-    (tmp_path / "repo" / ".git").mkdir(parents=True)
-    (tmp_path / "repo" / "sub" / "clone" / ".git").mkdir(parents=True)
+    for place in ("repo", "repo/sub/clone"):
+        (tmp_path / place / ".git").mkdir(parents=True)
+        (tmp_path / place / ".git" / "HEAD").touch()
     home(f'[projects."{tmp_path}/repo"]\ntrust_level = "trusted"')
     assert not would_be_written(tmp_path / "repo" / "sub")
     assert would_be_written(tmp_path / "repo" / "sub" / "clone")
@@ -94,5 +93,3 @@ def test_a_directory_above_that_is_no_repository_does_not_count(would_be_written
     """Somebody may trust the home directory; a plain directory in it is its own project."""
     home(f'[projects."{tmp_path}"]\ntrust_level = "trusted"')
     assert would_be_written(tmp_path / "home")
-    home('[projects."/"]\ntrust_level = "trusted"')
-    assert would_be_written(tmp_path / "home") != Path("/.git").exists()
