@@ -9,6 +9,7 @@ from codexctl.unix_socket import connected
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.running import Holder, ask_to_listen, home_lock, running, socket_lock
 from codexd.protocol.socket_path import codex_home, socket_path
+from codexd.protocol.visible import plain
 
 Reached = tuple[socket.socket, str, bool]
 """A connection; the socket it is to; whether the user chose this very socket, so that any CODEX_HOME behind it is right."""
@@ -96,7 +97,7 @@ def _waited_for(runs: Holder, seconds: float) -> socket.socket | None:
 
 
 def _say(what: str) -> None:
-    print(f"codexctl: {what}", file=sys.stderr, flush=True)
+    print(f"codexctl: {plain(what)}", file=sys.stderr, flush=True)
 
 
 def _reachable(where: str) -> socket.socket | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from codexd.protocol import running
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.running import Holder
+from codexd.protocol.visible import plain
 from codexd.service.ask import Asker
 
 LISTEN_SECONDS = 5.0
@@ -27,7 +28,9 @@ def reached(socket: Path, runner: Holder | None, seconds: float) -> Asker:
         if runner is None or not runner.is_listening or not _ask(runner):
             raise
         print(
-            f"codexd: the socket {socket} of codexd (pid {runner.pid}) is gone; it was asked to make it anew",
+            plain(
+                f"codexd: the socket {socket} of codexd (pid {runner.pid}) is gone; it was asked to make it anew"
+            ),
             file=sys.stderr,
         )
         return _waited_for(socket, seconds, nobody)
