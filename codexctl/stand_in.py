@@ -11,6 +11,7 @@ from codexd import __version__
 from codexd.protocol import stand_in
 from codexd.protocol.own_command import REAL_CODEX, own_command
 from codexd.protocol.program import begin
+from codexd.protocol.socket_path import without_ignored
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,9 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from codexctl.endings import ended
 
     leave_codex_path(os.environ, sys.argv[0])
+    line = app_server_line.read(words)
+    if line is not None and (ignored := without_ignored(os.environ, os.getuid())) is not None:
+        notes = (*notes, ignored)
     for note in notes:
         print(f"{stand_in.NAME}: {note}", file=sys.stderr)
-    line = app_server_line.read(words)
     if line is None:
         return become_codex(words)
     return ended(stand_in.NAME, lambda: stdio.serve(stand_in.NAME, line, None, start=True))

@@ -18,11 +18,15 @@ def begin(name: str) -> tuple[str, ...]:
     _prefer_own_modules()
     from codexd.protocol.descriptors import guard_streams
     from codexd.protocol.home import settle_home
+    from codexd.protocol.socket_path import without_ignored
+    from codexd.protocol.stand_in import NAME
 
     guard_streams()
     sys.excepthook = lambda kind, error, trace: _say(name, error, trace)
-    note = settle_home(os.environ)
-    return (note,) if note else ()
+    notes = [settle_home(os.environ)]
+    if name != NAME:  # it may become the real Codex, whose environment is its caller's
+        notes.append(without_ignored(os.environ, os.getuid()))
+    return tuple(note for note in notes if note)
 
 
 def _prefer_own_modules() -> None:

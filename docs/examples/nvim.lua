@@ -39,17 +39,36 @@ local function real(path)
   return #resolved > 1 and resolved:gsub("/+$", "") or resolved
 end
 
+local function own_directory(path, status)
+  return path:sub(1, 1) == "/" and status and status.type == "directory" and status.uid == uv.getuid()
+end
+
+-- XDG_STATE_HOME may be missing where the user may make it.
+local function state_home()
+  local named = environment("XDG_STATE_HOME")
+  if not named or named:sub(1, 1) ~= "/" then
+    return nil
+  end
+  local path = named
+  while not uv.fs_stat(path) do
+    path = vim.fn.fnamemodify(path, ":h")
+  end
+  local status = uv.fs_stat(path)
+  local shared = status.uid == 0 and status.type == "directory" and uv.fs_access(path, "WX")
+  return (own_directory(path, status) or shared) and named or nil
+end
+
 local function runtime_directory(home)
-  if environment("XDG_RUNTIME_DIR") then
-    return environment("XDG_RUNTIME_DIR") .. "/codexd"
+  local named = environment("XDG_RUNTIME_DIR")
+  if named and own_directory(named, uv.fs_stat(named)) then
+    return named .. "/codexd"
   end
   local run = "/run/user/" .. uv.getuid()
-  local status = uv.fs_lstat(run)
-  if status and status.type == "directory" and status.uid == uv.getuid() then
+  if own_directory(run, uv.fs_lstat(run)) then
     return run .. "/codexd"
   end
   local darwin = uv.os_uname().sysname == "Darwin"
-  local state = environment("XDG_STATE_HOME") or home .. (darwin and "/Library/Application Support" or "/.local/state")
+  local state = state_home() or home .. (darwin and "/Library/Application Support" or "/.local/state")
   return state .. "/codexd/run"
 end
 

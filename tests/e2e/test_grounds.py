@@ -39,6 +39,17 @@ def test_two_environments_of_one_user_find_one_codexd(world: World) -> None:
     client = world.stand_in()
     client.initialize("stand-in")
     client.close()
+    gone = {"XDG_RUNTIME_DIR": str(world.root / "gone"), "XDG_STATE_HOME": "relative"}
+    sent = world.codexctl("send", "hello", env=gone)
+    assert (sent.returncode, sent.stdout) == (0, "You said: hello\n")
+    said = [line for line in sent.stderr.splitlines() if "XDG" in line]
+    assert said == [
+        f"codexctl: XDG_RUNTIME_DIR={world.root}/gone cannot be used (No such file or directory), and is ignored; "
+        "XDG_STATE_HOME=relative is no absolute path, and is ignored"
+    ]
+    client = world.stand_in(env=gone)
+    client.initialize("stand-in")
+    client.close()
     stale = {"CODEXD_SOCKET": str(world.root / "stale.sock"), "CODEX_HOME": str(world.codex_home)}
     assert pid_of(world, **stale) == pid
     started = world.codexd("start")

@@ -164,6 +164,7 @@ def test_codexd_is_not_started_in_the_sandbox(world: World) -> None:
         f"env CODEX_HOME={world.root}/other XDG_RUNTIME_DIR={elsewhere}/run XDG_STATE_HOME={elsewhere}/state"
     )
     (world.root / "other").mkdir()
+    (elsewhere / "run").mkdir(0o700, parents=True)
     for program in (["codexctl", "send", "hello"], ["codexd", "start"], ["codexd", "run"]):
         command = shlex.join([*world.command(program[0]), *program[1:]])
         said = run_inside(client, world, f"{home} {command}; echo exit $?")
@@ -177,7 +178,7 @@ def test_a_nested_codexd_serves_the_commands_that_started_it(world: World) -> No
     world.start_daemon()
     client = world.client()
     other = world.root / "other"
-    copy = f"cp -r {world.codex_home} {other}"
+    copy = f"cp -r {world.codex_home} {other}; mkdir -m 700 {world.root}/r2"
     places = f"env CODEX_HOME={other} XDG_RUNTIME_DIR={world.root}/r2 XDG_STATE_HOME={world.root}/s2"
     ctl, daemon = (shlex.join(world.command(name)) for name in ("codexctl", "codexd"))
     steps = f"{copy}; {places} {ctl} send -s read-only hello; echo exit $?; {places} {daemon} stop"

@@ -183,7 +183,12 @@ def test_the_thread_is_let_go_with_its_buffer(world: World) -> None:
     "environment",
     [
         {"CODEXD_SOCKET": "~/elsewhere.sock"},
-        {"XDG_RUNTIME_DIR": "/run/mine"},
+        {"XDG_RUNTIME_DIR": "LINK"},
+        {"XDG_RUNTIME_DIR": "/run/nobodys"},
+        {"XDG_RUNTIME_DIR": "relative"},
+        {"XDG_RUNTIME_DIR": "", "XDG_STATE_HOME": "relative"},
+        {"XDG_RUNTIME_DIR": "", "XDG_STATE_HOME": "/tmp/not/yet"},
+        {"XDG_RUNTIME_DIR": "", "XDG_STATE_HOME": "/proc/1/x"},
         {"XDG_RUNTIME_DIR": ""},
         {"XDG_RUNTIME_DIR": "", "XDG_STATE_HOME": ""},
         {"CODEX_HOME": "/somewhere/else"},

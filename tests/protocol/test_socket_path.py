@@ -16,9 +16,11 @@ from codexd.protocol.socket_path import (
     codex_home,
     default_codex_home,
     home_hash,
+    ignored,
     runtime_dir,
     socket_path,
     state_dir,
+    without_ignored,
 )
 
 NOBODY = 2**31 - 7
@@ -71,9 +73,9 @@ def test_the_hash_of_a_home_is_fixed() -> None:
     assert home_hash("/home/u/.codex2") != home_hash("/home/u/.codex")
 
 
-def test_state_is_where_xdg_says() -> None:
-    """`$XDG_STATE_HOME/codexd`, on every system."""
-    assert state_dir({"HOME": "/home/u", "XDG_STATE_HOME": "/var/s"}) == "/var/s/codexd"
+def test_state_is_where_xdg_says(tmp_path: Path) -> None:
+    """`$XDG_STATE_HOME/codexd`, on every system; it need not exist yet."""
+    assert state_dir({"HOME": "/home/u", "XDG_STATE_HOME": f"{tmp_path}/a/s"}) == f"{tmp_path}/a/s/codexd"
 
 
 @pytest.mark.parametrize(
@@ -92,9 +94,61 @@ def test_state_is_where_the_system_keeps_it(
     assert state_dir({"HOME": "/home/u"}) == expected
 
 
-def test_the_runtime_directory_is_xdgs() -> None:
-    """The first choice, whether it exists or not: whoever set it means it."""
-    assert runtime_dir({"XDG_RUNTIME_DIR": "/run/x"}, 1000) == "/run/x/codexd"
+def test_the_runtime_directory_is_xdgs(tmp_path: Path) -> None:
+    """The first choice, where it is one."""
+    assert runtime_dir({"XDG_RUNTIME_DIR": str(tmp_path)}, os.getuid()) == f"{tmp_path}/codexd"
+
+
+ELSEWHERE = {"HOME": "/home/u"}
+
+
+@pytest.mark.parametrize("name", ["XDG_RUNTIME_DIR", "XDG_STATE_HOME"])
+def test_a_value_that_cannot_be_meant_counts_for_nothing(
+    tmp_path: Path, run_user: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A relative one, a file, and what `su` and `sudo -E` leave of another user: the default counts, and it can be said."""
+    (tmp_path / "file").touch()
+    (tmp_path / "dir").mkdir()
+    for value, uid, reason in (
+        ("run/x", os.getuid(), "is no absolute path"),
+        (f"{tmp_path}/file", os.getuid(), "is no directory"),
+        (f"{tmp_path}/file/x", os.getuid(), "cannot be used (Not a directory)"),
+        (f"{tmp_path}/dir", 4711, "belongs to another user"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "getuid", lambda uid=uid: uid)
+            patch.setattr(os, "access", lambda *_: False)
+            environ = ELSEWHERE | {name: value}
+            assert ignored(environ, uid) == {name: reason}
+            assert runtime_dir(environ, uid) == runtime_dir(ELSEWHERE, uid)
+            assert state_dir(environ) == state_dir(ELSEWHERE)
+
+
+def test_a_runtime_directory_that_is_gone_counts_for_nothing(tmp_path: Path, run_user: Path) -> None:
+    """The session has ended, and `/run/user/UID` with it; a shell that outlives it still names it."""
+    environ = ELSEWHERE | {"XDG_RUNTIME_DIR": f"{tmp_path}/gone"}
+    assert ignored(environ, os.getuid()) == {"XDG_RUNTIME_DIR": "cannot be used (No such file or directory)"}
+    assert runtime_dir(environ, os.getuid()) == runtime_dir(ELSEWHERE, os.getuid())
+
+
+def test_a_state_directory_in_a_place_for_all_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`/tmp` is root's, and whoever may write there can have a directory of his own in it."""
+    status = SimpleNamespace(st_uid=0, st_mode=tmp_path.stat().st_mode)
+    monkeypatch.setattr(os, "stat", lambda path: status)
+    monkeypatch.setattr(os, "access", lambda path, mode: True)
+    assert ignored({"XDG_STATE_HOME": "/shared/x"}, 4711) == {}
+
+
+def test_what_is_ignored_is_taken_out_and_said_in_one_line(tmp_path: Path) -> None:
+    """So that it is said once, and no program that is started says it again."""
+    environ = {"XDG_RUNTIME_DIR": "a", "XDG_STATE_HOME": "b", "HOME": "/home/u"}
+    assert without_ignored(environ, os.getuid()) == (
+        "XDG_RUNTIME_DIR=a is no absolute path, and is ignored; XDG_STATE_HOME=b is no absolute path, and is ignored"
+    )
+    assert environ == {"HOME": "/home/u"}
+    assert without_ignored({"XDG_RUNTIME_DIR": str(tmp_path)}, os.getuid()) is None
 
 
 @pytest.fixture
@@ -114,14 +168,16 @@ def test_without_xdg_it_is_the_users_own_in_run(run_user: Path) -> None:
 def test_somebody_elses_directory_in_run_is_not_taken(run_user: Path) -> None:
     """A name alone is no proof: the directory must belong to the user."""
     (run_user / "4711").mkdir()
-    assert runtime_dir({"XDG_STATE_HOME": "/s"}, 4711) == "/s/codexd/run"
+    state = str(run_user / "s")
+    assert runtime_dir({"XDG_STATE_HOME": state}, 4711) == f"{state}/codexd/run"
 
 
 def test_a_file_in_its_place_is_not_taken(run_user: Path) -> None:
     """Only a directory can hold a socket."""
     uid = os.getuid()
     (run_user / str(uid)).touch()
-    assert runtime_dir({"XDG_STATE_HOME": "/s"}, uid) == "/s/codexd/run"
+    state = str(run_user / "s")
+    assert runtime_dir({"XDG_STATE_HOME": state}, uid) == f"{state}/codexd/run"
 
 
 def test_a_link_in_its_place_is_not_taken(run_user: Path) -> None:
@@ -129,27 +185,30 @@ def test_a_link_in_its_place_is_not_taken(run_user: Path) -> None:
     uid = os.getuid()
     (run_user / "elsewhere").mkdir()
     (run_user / str(uid)).symlink_to(run_user / "elsewhere")
-    assert runtime_dir({"XDG_STATE_HOME": "/s"}, uid) == "/s/codexd/run"
+    state = str(run_user / "s")
+    assert runtime_dir({"XDG_STATE_HOME": state}, uid) == f"{state}/codexd/run"
 
 
-def test_without_any_of_them_it_is_in_the_state_directory() -> None:
+def test_without_any_of_them_it_is_in_the_state_directory(tmp_path: Path) -> None:
     """A container, or macOS."""
-    assert runtime_dir({"HOME": "/home/u", "XDG_STATE_HOME": "/s"}, NOBODY) == "/s/codexd/run"
+    environ = {"HOME": "/home/u", "XDG_STATE_HOME": str(tmp_path)}
+    assert runtime_dir(environ, NOBODY) == f"{tmp_path}/codexd/run"
 
 
-def test_the_default_home_has_the_plain_name() -> None:
+def test_the_default_home_has_the_plain_name(tmp_path: Path) -> None:
     """`codexd.sock` serves the CODEX_HOME that Codex itself would take."""
-    environ = {"HOME": "/home/u", "XDG_RUNTIME_DIR": "/run/x"}
-    assert socket_path(environ, 1000) == "/run/x/codexd/codexd.sock"
-    assert socket_path(environ | {"CODEX_HOME": "/home/u/.codex"}, 1000) == "/run/x/codexd/codexd.sock"
+    environ = {"HOME": "/home/u", "XDG_RUNTIME_DIR": str(tmp_path)}
+    uid = os.getuid()
+    assert socket_path(environ, uid) == f"{tmp_path}/codexd/codexd.sock"
+    assert socket_path(environ | {"CODEX_HOME": "/home/u/.codex"}, uid) == f"{tmp_path}/codexd/codexd.sock"
 
 
-def test_another_home_has_a_socket_of_its_own() -> None:
+def test_another_home_has_a_socket_of_its_own(tmp_path: Path) -> None:
     """Two daemons for two homes never meet."""
-    environ = {"HOME": "/home/u", "XDG_RUNTIME_DIR": "/run/x"}
-    expected = f"/run/x/codexd/codexd-{home_hash('/work/codex')}.sock"
-    assert socket_path(environ | {"CODEX_HOME": "/work/codex"}, 1000) == expected
-    assert socket_path(environ, 1000, home="/work/codex") == expected
+    environ = {"HOME": "/home/u", "XDG_RUNTIME_DIR": str(tmp_path)}
+    expected = f"{tmp_path}/codexd/codexd-{home_hash('/projects/codex')}.sock"
+    assert socket_path(environ | {"CODEX_HOME": "/projects/codex"}, os.getuid()) == expected
+    assert socket_path(environ, os.getuid(), home="/projects/codex") == expected
 
 
 def test_who_names_the_socket_is_believed(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """codexd's command line as a whole: which command runs, and how it ends."""
 
+import json
 import os
 import subprocess
 import sys
@@ -103,3 +104,18 @@ def test_restart_without_anything_running(place: Place) -> None:
     done = place.run("restart")
     assert done.returncode == 0
     assert done.stdout.startswith("codexd is not running\ncodexd started (pid ")
+
+
+def test_a_directory_that_cannot_be_meant_is_ignored(place: Place) -> None:
+    """What `su` or a session that has ended leaves in the environment: said once, and everybody finds one codexd."""
+    place.codex()
+    gone = {"XDG_RUNTIME_DIR": str(place.root / "gone")}
+    warning = f"XDG_RUNTIME_DIR={place.root}/gone cannot be used (No such file or directory), and is ignored"
+    assert place.run("start").returncode == 0
+    status = place.run("status", "--json", env=gone)
+    assert (status.returncode, status.stderr) == (0, f"codexd: {warning}\n")
+    assert json.loads(status.stdout)["codexd"]["socket"] == str(place.socket)
+    restarted = place.run("restart", env={"XDG_STATE_HOME": "state"})
+    assert restarted.returncode == 0
+    assert restarted.stderr == "codexd: XDG_STATE_HOME=state is no absolute path, and is ignored\n"
+    assert place.run("stop").returncode == 0
