@@ -54,6 +54,18 @@ def test_what_was_wrong_with_home_is_said() -> None:
     assert "HOME is 'here'" in python("print(*notes)", HOME="here").stdout
 
 
+def test_a_directory_that_cannot_be_meant_is_said_and_taken_out() -> None:
+    """But for the stand-in, which may become the real Codex: its environment is its caller's."""
+    script = "import os; print(*notes, 'XDG_STATE_HOME' in os.environ)"
+    said = "XDG_STATE_HOME=here is no absolute path, and is ignored False\n"
+    assert python(script, XDG_STATE_HOME="here").stdout == said
+    as_stand_in = script.replace("import os;", "import os; notes = begin('codexd-codex');")
+    assert (
+        python(f"os = __import__('os'); os.environ['XDG_STATE_HOME'] = 'here'; {as_stand_in}").stdout
+        == "True\n"
+    )
+
+
 def test_no_user_sees_a_traceback() -> None:
     """What nobody expected is one sentence and exit code 1; CODEXD_DEBUG=1 shows the rest to who wants it."""
     done = python("raise KeyError('x')")
