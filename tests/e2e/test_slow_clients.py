@@ -6,8 +6,9 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.wires import LineWire, WebSocketWire, Wire, call, initialize
+from bench.wires import LineWire, WebSocketWire, Wire, call, initialize, request
 from tests.e2e.harness import World
+from tests.e2e.harness_client import JsonLinesClient
 
 pytestmark = pytest.mark.e2e
 
@@ -64,3 +65,30 @@ def test_who_does_not_read_gets_everything_when_it_reads_again(world: World) -> 
     finally:
         for wire in slow:
             wire.close()
+
+
+def test_large_answers_reach_who_has_not_read_them_yet(world: World) -> None:
+    """Two of 80 MB were one too many for a client that had not read the first: it was cut off, and bare Codex serves it."""
+    world.start_daemon()
+    size, path = 60_000_000, world.root / "large"
+    with path.open("wb") as file:
+        file.truncate(size)
+    wire = LineWire.to_socket(world.socket_path)
+    try:
+        initialize(wire)
+        wire.send(*(request(number, "fs/readFile", {"path": str(path)}) for number in (1, 2)))
+        watcher = world.client("watcher")
+        world.until(lambda: _queued(watcher) > 2 * size)
+        answers: list[bytes] = []
+        while len(answers) < 2:
+            if (message := wire.receive()).startswith(b'{"id":'):
+                answers.append(message)
+        assert [len(answer) > size / 3 * 4 for answer in answers] == [True, True]
+        assert call(wire, "thread/loaded/list", {}) == {"data": [], "nextCursor": None}
+    finally:
+        wire.close()
+
+
+def _queued(client: JsonLinesClient) -> int:
+    listed = client.call("codexd/clients/list")["clients"]
+    return max(one["outboxBytes"] for one in listed)
