@@ -1,6 +1,5 @@
 """What waits for a client behind a stretch of the timeline: bytes, further stretches, and questions, in order."""
 
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -31,8 +30,7 @@ Waiting = bytes | Stretch | Errand
 class Backlog:
     """A queue whose bytes are counted. Empty as long as a client keeps up and asks for nothing past.
 
-    `asked`: how many times the client, which takes nothing, has asked for something all the same. `since`: when it was
-    last empty (trio's time).
+    `asked`: how many times the client, which takes nothing, has asked for something all the same.
     """
 
     def __init__(self) -> None:
@@ -41,7 +39,6 @@ class Backlog:
         self._empty = trio.Event()
         self._empty.set()
         self.bytes = self.asked = 0
-        self.since = -math.inf
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -60,7 +57,6 @@ class Backlog:
         """Queues something."""
         if not self._queue:
             self._empty = trio.Event()
-            self.since = trio.current_time()
         self._queue.append(waiting)
         if isinstance(waiting, bytes):
             self.bytes += len(waiting)

@@ -116,8 +116,8 @@ class Outbox:
 
     @property
     def taken_at(self) -> float:
-        """When the client last took something, or had nothing to take."""
-        return max(self._queue.taken_at, self._backlog.since)
+        """When the client last took something; now if it has taken all that it was given, and codexd reads the disk."""
+        return self._queue.taken_at if self._queue.queued_bytes else trio.current_time()
 
     @property
     def is_behind(self) -> bool:
@@ -132,7 +132,7 @@ class Outbox:
         return self._is_overdue()
 
     def _is_overdue(self) -> bool:
-        return self.is_behind and trio.current_time() - self.taken_at >= self._stalled
+        return self._queue.queued_bytes > 0 and trio.current_time() - self.taken_at >= self._stalled
 
     @property
     def oldest_needed(self) -> int | None:

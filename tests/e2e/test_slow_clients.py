@@ -90,5 +90,5 @@ def test_large_answers_reach_who_has_not_read_them_yet(world: World) -> None:
 
 
 def _queued(client: JsonLinesClient) -> int:
-    listed = client.call("codexd/clients/list")["clients"]
-    return max(one["outboxBytes"] for one in listed)
+    queued: list[int] = [one["outboxBytes"] for one in client.call("codexd/clients/list")["clients"]]
+    return max(queued)

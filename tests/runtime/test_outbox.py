@@ -696,3 +696,17 @@ async def test_whatever_happens_the_client_gets_all_of_it_in_order_once(writer, 
     assert got == made.sent
     await made.outbox.wait_sent()
     assert not made.outbox.is_behind
+
+
+async def test_who_waits_for_the_disk_is_not_stalled(connect, autojump_clock):
+    """It has taken all that it was given; a slow disk is no fault of the client's."""
+    ours, _far = connect()
+    made = Writer(ours)
+    made.event()
+    made.history(0)
+    await trio.sleep(100)
+    made.line(b"x" * (2 * LIMIT))
+    made.line(b"answer")
+    assert made.outbox.is_behind
+    assert not made.outbox.is_stalled()
+    assert not made.outbox.statistics().is_cut
