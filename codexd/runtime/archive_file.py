@@ -8,6 +8,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from codexd.runtime.private_file import open_private
+
 FORMAT = 1
 """Counts up when a codexd of before could not read what is written any more."""
 APPLICATION_ID = 0x636F6478
@@ -50,7 +52,7 @@ def open_for_writing(path: Path, max_wal_bytes: int) -> sqlite3.Connection:
         sqlite3.Error, OSError: it can't be opened or made.
     """
     # Made here and not by SQLite, which would give it the rights that the umask leaves.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    os.close(open_private(path, os.O_RDWR | os.O_CREAT))
     database = _connected(path, "rw")
     try:
         _check_kind(database, path)

@@ -9,8 +9,9 @@ from typing import NoReturn, Protocol
 import trio
 
 from codexd.protocol.learnt import Learnt
-from codexd.runtime import processes, schema
+from codexd.runtime import processes
 from codexd.runtime.codex import Codex, Launch
+from codexd.runtime.schema import Schemas
 
 
 class Machine(Protocol):
@@ -43,6 +44,7 @@ class ThisMachine:
 
     def __init__(self, find_codex: Callable[[], Launch]) -> None:
         self._find_codex = find_codex
+        self._schemas = Schemas()
 
     def prepare(self) -> None:
         """Makes every orphan below codexd its child."""
@@ -62,7 +64,7 @@ class ThisMachine:
 
     async def learn(self, launch: Launch) -> Learnt | str:
         """Reads what was kept, or asks the binary."""
-        return await schema.learn(launch)
+        return await self._schemas.learn(launch)
 
     async def reap(self, codex: int) -> NoReturn:
         """As the system signals them."""

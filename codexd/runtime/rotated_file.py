@@ -4,6 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from codexd.runtime.private_file import check_directory, open_private
+
 _TAIL_BYTES = 1024 * 1024
 """How far from its end half a line is looked for; no line is as long."""
 
@@ -43,9 +45,8 @@ class RotatedFile:
     def _opened(self) -> int:
         if self._descriptor is None:
             self._path.parent.mkdir(0o700, parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(self._path, flags, 0o600)
-            os.fchmod(self._descriptor, 0o600)
+            check_directory(self._path.parent)
+            self._descriptor = open_private(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             _cut_off_half_line(self._descriptor)
         return self._descriptor
 

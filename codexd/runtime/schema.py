@@ -20,12 +20,17 @@ from codexd.protocol import learnt
 from codexd.protocol.learnt import Learnt
 from codexd.protocol.schema import NoSchema
 from codexd.runtime.codex import Launch, environment
+from codexd.runtime.private_file import open_private
 
 logger = logging.getLogger(__name__)
 
 SCHEMA_SECONDS = 10.0
 """How long Codex may take for its schema."""
 _PREFIX = "codexd-schema-"
+ROOM_BYTES = 32 * 1024 * 1024
+"""Both editions take 7 MB (0.171, measured)."""
+_IN_MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory, whatever the disks are like."""
 _FORMAT = 2
 """The version of the file: counts up when `Learnt` changes its shape or its meaning."""
 
@@ -42,27 +47,41 @@ class _Kept(_Key):
     learnt: Learnt
 
 
-async def learn(launch: Launch) -> Learnt | str:
-    """What this Codex's schema says, or a sentence that says why it can't be had. Cancelled, it leaves nothing behind."""
-    try:
-        key = _key(launch)
-        kept = _read(launch.schema_file, key)
-        if kept is not None:
-            return kept
-        directory = await trio.to_thread.run_sync(_directory, launch.schema_file.parent)
+class Schemas:
+    """What was learnt from each binary, in memory and in the file of its launch.
+
+    A file that can't be written, because the disk is full, say, costs no knowledge: without the schema nothing that is
+    experimental would be held back from anybody.
+    """
+
+    def __init__(self) -> None:
+        self._learnt: dict[str, Learnt] = {}
+
+    async def learn(self, launch: Launch) -> Learnt | str:
+        """What this Codex's schema says, or a sentence that says why it can't be had. Cancelled, it leaves nothing behind."""
         try:
-            found = await _generated(launch, directory)
-        finally:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(shutil.rmtree, directory)
-    except (OSError, NoSchema) as error:
-        return f"the schema of Codex {launch.version} can't be had: {error}"
-    _keep(launch.schema_file, _Kept(key, found))
-    return found
+            key = _key(launch)
+            found = self._learnt.get(key) or _read(launch.schema_file, key)
+            if found is None:
+                found = await _asked(launch)
+                _keep(launch.schema_file, _Kept(key, found))
+        except (OSError, NoSchema) as error:
+            return f"the schema of Codex {launch.version} can't be had: {error}"
+        self._learnt[key] = found
+        return found
+
+
+async def _asked(launch: Launch) -> Learnt:
+    directory = await trio.to_thread.run_sync(_directory, launch.schema_file.parent)
+    try:
+        return await _generated(launch, directory)
+    finally:
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(shutil.rmtree, directory)
 
 
 def _directory(state: Path) -> Path:
-    """A new directory to write editions into, beside what is kept, or where temporary files are when nothing can be.
+    """A new directory to write editions into, where there is room: beside what is kept, else among temporary files.
 
     A codexd that is killed leaves its own behind, so those of earlier ones go first. Only one codexd uses the place beside
     what is kept, and it learns one schema at a time; of those among the temporary files any may be in use.
@@ -72,10 +91,16 @@ def _directory(state: Path) -> Path:
             shutil.rmtree(leftover)
         except OSError as error:
             logger.info("%s is of no use and cannot be removed: %s", leftover, error)
+    places = (state, Path(tempfile.gettempdir()), _IN_MEMORY)
+    roomy = [place for place in places if _has_room(place)]
+    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=roomy[0] if roomy else None))
+
+
+def _has_room(place: Path) -> bool:
     try:
-        return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=state))
+        return os.access(place, os.W_OK) and shutil.disk_usage(place).free >= ROOM_BYTES
     except OSError:
-        return Path(tempfile.mkdtemp(prefix=_PREFIX))
+        return False
 
 
 def _key(launch: Launch) -> str:
@@ -101,8 +126,10 @@ def _read(file: Path, key: str) -> Learnt | None:
 def _keep(file: Path, kept: _Kept) -> None:
     new = file.with_suffix(".new")
     try:
-        new.touch(0o600)
-        new.write_bytes(msgspec.json.encode(kept))
+        descriptor = open_private(new, os.O_WRONLY | os.O_CREAT)
+        with open(descriptor, "wb") as writing:
+            writing.truncate()
+            writing.write(msgspec.json.encode(kept))
         new.replace(file)
     except OSError as error:
         logger.info("what was learnt from the schema of Codex is not kept: %s", error)

@@ -36,7 +36,7 @@ def install(instance: Instance) -> int:
         (SERVICE, service_unit(own_command(), _environment(instance))),
         (SOCKET, socket_unit(instance.settings.socket)),
     ):
-        (directory / name).write_text(text)
+        _replace(directory / name, text)
     manager.act("daemon-reload")
     manager.act("enable", SOCKET)
     manager.act("restart", SOCKET)
@@ -107,6 +107,15 @@ def socket_unit(path: Path) -> str:
         for line in _template(SOCKET)
     ]
     return "\n".join([_MARK, *lines, ""])
+
+
+def _replace(path: Path, text: str) -> None:
+    """Puts a file in the place of what has the name: through a link, what it leads to would be written over."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with new.open("x", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+    new.replace(path)
 
 
 def _template(name: str) -> list[str]:

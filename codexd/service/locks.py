@@ -17,6 +17,7 @@ from pathlib import Path
 
 from codexd.protocol import running, socket_path
 from codexd.protocol.running import Holder
+from codexd.runtime.private_file import open_private
 from codexd.service.errors import CannotServe
 
 PATIENCE_SECONDS = 0.5
@@ -165,7 +166,7 @@ def _locked(path: Path, seconds: float) -> int | None:
 
 def _opened(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        return open_private(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise CannotServe(f"the lock {path} cannot be opened: {error.strerror}") from None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from codexd.protocol import socket_path
 from codexd.protocol.visible import plain
+from codexd.runtime.private_file import check_directory, open_private
 from codexd.service.errors import CannotServe
 from codexd.service.settings import DEFAULT, Settings
 
@@ -35,7 +36,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
         """A disk that is full costs the lines that would have gone there, and nobody a traceback on stderr."""
 
     def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=_open_private)
+        return open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=_open_checked)
 
 
 class PlainFormatter(logging.Formatter):
@@ -110,7 +111,7 @@ def open_for_start(path: Path) -> int:
     """
     try:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
-        return _open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        return _open_checked(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     except OSError as error:
         raise CannotServe(f"the log file {path} cannot be written: {error.strerror}") from None
 
@@ -126,5 +127,6 @@ def _make_file(path: Path) -> LogFile:
     return LogFile(path, maxBytes=MAX_FILE_BYTES, backupCount=OLD_FILES)
 
 
-def _open_private(path: str | Path, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+def _open_checked(path: str | Path, flags: int) -> int:
+    check_directory(Path(path).parent)
+    return open_private(path, flags)

@@ -99,7 +99,7 @@ def test_the_database_of_somebody_else(tmp_path: Path) -> None:
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     """Who can plant one in our directory could have us write where it leads."""
     (tmp_path / "timeline.db").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+    with pytest.raises(OSError, match="it is a symbolic link"):
         open_for_writing(tmp_path / "timeline.db", 10**6)
     assert not (tmp_path / "elsewhere").exists()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codexd.routing.effects import Observed
-from codexd.runtime import observability
+from codexd.runtime import observability, rotated_file
 from codexd.runtime.observability import ENTRY_BYTES, ObservabilityLog
 from codexd.runtime.redaction import REDACTED
 
@@ -33,8 +33,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fifo(path: Path) -> Path:
-    """A slow disk: it takes 64 KiB, and more when somebody reads."""
+def fifo(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A slow disk: it takes 64 KiB, and more when somebody reads. codexd itself writes to no FIFO."""
+    monkeypatch.setattr(rotated_file, "open_private", lambda path, flags: os.open(path, flags))
     os.mkfifo(path)
     return path
 

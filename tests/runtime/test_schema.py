@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from codexd.protocol.request_ids import RequestIds
 from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.runtime import schema
 from codexd.runtime.codex import Launch
-from codexd.runtime.schema import learn
+from codexd.runtime.schema import Schemas
 
 WRITER = """
 import json, os, pathlib, sys, time
@@ -50,6 +52,11 @@ def manners(place: Path, **more: Any) -> Launch:
     said = json.dumps({"log": str(place / "log"), **more})
     argv = [sys.executable, "-I", "-S", str(place / "writer.py"), said]
     return Launch(argv, {**os.environ, MARK_VARIABLE: "x"}, "/", "0.1.0", place / "schema.json")
+
+
+async def learn(launch: Launch) -> Learnt | str:
+    """What a codexd learns that has just started."""
+    return await Schemas().learn(launch)
 
 
 def times_asked(launch: Launch) -> int:
@@ -145,3 +152,30 @@ async def test_a_codex_that_cannot_be_run(launch: Launch, tmp_path: Path) -> Non
     unfit.touch(0o600)
     said = str(await learn(replace(launch, argv=[str(unfit)])))
     assert said.startswith("the schema of Codex 0.1.0 can't be had: it cannot be run: [Errno 13]")
+
+
+async def test_what_could_not_be_kept_is_kept_in_memory(launch: Launch) -> None:
+    """A full disk once opened the gate before what is experimental, from the second start of Codex on."""
+    schemas = Schemas()
+    os.mkdir(launch.schema_file)  # nothing can be put in its place
+    assert await schemas.learn(launch) == LEARNT
+    Path(launch.argv[3]).write_text("no program any more")
+    assert await schemas.learn(launch) == LEARNT
+    assert times_asked(launch) == 2  # once for each edition
+
+
+async def test_a_schema_is_written_where_there_is_room(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Beside what is kept the disk is full: Codex writes elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    full = launch.schema_file.parent
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(full))
+    monkeypatch.setattr(schema, "_IN_MEMORY", elsewhere)
+    usage = shutil.disk_usage
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda place: usage(place)._replace(free=0 if place == full else 1 << 30)
+    )
+    assert str(schema._directory(full)).startswith(f"{elsewhere}/")
+    assert await learn(launch) == LEARNT

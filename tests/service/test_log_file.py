@@ -153,3 +153,28 @@ def test_a_log_that_cannot_be_written_is_said(place: Place) -> None:
         CannotServe, match=r"the log file /proc/logs/codexd.log cannot be written: No such file"
     ):
         log_file.configure(settings, place.environ, detached=True)
+
+
+def test_a_planted_link_is_not_written_through(place: Place) -> None:
+    """In a log directory that others could write to once, it led codexd to any file of its user."""
+    victim = place.root / "victim"
+    victim.write_text("mine")
+    place.log.parent.mkdir(parents=True, mode=0o700)
+    place.log.symlink_to(victim)
+    with pytest.raises(
+        CannotServe, match=f"the log file {place.log} cannot be written: it is a symbolic link"
+    ):
+        log_file.configure(place.instance().settings, place.environ, detached=True)
+    assert victim.read_text() == "mine"
+
+
+def test_what_cannot_be_logged_is_dropped(place: Place) -> None:
+    """Something in the file's place after a rotation is no traceback on stderr, and ends nobody."""
+    with stderr_in(place) as stderr:
+        file = log_file.configure(place.instance().settings, place.environ, detached=True)
+        assert file is not None
+        place.log.unlink()
+        place.log.symlink_to("/dev/full")
+        file.reopen()
+        logger.info("hello")
+        assert written(stderr) == ""
