@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from codexctl.arguments import parse
 from codexctl.endings import ended
 from codexctl.exits import Exit
+from codexd.protocol.visible import plain
 
 
 def run_command(argv: Sequence[str], notes: Sequence[str] = ()) -> int:
@@ -15,7 +16,7 @@ def run_command(argv: Sequence[str], notes: Sequence[str] = ()) -> int:
     `notes`: what the user should know of the environment.
     """
     for note in notes:
-        print(f"codexctl: {note}", file=sys.stderr)
+        print(plain(f"codexctl: {note}"), file=sys.stderr)
     return ended("codexctl", lambda: _run(argv))
 
 

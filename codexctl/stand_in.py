@@ -12,6 +12,7 @@ from codexd.protocol import stand_in
 from codexd.protocol.own_command import REAL_CODEX, own_command
 from codexd.protocol.program import begin
 from codexd.protocol.socket_path import without_ignored
+from codexd.protocol.visible import plain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if line is not None and (ignored := without_ignored(os.environ, os.getuid())) is not None:
         notes = (*notes, ignored)
     for note in notes:
-        print(f"{stand_in.NAME}: {note}", file=sys.stderr)
+        print(plain(f"{stand_in.NAME}: {note}"), file=sys.stderr)
     if line is None:
         return become_codex(words)
     return ended(stand_in.NAME, lambda: stdio.serve(stand_in.NAME, line, None, start=True))

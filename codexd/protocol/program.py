@@ -47,7 +47,9 @@ def _say(name: str, error: BaseException, trace: TracebackType | None) -> None:
     if os.environ.get("CODEXD_DEBUG") == "1":
         sys.__excepthook__(type(error), error, trace)
     elif not isinstance(error, KeyboardInterrupt):
-        sys.stderr.write(f"{name}: {sentence_of(error)}\n")
+        from codexd.protocol.visible import plain
+
+        sys.stderr.write(plain(f"{name}: {sentence_of(error)}\n"))
 
 
 def sentence_of(error: BaseException) -> str:
