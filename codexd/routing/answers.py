@@ -1,6 +1,7 @@
 """Answers of Codex: whose they are, and what follows from them."""
 
 import logging
+from typing import Any
 
 from msgspec import Raw
 
@@ -9,7 +10,7 @@ from codexd.protocol.catalogue import DECLARES_TOOLS, RESUMING, STARTS_TURN, SUB
 from codexd.protocol.errors import OVERLOADED_MESSAGE, Code
 from codexd.protocol.messages import ErrorResponse, Response
 from codexd.protocol.thread_ids import is_thread_id
-from codexd.routing import introduction, params
+from codexd.routing import introduction, lost, params
 from codexd.routing.asking import Asking
 from codexd.routing.clients import Handshake
 from codexd.routing.codex_life import CodexLife
@@ -164,8 +165,15 @@ class Answers:
             state.refuse(call.owner, call.request, Code.INVALID_REQUEST, why)
         elif (page := self._sharing.page(call, answer)) is not None:
             state.tell((call.owner,), page)
+        elif (said := self._of_lost_thread(call, answer)) is not None:
+            state.refuse(call.owner, call.request, *said)
         else:
             state.tell((call.owner,), state.handles.untagged_error(call, answer))
+
+    def _of_lost_thread(self, call: Call, answer: ErrorResponse) -> tuple[int, str, dict[str, Any]] | None:
+        if call.thread is None or not self._state.threads.is_lost(call.thread):
+            return None
+        return lost.explained(call.thread, answer.error)
 
     def _is_codexds_own_affair(self, call: Call, answer: ErrorResponse) -> bool:
         """Whether Codex refuses a client's first `initialize` only because codexd has made one before."""

@@ -52,6 +52,7 @@ class Deaths:
         state.threads.drop_held()
         state.deserted.clear()
         state.missing_ends.clear()
+        state.interrupts.clear()
         for thread in state.threads.all():
             self._keep_or_lose(thread)
         for parked in state.parked.threads():

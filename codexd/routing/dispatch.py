@@ -17,6 +17,7 @@ from codexd.routing.effects import ClientId, PauseReading, ResumeReading
 from codexd.routing.flow import QUEUE_REQUESTS
 from codexd.routing.handles import closing
 from codexd.routing.login_change import LoginChange
+from codexd.routing.interrupts import Interrupts
 from codexd.routing.requests import Call, Purpose, own_call
 from codexd.routing.state import State
 from codexd.routing.threads import Thread
@@ -32,6 +33,7 @@ class Dispatch:
         self._drain = Drain(state)
         self._login_change = LoginChange(state)
         self.unloading = unloading
+        self.interrupts = Interrupts(state, unloading)
 
     def pump(self) -> None:
         """Hands to Codex what the window allows. Called after everything that may have changed that."""
@@ -115,13 +117,11 @@ class Dispatch:
         elif (reason := self._gated(call)) is not None:
             message = f"{reason} requires experimentalApi capability"
             state.refuse(call.owner, call.request, Code.INVALID_REQUEST, message)
-        elif call.thread is not None and state.threads.is_lost(call.thread):
-            state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *thread_lost(call.thread))
         elif call.thread is not None and self._must_wait(call, thread):
             state.parked.add(call.thread, call)
         elif call.method in UNSUBSCRIBING and call.wants_answer:
             self._unsubscribe(call, call.thread, thread)
-        else:
+        elif not self.interrupts.refuses(call, thread):
             state.named.translate(call)
             self.send(call)
 
@@ -196,12 +196,3 @@ class Dispatch:
         asked = call.instead_of or call.request
         read = messages.with_method(asked, "thread/read")
         self.send(Call(call.owner, read, call.thread, tries=call.tries, instead_of=asked))
-
-
-def thread_lost(thread: str) -> tuple[str, dict[str, Any]]:
-    """The message and data of the error for a thread that no Codex can bring back."""
-    return (
-        f"thread {thread} was lost when Codex died: it was ephemeral or had no turn yet, and can't be resumed; "
-        "start a new one",
-        {"reason": "threadLost", "safeToRetry": False},
-    )

@@ -88,13 +88,14 @@ class FromClients:
         state.releases.leave(client_id)
         state.reads.leave(client_id)
         state.following.leave(client_id)
-        never_sent = state.flow.drop(client_id)
+        left = state.flow.drop(client_id)
         state.flow.let_go_on(client_id)
         state.paused.discard(client_id)
         state.parked.drop(client_id)
         for call in state.requests.abandon(client_id):
             if call.method == "command/exec" and call.handle is not None:
                 self._dispatch.close(client_id, "command/exec", call.handle)
+            left.append(call)
             if (cancel := state.named.cancel(call)) is not None:
                 self._dispatch.ask(Purpose.CLEAN_UP, *cancel)
         for opened in state.handles.leave(client_id):
@@ -106,7 +107,7 @@ class FromClients:
             assert thread is not None, "it has a subscriber"
             state.threads.unsubscribe(thread, client_id)
             self._dispatch.unloading.was_used(thread)
-        for call in never_sent:  # one that Codex had refused may have kept a thread that nobody follows
+        for call in left:  # it may have kept a thread that nobody follows
             if call.thread is not None:
                 self._dispatch.unloading.release_if_deserted(call.thread)
         self._asking.offer_again()

@@ -162,6 +162,7 @@ class Notifications:
             self._turns.ends(thread, found[1].id)
         self._pass_on(notification)
         if thread is not None:
+            self._dispatch.interrupts.turn_ended(thread)
             self._dispatch.unloading.was_used(thread)
 
     def _status_changed(self, notification: Notification) -> None:

@@ -127,7 +127,7 @@ class OwnMethods:
             clients=len(state.clients),
             threads=len(state.threads),
             pending_approvals=len(state.server_requests.undecided()),
-            in_flight=len(state.requests),
+            in_flight=state.requests.wanted,
             queued=sum(state.flow.waiting(owner) for owner in state.flow.owners()) + state.parked.count(),
             timeline=state.kept.statistics(),
         )

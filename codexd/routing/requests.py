@@ -12,10 +12,13 @@ from typing import Any
 from msgspec import Struct
 
 from codexd.protocol import messages
+from codexd.protocol.catalogue import STARTS_TURN, SUBSCRIBING
 from codexd.protocol.members import INTEGER
 from codexd.protocol.messages import Request
 from codexd.protocol.strictness import is_same_id
 from codexd.routing.effects import ClientId
+
+_BEGINS = STARTS_TURN | SUBSCRIBING
 
 
 class Purpose(Enum):
@@ -36,7 +39,8 @@ class Call(Struct, eq=False):
 
     `owner` is the client, or `None` for codexd itself, which then has a `purpose`. `thread` is the thread in its
     params. `handle` is the id that the client chose for a resource, as the client wrote it. `abandoned` says that
-    the owner left while Codex was working on it: the answer is still looked at, and goes to nobody.
+    the owner left while Codex was working on it, or has been answered in Codex's stead: Codex's answer is still looked at, and
+    goes to nobody.
 
     `about` are the calls that it names by their ids in its params, as they were when this one was sent first; `None` for
     an id that was none's.
@@ -100,7 +104,8 @@ class Requests:
         call = self._under_way.pop(number, None)
         if call is None:
             return None
-        self._count(call, -1)
+        if not call.abandoned:
+            self._count(call, -1)
         return number, call
 
     def take_all(self) -> list[Call]:
@@ -114,8 +119,14 @@ class Requests:
         """The client left: its calls under way go on without it, and are returned."""
         calls = [call for call in self._under_way.values() if call.owner == client]
         for call in calls:
-            call.abandoned = True
+            self.give_up(call)
         return calls
+
+    def give_up(self, call: Call) -> None:
+        """Nobody waits for its answer any more; what Codex says of it is nobody's."""
+        if not call.abandoned:
+            call.abandoned = True
+            self._count(call, -1)
 
     def oldest(self, methods: frozenset[str]) -> Call | None:
         """The client's call under way that was sent first among those of these methods."""
@@ -148,12 +159,26 @@ class Requests:
         return (call for call in self._under_way.values() if call.method in methods)
 
     def is_asked_of(self, thread: str) -> bool:
-        """Whether a client's call under way may change who follows the thread, or what happens in it."""
-        return any(call.thread == thread and call.owner is not None for call in self._under_way.values())
+        """Whether a client's call under way may change who follows the thread, or what happens in it.
+
+        Of a client that has left only one that begins a turn or attaches: until that is known. Any other may never be
+        answered, or take as long as an MCP server likes.
+        """
+        return any(
+            call.thread == thread
+            and call.owner is not None
+            and (not call.abandoned or call.method in _BEGINS)
+            for call in self._under_way.values()
+        )
 
     def count(self, owner: ClientId | None) -> int:
         """How many calls the owner has under way."""
         return self._counts.get(owner, 0)
+
+    @property
+    def wanted(self) -> int:
+        """How many calls somebody waits for, codexd's own counted in."""
+        return sum(self._counts.values())
 
     def __len__(self) -> int:
         return len(self._under_way)

@@ -206,6 +206,7 @@ class Router:
         self._life.tick()
         self._dispatch.unloading.release_due()
         self._turn_ends.ask_for_due()
+        self._dispatch.interrupts.answer_due()
         return self._pumped()
 
     def drain(self, until: float, now: float) -> list[Effect]:
@@ -240,6 +241,7 @@ class Router:
             state.deserted,
             state.missing_ends,
             state.releases,
+            state.interrupts,
             state.server_requests,
             state.logins,
         )

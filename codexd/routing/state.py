@@ -91,6 +91,7 @@ class State:
         self.silence = Silence(identity.codex_silence)
         self.releases = Releases()
         self.missing_ends = MissingEnds()
+        self.interrupts = Delays(1.0)
         self.server_requests = ServerRequests(identity.started_at)
         self.handles = Handles()
         self.origins = Origins()

@@ -57,8 +57,15 @@ def test_a_thread_without_a_turn_is_lost_and_said_to_be(world: World) -> None:
     thread = client.start_thread()
     os.kill(_codex(client)["pid"], signal.SIGKILL)
     client.wait_notification("thread/status/changed", threadId=thread, status={"type": "systemError"})
-    error = client.call_error("turn/start", {"threadId": thread, "input": [{"type": "text", "text": "x"}]})
-    assert (error["code"], error["data"]["reason"]) == (-32050, "threadLost")
+    asked = {"turn/start": {"input": [{"type": "text", "text": "x"}]}, "thread/resume": {}}
+    words = {
+        "turn/start": f"thread not found: {thread}",
+        "thread/resume": f"no rollout found for thread id {thread}",
+    }
+    for method, params in asked.items():
+        error = client.call_error(method, {"threadId": thread, **params})
+        assert (error["code"], error["data"]["reason"]) == (-32600, "threadLost")
+        assert error["message"].startswith(words[method])
 
 
 def test_five_deaths_in_a_minute_leave_it_down_and_everybody_is_told(world: World) -> None:

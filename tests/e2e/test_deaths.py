@@ -108,7 +108,7 @@ def dies_in_the_middle_of_everything(world: World, way: signal.Signals) -> None:
         assert a.wait_turn(turn)["status"] == "completed", thread
     assert b.wait_turn(again[streaming])["status"] == "completed"
     lost = a.call_error("turn/start", {"threadId": new, "input": [{"type": "text", "text": "x"}]})
-    assert (lost["code"], lost["data"]["reason"]) == (-32050, "threadLost")
+    assert (lost["code"], lost["data"]["reason"]) == (-32600, "threadLost")
     watched(a, watched_file, a.mark())
     assert (sleepers(world), psutil.pid_exists(old)) == ([], False)
     now = codex_of(b)

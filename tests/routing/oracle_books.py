@@ -205,9 +205,7 @@ class Books:
         return is_gated and not self.clients[asked.client].claims.experimental
 
     def check_thread_may_be_written_to(self, thread: str | None) -> None:
-        """A thread that is gone for good, or on its way back, gets no requests."""
-        if thread in self.threads.lost:
-            raise Wrong(f"a request for {thread} was sent to Codex, which has lost it")
+        """A thread that is on its way back gets no requests."""
         view = self.threads.get(thread)
         if view is not None and view.resuming:
             raise Wrong(f"a request for {thread} was sent to Codex before its resume was answered")

@@ -189,9 +189,8 @@ class ClientSide:
         error = read_object(envelope.error)
         reason = (error.get("data") or {}).get("reason")
         if error["code"] != UNAVAILABLE:
-            return error["code"] == -32600 and self._held_back(client, envelope, error["message"])
-        if reason == "threadLost":
-            return self._thread_lost(client, envelope, error["message"])
+            is_refused = self._interrupted_in_vain if "interrupt" in error["message"] else self._held_back
+            return error["code"] == -32600 and is_refused(client, envelope, error["message"])
         if reason in ("codexDown", "stopping"):
             return self._given_up(client, envelope)
         return False
@@ -261,13 +260,20 @@ class ClientSide:
                 return self._books.life is Life.READY
         return False
 
-    def _thread_lost(self, client: int, envelope: Envelope, message: str) -> bool:
+    def _interrupted_in_vain(self, client: int, envelope: Envelope, message: str) -> bool:
+        """What it wants to interrupt has ended, and Codex may never say so."""
         for asked in list(self._books.requests.open[client].values()):
-            lost = asked.thread in self._books.threads.lost and f"thread {asked.thread} " in message
-            if lost and not asked.number and _has_id(envelope, asked.id):
+            view = self._books.threads.get(asked.thread)
+            is_it = asked.method == "turn/interrupt" and _has_id(envelope, asked.id)
+            if (
+                is_it
+                and view is not None
+                and asked.turn in view.ended
+                and (asked.number or view.turn is None)
+            ):
                 self._books.requests.close(asked)
-                self._books.counts["thread lost"] += 1
-                return True
+                self._books.counts["interrupted in vain"] += 1
+                return message == "no active turn to interrupt"
         return False
 
     def _given_up(self, client: int, envelope: Envelope) -> bool:

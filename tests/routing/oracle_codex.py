@@ -136,7 +136,30 @@ class CodexSide:
             return
         if not said.ok and asked.method == "initialize" and self._is_codexds_own_affair(said, asked):
             return
+        if not said.ok and asked.thread in self._books.threads.lost and asked.thread.encode() in said.line:
+            self._explained(said, asked)
+            return
         self._books.expect_answer(asked, filled(said.template, asked.id, asked.word))
+
+    def _explained(self, said: Said, asked: Asked) -> None:
+        """Codex's own words about a thread that died with an earlier Codex, and why it is so."""
+        is_error_of_it = is_error(-32600, asked.id, "threadLost")
+        words = said.template.split(b'"message":"')[1].split(b'"')[0].decode()
+
+        def is_it(line: bytes, envelope: Envelope) -> bool:
+            if not is_error_of_it(line, envelope):
+                return False
+            message: str = read_object(envelope.error)["message"]  # type: ignore[arg-type] # is_error has looked at it
+            return message.startswith(words + ": ")
+
+        def done() -> None:
+            self._books.requests.close(asked)
+            self._books.counts["thread lost"] += 1
+
+        clients = frozenset({asked.client})
+        self._books.expected.append(
+            Expected(clients, check=is_it, then=done, what=f"thread lost for {asked}")
+        )
 
     def _is_codexds_own_affair(self, said: Said, asked: Asked) -> bool:
         """A client that has not initialized must not hear that it has: what is wrong, codexd says itself."""
@@ -337,7 +360,9 @@ class CodexSide:
         elif said.method == "turn/completed":
             assert said.turn is not None, "it names it"
             was_missing = view.end_is_found(said.turn)
+            view.ended = {said.turn}
             if view.turn == said.turn or not was_missing:
+                view.ended.add(view.turn or "")
                 view.end_is_found(view.turn or "")
                 view.rests()
 

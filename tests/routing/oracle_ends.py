@@ -73,6 +73,7 @@ class EndsSide:
             end = self._books.event(view.id, "turn/completed", followers, check=_ends(view, turn, status))
             self._books.expected.append(end)
             self._books.threads.told.add(turn)
+            view.ended = {turn}
             if view.turn == turn:
                 view.rests()
             del view.missing[turn]

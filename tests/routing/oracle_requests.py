@@ -26,6 +26,7 @@ ENDS = frozenset(
     }
 )
 """What a client for which large answers wait may have sent all the same."""
+BEGINS = frozenset({"turn/start", "review/start", "thread/resume", "thread/fork"})
 IN_TURN = frozenset({"thread/resume", "thread/unsubscribe"})
 Owner = int | None
 
@@ -194,8 +195,9 @@ class RequestBook:
         return [w.params.thread_id for w in own if w.params is not None and w.params.thread_id is not None]
 
     def is_asked_of(self, thread: str) -> bool:
-        """Whether a client still wants to know something of the thread."""
-        return any(w.asked is not None and w.asked.thread == thread for w in self.under_way.values())
+        """Whether a client still wants to know something of the thread, or one that has left has begun something there."""
+        of_thread = (w for w in self.under_way.values() if w.asked is not None and w.asked.thread == thread)
+        return any(not w.asked.over or w.asked.method in BEGINS for w in of_thread if w.asked is not None)
 
     def is_wanted(self, thread: str) -> bool:
         """Whether a client asks something of the thread, or is about to."""

@@ -16,7 +16,7 @@ class ThreadView(Struct, eq=False):
     follower or a turn. `started`: Codex has begun it here; `joined`: the followers whom codexd has attached to it.
     `missing`: the turns that have not ended although the thread is at rest or another one has begun, and since when (`inf`: Codex
     could not say how, and is not asked before the thread is at rest); `overdue`: those that codexd
-    must ask for. `at_rest`: by its last status. `turn_seq`: the number of the running turn's `turn/started`, if there was one;
+    must ask for. `at_rest`: by its last status. `ended`: the turn that has ended last. `turn_seq`: the number of the running turn's `turn/started`, if there was one;
     `open_items`: how the ids of its open items stand in lines.
     """
 
@@ -39,6 +39,7 @@ class ThreadView(Struct, eq=False):
     missing: dict[str, float] = field(default_factory=dict)
     overdue: dict[str, None] = field(default_factory=dict)
     at_rest: bool = False
+    ended: set[str] = field(default_factory=set)
     turn_seq: int | None = None
     open_items: dict[bytes, None] = field(default_factory=dict)
 

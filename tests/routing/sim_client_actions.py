@@ -213,11 +213,20 @@ class ClientActions:
             members = b',"excludeTurns":true'
         elif method == b"turn/start" and self._rng.random() < 0.1:
             members, gated = _GRANULAR, "askForApproval.granular"
+        turn = self._some_turn(thread) if method == b"turn/interrupt" else None
+        members += b',"turnId":"%b"' % turn.encode() if turn is not None else b""
         asked, line = self._speech.request(client, method, members, thread, gated)
+        asked.turn = turn
         if method == b"thread/resume" and self._world.is_being_joined(thread):
             return  # what codexd asks in their stead looks alike
         if method != b"thread/unsubscribe" or not self._is_open(asked):
             self._ask(client, asked, line)
+
+    def _some_turn(self, thread: str) -> str:
+        """The one that runs there, the one that has ended last, or whichever it may be."""
+        view = self._world.oracle.books.threads.get(thread)
+        known = [] if view is None else [*view.ended, *([view.turn] if view.turn is not None else [])]
+        return self._rng.choice([*known, *known, ""])
 
     def _is_open(self, asked: Asked) -> bool:
         """Whether the same client has the same question open under the same id: their answers look alike."""

@@ -55,7 +55,7 @@ class Loaded(Struct, eq=False):
     """A thread in memory. `closing`: it is being unloaded; a resume is told to come again. `turns`: how each was last.
 
     `items`: those that are open, as they stand in lines. `begun_as`: the id with which the running turn has begun: a
-    review's is not the one with which it ends.
+    review's is not the one with which it ends. `interrupted`: the turn that was so last; `unanswered`: interrupts of it.
     """
 
     id: str
@@ -63,6 +63,8 @@ class Loaded(Struct, eq=False):
     parent: str | None = None
     turn: str | None = None
     begun_as: str | None = None
+    interrupted: str | None = None
+    unanswered: list[Written] = field(default_factory=list)
     closing: bool = False
     turns: dict[str, bytes] = field(default_factory=dict)
     items: list[bytes] = field(default_factory=list)
@@ -272,6 +274,9 @@ class SimulatedThreads:
         assert thread.turn is not None, "one is running"
         turn, thread.turn = thread.turn, None
         thread.turns[turn] = status
+        for written in thread.unanswered:
+            self._codex.say_result(written, thread=thread.id)
+        thread.unanswered.clear()
         rest = self._rng.choice((b"idle", b"idle", b"systemError"))
         self._to_all(thread.id, "thread/status/changed", b',"status":{"type":"%b"}' % rest)
         if not in_order and thread.parent is None and self._rng.random() < self._codex.forgetful:
@@ -403,7 +408,7 @@ class SimulatedThreads:
             self._say_started(thread)
             return True
         if written.params.thread_id not in self._disk.kept or len(self.loaded) >= THREADS:
-            self._codex.say_error(written, "no rollout found")
+            self._codex.say_error(written, f"no rollout found for thread id {written.params.thread_id}")
             return True
         new = self._forking[written.number] = thread_id(self._disk.number())
         self.loaded[new] = Loaded(new)
@@ -514,11 +519,20 @@ class SimulatedThreads:
         return True
 
     def _turn_interrupt(self, written: Written) -> bool:
+        """Asked once more for the turn that was interrupted last it says nothing before the next one has ended (0.163)."""
         assert written.params is not None, "a request has params here"
+        wanted = written.params.turn_id
         thread = self.loaded.get(written.params.thread_id or "")
-        if thread is None or thread.turn is None:
+        if thread is None:
+            self._codex.say_error(written, f"thread not found: {written.params.thread_id}")
+        elif thread.turn is None and wanted and wanted == thread.interrupted:
+            thread.unanswered.append(written)
+        elif thread.turn is None:
             self._codex.say_error(written, "no active turn to interrupt")
-            return True
-        self._codex.say_result(written, thread=thread.id)
-        self._end_turn(thread, b"interrupted")
+        elif wanted and wanted != thread.begun_as:
+            self._codex.say_error(written, f"expected active turn id {wanted} but found {thread.begun_as}")
+        else:
+            self._codex.say_result(written, thread=thread.id)
+            thread.interrupted = thread.turn
+            self._end_turn(thread, b"interrupted")
         return True

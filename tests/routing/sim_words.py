@@ -110,6 +110,7 @@ class Params(Struct, rename="camel"):
     unreadable: bool = False
     request_id: int = 0
     thread_id: str | None = None
+    turn_id: str | None = None
     ephemeral: bool = False
     exclude_turns: bool = False
     include_turns: bool | None = None
@@ -145,6 +146,7 @@ class Asked(Struct, eq=False):
     method: str
     template: bytes
     thread: str | None = None
+    turn: str | None = None
     word: str | None = None
     number: int = 0
     over: bool = False

@@ -356,7 +356,8 @@ def test_a_thread_that_cannot_come_back_is_lost(ephemeral: bool) -> None:
     driver.sends(client, id=2, method="turn/start", params=T)
     driver.wait(0)
     driver.spawned()
-    (refused,) = driver.greets(3)
+    ((number, _, _),) = driver.asked(driver.greets(3))
+    (refused,) = driver.says(error={"code": -32600, "message": "thread not found: T"}, id=number)
     assert b'"reason":"threadLost"' in refused.line  # type: ignore[union-attr]
 
 
@@ -387,7 +388,9 @@ def test_a_thread_of_which_codex_has_nothing_is_lost() -> None:
     driver.thread(client, turn="u")
     driver.died_and_back()
     driver.sends(client, id=1, method="turn/start", params=T)
-    warning, refused = driver.says(error={"code": -32600, "message": GONE}, id=4)
+    warning, asked = driver.says(error={"code": -32600, "message": GONE}, id=4)
+    assert asked == codex(id=5, method="turn/start", params=T)
+    (refused,) = driver.says(error={"code": -32600, "message": "thread not found: T"}, id=5)
     message = f"thread T could not be resumed after Codex died: {GONE}"
     assert warning == to(client, method="warning", params=T | {"message": message})
     assert b'"reason":"threadLost"' in refused.line  # type: ignore[union-attr]

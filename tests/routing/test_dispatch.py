@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from codexd.routing.dispatch import thread_lost
 from codexd.routing.effects import Log, PauseReading, ResumeReading
 from codexd.routing.requests import Purpose, own_call
 from tests.routing.driver import FIRST_SERVER_REQUEST as FIRST, LEARNT, OVERLOADED, Driver, codex, line, to
@@ -388,24 +387,37 @@ def test_a_thread_that_is_let_go_of_and_ends_meanwhile() -> None:
     assert driver.says(id=number, result={"status": "notLoaded"}) == []
 
 
-def test_requests_for_a_lost_thread_are_refused() -> None:
-    """No Codex can bring it back; the others are served."""
+def test_requests_for_a_lost_thread_are_refused_in_codexs_words() -> None:
+    """Programs look for them and begin a new thread; why it is so comes behind."""
     driver, number = following(subscribers=0, others=1)
     driver.sends(1, id="s", method="thread/start", params={"cwd": "/p"})
     driver.says(id=number, result={"thread": {"id": "T"}})
     driver.died_and_back()
-    message, data = thread_lost("T")
-    for method in ("turn/start", "thread/resume", "thread/unsubscribe", "thread/read"):
-        assert driver.sends(1, id=1, method=method, params=T) == [
-            to(1, error={"code": -32050, "message": message, "data": data}, id=1)
+    why = ": it was lost when Codex died, because it was ephemeral or had no turn yet; start a new one"
+    data = {"reason": "threadLost", "safeToRetry": False}
+    words = {"turn/start": "thread not found: T", "thread/resume": "no rollout found for thread id T"}
+    for method, said in words.items():
+        number = driver.asked(driver.sends(1, id=1, method=method, params=T))[0][0]
+        assert driver.says(error={"code": -32600, "message": said}, id=number) == [
+            to(1, error={"code": -32600, "message": said + why, "data": data}, id=1)
         ]
-    assert data == {"reason": "threadLost", "safeToRetry": False}
-    assert message == (
-        "thread T was lost when Codex died: it was ephemeral or had no turn yet, and can't be resumed; start a new one"
-    )
-    assert driver.sends(1, id=1, method="thread/read", params={"threadId": "U"}) == [
-        codex(id=number + 2, method="thread/read", params={"threadId": "U"})
-    ]
+    number = driver.asked(driver.sends(1, id=1, method="turn/start", params=T))[0][0]
+    other = {"code": -32600, "message": "Invalid request: missing field `input`"}
+    assert driver.says(error=other, id=number) == [to(1, error=other, id=1)]
+
+
+def test_a_lost_thread_that_codex_has_after_all_is_lost_no_more() -> None:
+    """A name, a goal, or injected items are enough for a rollout: codexd had refused the resume itself."""
+    driver, number = following(subscribers=0, others=1)
+    driver.sends(1, id="s", method="thread/start", params={})
+    driver.says(id=number, result={"thread": {"id": "T"}})
+    driver.died_and_back()
+    number = driver.asked(driver.sends(1, id=1, method="thread/resume", params=T))[0][0]
+    attached = {"thread": {"id": "T"}}
+    assert driver.says(id=number, result=attached) == [to(1, id=1, result=attached)]
+    number = driver.asked(driver.sends(1, id=1, method="turn/start", params=T))[0][0]
+    other = {"code": -32600, "message": "thread not found: T"}
+    assert driver.says(error=other, id=number) == [to(1, error=other, id=1)]
 
 
 def test_requests_for_a_thread_that_comes_back_wait_for_it() -> None:
