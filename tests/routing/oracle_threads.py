@@ -166,6 +166,7 @@ class ThreadBook:
     def learn(self, view: ThreadView) -> None:
         """codexd knows the thread from now on."""
         view.known, view.named = True, False
+        self.lost.pop(view.id, None)
         self._followers.clear()
 
     def comes_back(self, view: ThreadView) -> None:

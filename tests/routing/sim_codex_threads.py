@@ -509,6 +509,9 @@ class SimulatedThreads:
         if thread is None or thread.closing:
             self._codex.say_error(written, f"thread not found: {written.params.thread_id}")
             return True
+        if thread.parent is not None:
+            self._codex.say_error(written, "no reviews of a sub-agent's work in this simulation")
+            return True
         review = f"r{self._disk.number()}"
         turn = b',"turn":{"id":"%b","items":[],"status":"inProgress"}' % review.encode()
         self._codex.say_result(written, turn, thread=thread.id, turn=review)

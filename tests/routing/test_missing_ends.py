@@ -58,3 +58,16 @@ def test_what_codexd_has_told_is_known_until_codex_is_gone() -> None:
         None,
         [],
     )
+
+
+def test_what_codex_can_not_say_yet_is_asked_again_at_rest() -> None:
+    """Not before; and what is due already is due once."""
+    ends = MissingEnds()
+    ends.miss("T", "u", 100)
+    ends.miss("T", "v", 100)
+    ends.take_due(103)
+    ends.wait_for_rest("u")
+    assert (ends.overdue("T"), ends.deadline) == (["v"], None)
+    ends.rests("T", 110)
+    assert (ends.overdue("T"), ends.deadline) == (["v"], 113)
+    assert (ends.take_due(113), ends.overdue("T")) == (["T"], ["u", "v"])
