@@ -54,6 +54,10 @@ class Releases:
         """The client gets its answer when that is over."""
         self._waiting.setdefault(thread, []).append((client, request))
 
+    def is_awaited(self, thread: str) -> bool:
+        """Whether anybody waits for that."""
+        return bool(self._waiting.get(thread))
+
     def waiting(self, client: ClientId) -> int:
         """How many of the client's requests wait for that."""
         return sum(each[0] == client for waiting in self._waiting.values() for each in waiting)

@@ -69,7 +69,8 @@ class Unloading:
         assert root is not None, "the thread is known"
         self._state.deserted.cancel(root.id)
         for relative in self._state.threads.family(root):
-            relative.releasing = relative.releasing and self._is_told(relative.id)
+            is_due = self._is_told(relative.id) or self._state.releases.is_awaited(relative.id)
+            relative.releasing = relative.releasing and is_due
         self.release_if_deserted(root.id)
 
     def release_for(self, client: ClientId, request: Request, thread_id: str) -> None:
