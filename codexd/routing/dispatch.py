@@ -16,8 +16,8 @@ from codexd.routing.drain import Drain
 from codexd.routing.effects import ClientId, PauseReading, ResumeReading
 from codexd.routing.flow import QUEUE_REQUESTS
 from codexd.routing.handles import closing
-from codexd.routing.login_change import LoginChange
 from codexd.routing.interrupts import Interrupts
+from codexd.routing.login_change import LoginChange
 from codexd.routing.requests import Call, Purpose, own_call
 from codexd.routing.state import State
 from codexd.routing.threads import Thread
