@@ -43,6 +43,23 @@ def test_the_one_of_this_home_on_another_socket(place: Place) -> None:
         assert place.instance(socket=elsewhere).runner() == holder
 
 
+def test_the_environment_does_not_hide_the_one_of_this_home(place: Place) -> None:
+    """A stale CODEXD_SOCKET, and another state directory: the one that runs is found by the file in the CODEX_HOME."""
+    place.codex()
+    process = place.start("run")
+    place.wait_until_listening(process)
+    other = {"CODEXD_SOCKET": str(place.root / "stale.sock"), "XDG_STATE_HOME": str(place.root / "elsewhere")}
+    place.environ |= other
+    instance = place.instance()
+    runner = instance.runner()
+    assert runner is not None
+    assert (runner.pid, runner.socket) == (process.pid, str(place.socket))
+    assert instance.socket_of(runner) == place.socket
+    place.end(process)
+    assert instance.runner() is None
+    assert instance.socket_of(None) == place.root / "stale.sock"
+
+
 def test_one_that_has_not_yet_said_its_name(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A codexd that takes its lock this instant is waited for, to learn its name; not for ever."""
     monkeypatch.setattr(instance, "_NAMING_SECONDS", 0.05)
