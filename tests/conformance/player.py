@@ -9,7 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.noise import Noise
-from tests.conformance.steps import Ask, Call, Do, Join, Json, Line, Note, Notify, Session, Step
+from tests.conformance.steps import (
+    Answer,
+    Ask,
+    Call,
+    Do,
+    Join,
+    Json,
+    Leave,
+    Line,
+    Note,
+    Notify,
+    Session,
+    Step,
+    Wait,
+)
 from tests.e2e.harness import World
 from tests.e2e.harness_client import JsonLinesClient, Message
 
@@ -42,14 +56,20 @@ class Player:
     """One connection. ``known``: the methods of the Codex at hand. ``noise``: who shares the connection, if anybody."""
 
     def __init__(
-        self, world: World, client: JsonLinesClient, known: frozenset[str], noise: Noise | None
+        self,
+        world: World,
+        client: JsonLinesClient,
+        known: frozenset[str],
+        noise: Noise | None,
+        names: dict[str, str] | None = None,
     ) -> None:
         self.recording = Recording(client.messages)
         self._world = world
         self._client = client
         self._known = known
         self._noise = noise
-        self._names: dict[str, str] = {
+        self._names: dict[str, str] = names if names is not None else {}
+        self._names |= {
             "project": str(world.project),
             "home": str(world.home),
             "codex_home": str(world.codex_home),
@@ -63,13 +83,18 @@ class Player:
 
     def play(self, session: Session) -> None:
         """From the handshake to the last step."""
-        for self._step, step in enumerate(_with_handshake(session)):
-            try:
-                self._do(step)
-            except (TimeoutError, ConnectionError, AssertionError) as error:
-                raise AssertionError(f"step {self._step}, {step}: {error}") from error
-            if not isinstance(step, Do) and self._greeted:
-                self._mark()
+        for step in _with_handshake(session):
+            self.take(step)
+
+    def take(self, step: Step) -> None:
+        """One more step."""
+        self._step += 1
+        try:
+            self._do(step)
+        except (TimeoutError, ConnectionError, AssertionError) as error:
+            raise AssertionError(f"step {self._step}, {step}: {error}") from error
+        if not isinstance(step, Do | Leave) and self._greeted:
+            self.mark()
 
     def _do(self, step: Step) -> None:
         match step:
@@ -87,6 +112,12 @@ class Player:
                     self._client.wait_response(answered, timeout=PATIENCE_S)
             case Do(deed, subject, text):
                 DEEDS[deed](self._world, self._filled(subject), text)
+            case Answer(ask):
+                self._serve((ask,), 0, once=True)
+            case Wait(note):
+                self._await((note,), 0)
+            case Leave():
+                self._client.close()
 
     def _call(self, call: Call) -> None:
         mark = self._client.mark()
@@ -118,7 +149,8 @@ class Player:
                 self._names[name] = str(found)
             self._await(until, mark)
 
-    def _serve(self, asks: tuple[Ask, ...], mark: int) -> None:
+    def _serve(self, asks: tuple[Ask, ...], mark: int, *, once: bool = False) -> None:
+        """``once``: what is left open is not met again."""
         for ask in asks:
             request = self._client.wait(
                 lambda message, method=ask.method: (  # type: ignore[misc]
@@ -131,8 +163,9 @@ class Player:
                 timeout=PATIENCE_S,
                 what=f"request {ask.method}",
             )
-            if not ask.silent:
+            if once or not ask.silent:
                 self._answered.add(json.dumps(request["id"]))
+            if not ask.silent:
                 answer = {"result": self._filled(ask.result)} if ask.error is None else {"error": ask.error}
                 self._client.send({"id": request["id"], **answer})
 
@@ -156,7 +189,7 @@ class Player:
         params = message.get("params", {})
         return all(_member(params, path) == self._filled(value) for path, value in note.params.items())
 
-    def _mark(self) -> None:
+    def mark(self) -> None:
         """Everything that Codex had sent before it took this has been read when it is answered."""
         self._client.call("thread/loaded/list", id=f"{MARKER} {self._step}", timeout=PATIENCE_S)
 

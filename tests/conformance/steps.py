@@ -90,7 +90,26 @@ class Do:
     text: str = ""
 
 
-Step = Call | Join | Notify | Line | Do
+@dataclass(frozen=True)
+class Answer:
+    """A request of Codex that another's step has caused, answered by this client."""
+
+    ask: Ask
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Something that another's step has caused has to have come."""
+
+    note: Note
+
+
+@dataclass(frozen=True)
+class Leave:
+    """The connection is closed."""
+
+
+Step = Call | Join | Notify | Line | Do | Answer | Wait | Leave
 
 
 @dataclass(frozen=True)
@@ -107,6 +126,20 @@ class Script:
 
     name: str
     sessions: tuple[Session, ...]
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several clients of one Codex, by their names; each step is one client's, and the next one waits for it.
+
+    ``needs``: a method without which there is nothing to compare. ``plain``: the clients without `experimentalApi`.
+    """
+
+    name: str
+    clients: tuple[str, ...]
+    steps: tuple[tuple[str, Step], ...]
+    needs: str = "initialize"
+    plain: frozenset[str] = frozenset()
 
 
 def script(name: str, *steps: Step) -> Script:

@@ -5,6 +5,9 @@ import pytest
 from tests.conformance.all_scripts import NAMES
 from tests.conformance.conftest import Book
 from tests.conformance.coverage import NEVER_WELL
+from tests.conformance.scripts.others import TOGETHER
+from tests.conformance.steps import Together
+from tests.conformance.together import compared
 
 pytestmark = pytest.mark.e2e
 
@@ -20,6 +23,14 @@ def test_the_stand_in_is_like_codex(book: Book, name: str) -> None:
     """The same for a client that has started `codexd-codex`, as editors and SDKs do; where it adds its directory, and
     where messages are odd."""
     assert book.run(name).differences_of_the_stand_in() == ""
+
+
+@pytest.mark.parametrize("script", TOGETHER, ids=lambda script: script.name)
+def test_of_others_a_client_is_told_what_codex_tells(book: Book, script: Together) -> None:
+    """As much of another client's threads, questions and reads, and no more; and each of its own requests alone."""
+    if script.needs not in book.codex.methods:
+        pytest.skip(f"Codex {book.codex.version} has no {script.needs}")
+    assert compared(script, book.codex) == ""
 
 
 @pytest.mark.usefixtures("table_at_the_end")

@@ -23,6 +23,8 @@ SEARCH = f" of a search{BY_CHANCE}"
 """How often it says so, and whether a search has ended before it is asked the next thing, is chance too."""
 _AT_ANY_TIME = frozenset({"mcpServer/startupStatus/updated", "thread/queue/changed"})
 """What Codex says of a thread beside its turns; it does not wait for what it says of these."""
+_PARTIAL = "thread/search/partial"
+"""How much of what a search finds is told before its answer is chance (0.171)."""
 _OUTPUT = "item/commandExecution/outputDelta"
 """What a command says before Codex looks at it for the first time stands in the item alone: on a slow machine all of it."""
 
@@ -156,6 +158,8 @@ def _stream(message: Message, announced: Set[str]) -> str:
             return f"handle {handle}"
         case {"subscriptionId": str(handle)}:
             return f"handle {handle}"
+        case {"requestId": named} if message["method"] == _PARTIAL:
+            return f"what search {named} has found so far{BY_CHANCE}"
         case {"sessionId": str(handle)}:
             return f"handle {handle}{SEARCH}"
         case _:

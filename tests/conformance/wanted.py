@@ -18,7 +18,7 @@ Not compared at all:
 from collections.abc import Set
 from typing import Any
 
-from codexd.protocol.catalogue import EVERYONE_ALTHOUGH_OF_A_THREAD
+from codexd.protocol.catalogue import to_everyone
 from tests.conformance.noise import Noise
 from tests.e2e.harness_client import Message
 
@@ -39,13 +39,16 @@ EITHER_SIDE = {
 }
 """Answers, and what bare Codex itself sends now before and now behind them, too seldom to be seen in a few runs."""
 
-NEVER_HELD = EVERYONE_ALTHOUGH_OF_A_THREAD
+NEVER_HELD = to_everyone(None)
 """What goes to everybody is passed on at once, also of a sub-agent's thread, whose first messages wait until Codex has
 said whose it is: it may overtake them. Among its like it keeps its order."""
 
 STATUS = "thread/status/changed"
 """Said twice with the same status it counts once: an archived thread that Codex is to unload at once, as codexd's Codex
 is, may say `notLoaded` for both reasons (seen once in some hundred loaded runs)."""
+
+OF_REQUESTS_OF_CODEX = frozenset({"serverRequest/resolved"})
+"""What names a request of Codex, and not of a client."""
 
 LISTS = frozenset({"thread/list", "thread/loaded/list", "thread/search"})
 """Views of all threads, of other clients' too."""
@@ -61,7 +64,7 @@ def is_noise(message: Message, noise: Noise) -> bool:
     thread = params.get("threadId") or (params.get("thread") or {}).get("id")
     if thread not in noise.threads:
         return False
-    assert message["method"] in EVERYONE_ALTHOUGH_OF_A_THREAD, f"another client's: {message}"
+    assert message["method"] in NEVER_HELD, f"another client's: {message}"
     return True
 
 

@@ -204,7 +204,7 @@ class World:
                 pass
             connection.close()
 
-        return self._noted(kind(incoming, outgoing, hang_up))
+        return self.noted(kind(incoming, outgoing, hang_up))
 
     def client(self, name: str = "test", **capabilities: object) -> JsonLinesClient:
         """A client of codexd after its handshake."""
@@ -219,7 +219,7 @@ class World:
             process = self.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, **how)
         assert process.stdin
         assert process.stdout
-        return self._noted(JsonLinesClient(process.stdout, process.stdin))
+        return self.noted(JsonLinesClient(process.stdout, process.stdin))
 
     def bare_codex(self, name: str = "test", *options: str, **capabilities: object) -> JsonLinesClient:
         """A client of a private ``codex app-server`` on stdio: what codexd is measured against."""
@@ -235,9 +235,9 @@ class World:
             process = self.spawn(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         assert process.stdin
         assert process.stdout
-        return self._noted(JsonLinesClient(process.stdout, process.stdin))
+        return self.noted(JsonLinesClient(process.stdout, process.stdin))
 
-    def _noted(self, client: _Client) -> _Client:
+    def noted(self, client: _Client) -> _Client:
         """Closed with the world."""
         self._clients.append(client)
         return client

@@ -72,6 +72,8 @@ SCRIPTS = (
         Call("modelProvider/config/write", {"settings": {**_GATEWAY, "providerId": "openai"}}),
         Call("modelProvider/config/write", {"settings": {**_GATEWAY, "baseUrl": "nonsense"}}),
         Call("modelProvider/config/write", {"settings": {"type": "nonsense"}}),
+        Call("modelProvider/default/set", {"providerId": "none"}),
+        Call("modelProvider/default/set", {"providerId": "scripted"}),
         Call("modelProvider/list", {}),
         Call("modelProvider/capabilities/read", {}),
         Call("experimentalFeature/enablement/set", {"enablement": {"memories": True}}),
