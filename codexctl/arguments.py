@@ -157,6 +157,7 @@ def _send(send: Parser) -> None:
         help=", ".join(APPROVAL_POLICIES),
     )
     _trust(send)
+    _env(send)
     send.add_argument("-i", "--image", action="append", default=[], metavar="FILE", help="may be repeated")
     send.add_argument("--output-schema", metavar="FILE", help="a JSON Schema for the reply")
     send.add_argument(
@@ -176,8 +177,19 @@ def _trust(verb: Parser) -> None:
     )
 
 
+def _env(parser: Parser) -> None:
+    parser.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="give this variable, too, to the commands of a new thread; may be repeated",
+    )
+
+
 def _attach(attach: Parser) -> None:
     _trust(attach)
+    _env(attach)
     attach.add_argument(
         "thread", nargs="?", metavar="THREAD", help="default: the latest of this directory, or a new one"
     )

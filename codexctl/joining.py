@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from codexctl import finding, session, trust
+from codexctl.carried import config_of
 from codexctl.client import Client
 from codexctl.threads import last_turns
 from codexctl.time_limit import NO_LIMIT
@@ -38,7 +39,7 @@ def join(arguments: argparse.Namespace) -> Joined:
         status = _introduce(client)
         thread = _thread_meant(client, arguments.thread)
         joined = (
-            _begin(client, status, arguments.trust)
+            _begin(client, status, arguments)
             if thread is None
             else _join(client, thread, None, status, TURNS_SHOWN)
         )
@@ -76,10 +77,12 @@ def _thread_meant(client: Client, given: str | None) -> str | None:
     return None if latest is None else str(latest["id"])
 
 
-def _begin(client: Client, status: dict[str, Any], trusted: bool | None) -> Joined:
-    wanted = {"cwd": os.path.realpath(".")}
-    config = client.request("config/read", wanted)["config"]
-    thread = client.request("thread/start", trust.settle(client, wanted, config, trusted, NO_LIMIT))["thread"]
+def _begin(client: Client, status: dict[str, Any], arguments: argparse.Namespace) -> Joined:
+    where = {"cwd": os.path.realpath(".")}
+    wanted = {**where, "config": config_of(os.environ, arguments.env)}
+    config = client.request("config/read", where)["config"]
+    settled = trust.settle(client, wanted, config, arguments.trust, NO_LIMIT)
+    thread = client.request("thread/start", settled)["thread"]
     last = client.request(extension.EVENTS_FOLLOW, {"threadId": thread["id"]})["last"]
     return Joined(client, thread, [], last, status["timeline"])
 

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from codexctl.arguments import directory
+from codexctl.carried import config_of
 from codexctl.exits import Exit, Failure
 from codexctl.render import is_terminal
 from codexctl.time_limit import NO_LIMIT, TimeLimit
@@ -80,6 +81,7 @@ def new_thread(arguments: argparse.Namespace) -> Params:
         model=arguments.model,
         sandbox=arguments.sandbox,
         approvalPolicy=arguments.approval_policy,
+        config=config_of(os.environ, arguments.env) or None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from codexctl import coming_back, conversation
+from codexctl.carried import config_of
 from tests.codexctl.pseudo import PATIENCE_S, Pseudo, Typist
 from tests.codexctl.standin import (
     COMMAND_APPROVAL,
@@ -112,7 +113,7 @@ def test_a_named_thread_and_a_new_one(attach, talk, place):
     talk.answers["thread/start"] = {"thread": thread(preview="")}
     code, _, err = attach("")
     assert (code, err) == (0, f"thread {THREAD} in /project: a new thread\n")
-    assert talk.requests("thread/start") == [{"cwd": f"{place}/project"}]
+    assert talk.requests("thread/start") == [{"cwd": f"{place}/project", "config": config_of(os.environ)}]
     assert talk.requests("config/read") == [{"cwd": f"{place}/project"}]
 
 

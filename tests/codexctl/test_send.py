@@ -1,10 +1,12 @@
 import io
 import json
+import os
 import sys
 import time
 
 import pytest
 
+from codexctl.carried import config_of
 from codexctl.time_limit import TimeLimit
 from tests.codexctl.standin import (
     SILENCE,
@@ -44,7 +46,7 @@ def methods(codexd):
 def test_a_prompt_begins_a_thread_and_its_reply_is_stdout(send, codexd, place):
     """The reply alone on stdout, the thread's id on stderr, exit 0."""
     assert send("hello", "there") == (0, "Hello you\n", f"thread {THREAD}\n")
-    assert codexd.requests("thread/start") == [{"cwd": f"{place}/project"}]
+    assert codexd.requests("thread/start") == [{"cwd": f"{place}/project", "config": config_of(os.environ)}]
     (turn_start,) = codexd.requests("turn/start")
     assert turn_start.pop("clientUserMessageId")
     assert turn_start == {"input": [{"type": "text", "text": "hello there"}], "threadId": THREAD}
@@ -110,7 +112,13 @@ def test_options_reach_codex(send, codexd, place):
         f"{place}/schema.json",
     )
     assert codexd.requests("thread/start") == [
-        {"cwd": "/", "model": "gpt", "sandbox": "read-only", "approvalPolicy": "never"}
+        {
+            "cwd": "/",
+            "model": "gpt",
+            "sandbox": "read-only",
+            "approvalPolicy": "never",
+            "config": config_of(os.environ),
+        }
     ]
     assert codexd.requests("turn/start")[0]["outputSchema"] == {"type": "object"}
 

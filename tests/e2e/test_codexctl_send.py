@@ -301,6 +301,53 @@ def test_a_busy_thread_takes_the_prompt_into_its_turn(world: World) -> None:
     assert first.wait() == 0
 
 
+def test_the_callers_environment_goes_with_its_thread_and_nowhere_else(each_codex: Path) -> None:
+    """Its virtualenv, and what `--env` names, reach its commands; another client's thread has neither.
+
+    The value is in no file of Codex's or codexd's, on no command line, and in no answer to another client.
+    """
+    with a_world(each_codex) as world:
+        world.start_daemon()
+        secret = os.urandom(16).hex()
+        gate = world.project / "gate"
+        os.mkfifo(gate)
+        prompt = "run-free cat gate; echo ${#CARRIED}:$VIRTUAL_ENV"
+        argv = [
+            *world.command("codexctl"),
+            "send",
+            "-s",
+            "workspace-write",
+            "--trust",
+            "--env",
+            "CARRIED",
+            prompt,
+        ]
+        own = {"CARRIED": secret, "VIRTUAL_ENV": "/my/venv"}
+        sender = world.spawn(argv, env=own, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        other = world.client("other")
+        with gate.open("w"):  # waits until the command runs
+            found = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+            commands = [" ".join(command or ()) for command in found]
+            assert any("cat gate" in command for command in commands)
+            thread = other.call("thread/list")["data"][0]["id"]
+            answers = [
+                other.call("codexd/status"),
+                other.call("thread/resume", {"threadId": thread}),
+                other.call("config/read", {"cwd": str(world.project)}),
+                other.call("codexd/events/read", {"after": 0}),
+            ]
+        assert "32:/my/venv" in sender.communicate()[0].decode()
+        assert secret not in str(answers) + str(commands)
+        search = subprocess.run(
+            ["grep", "-rlaF", secret, world.codex_home, world.state_home], capture_output=True
+        )
+        assert (search.returncode, search.stdout) == (1, b"")
+        mine = world.codexctl(
+            "send", "run-free echo =${CARRIED-none}=$VIRTUAL_ENV=", env={"VIRTUAL_ENV": "/other"}
+        )
+        assert "=none=/other=" in mine.stdout
+
+
 def test_detaching_leaves_the_turn_running(world: World) -> None:
     """Its thread's id is all there is on stdout."""
     world.start_daemon()

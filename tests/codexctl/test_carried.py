@@ -1,0 +1,49 @@
+import pytest
+
+from codexctl.carried import config_of
+from codexctl.exits import Exit, Failure
+
+SET = "shell_environment_policy.set."
+
+
+def test_what_is_carried_by_default_is_nobodys_secret():
+    """Where programs are found and how they speak; a key in the environment stays there."""
+    environ = {
+        "PATH": "/bin",
+        "VIRTUAL_ENV": "/venv",
+        "TZ": "UTC",
+        "OPENAI_API_KEY": "secret",
+        "HOME": "/home",
+    }
+    assert config_of(environ) == {f"{SET}PATH": "/bin", f"{SET}VIRTUAL_ENV": "/venv", f"{SET}TZ": "UTC"}
+    assert config_of({}) == {}
+
+
+def test_a_value_that_codex_could_not_read_is_left_out():
+    """It takes UTF-8 alone."""
+    assert config_of({"PATH": "/bin:/\udcff", "LANG": "C"}) == {f"{SET}LANG": "C"}
+
+
+def test_more_is_carried_by_name():
+    """Once, also when it would have been carried anyway; a variable may be empty."""
+    environ = {"PATH": "/bin", "MINE": "1", "EMPTY": ""}
+    assert config_of(environ, ["MINE", "PATH", "MINE", "EMPTY"]) == {
+        f"{SET}PATH": "/bin", f"{SET}MINE": "1", f"{SET}EMPTY": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("MINE=1", "everybody can read a value on a command line"),
+        ("a.b", "no name of a variable"),
+        ("", "no name of a variable"),
+        ("GONE", "it is not set here"),
+        ("BROKEN", "not valid UTF-8"),
+    ],
+)
+def test_what_cannot_be_carried_is_said(name, why):
+    """Nothing that was asked for is dropped without a word."""
+    with pytest.raises(Failure, match=why) as failure:
+        config_of({"BROKEN": "\udcff"}, [name])
+    assert failure.value.code == Exit.USAGE
