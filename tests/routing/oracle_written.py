@@ -156,7 +156,9 @@ class WrittenSide:
                 raise Wrong(f"{thread} was released although something waits for a decision in {relative.id}")
             if books.requests.is_under_way(_KEEPS, relative.id):
                 raise Wrong(f"{thread} was released although somebody is about to use {relative.id}")
-        if books.now < view.in_use_at + books.unload_delay:
+        awaited = {waited_for for _, _, waited_for in books.releases.waiting}
+        is_awaited = any(relative.id in awaited for relative in books.threads.family(thread))
+        if not is_awaited and books.now < view.in_use_at + books.unload_delay:
             raise Wrong(f"{thread} was released {books.now - view.in_use_at} s after it was in use")
 
     def _watch_again(self, params: Params) -> None:
