@@ -248,9 +248,12 @@ class Outbox:
         self._queue.put(chunk)
         self._unnumbered.put(len(chunk), self._queue.queued_bytes, numbered=numbered)
 
+    def _is_overfull(self) -> bool:
+        return self.queued_bytes > self._limit
+
     def _look_at_limits(self) -> None:
         """Before something is added that has no number."""
-        if self.queued_bytes > self._limit:
+        if self._is_overfull():
             self._overfull.set()
             self._cut_if_stalled()
         if not self._has_ended:
@@ -268,7 +271,7 @@ class Outbox:
             if self._has_ended:
                 return
             await trio.sleep_until(self.taken_at + max(self._stalled, MOVING_SECONDS))
-            if self.queued_bytes > self._limit:
+            if self._is_overfull():
                 self._cut_if_stalled()
             else:
                 self._overfull = trio.Event()
@@ -276,7 +279,7 @@ class Outbox:
     def _look_at_load(self) -> None:
         unnumbered = self.unnumbered_bytes
         self._budget.hold(self, unnumbered)
-        if self.queued_bytes > self._limit:
+        if self._is_overfull():
             self._overfull.set()
         if not self._is_loaded and unnumbered > LOADED_BYTES and not self._has_ended:
             self._is_loaded = True

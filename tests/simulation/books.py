@@ -94,7 +94,7 @@ def _for_no_reason(book: "ClientBook") -> None:
 class ClientBook:
     """One connection: what it has said, and what it is to hear.
 
-    `cut_at`: when codexd cut it off; `judge_cut` notes that, and whether it had a reason. `is_parted`: codexd has closed its WebSocket; what crosses the close is nobody's.
+    `cut_at`: when codexd cut it off; `judge_cut` notes that, and whether it had a reason. `may_be_given_up`: so little is allowed for all clients together that what is left for its end may go, too. `is_parted`: codexd has closed its WebSocket; what crosses the close is nobody's.
     `waits_for_disk`: at the end something has still to be read from the archive.
     `owed`: the ids of requests that reached the core and have no answer yet.
     """
@@ -109,6 +109,7 @@ class ClientBook:
         self._loose: list[bytes] = []
         self.owed: set[bytes] = set()
         self.cut_at: float | None = None
+        self.may_be_given_up = False
         self.heard_last = False
         self.is_parted = self.waits_for_disk = False
         self.judge_cut: Callable[[ClientBook], None] = _for_no_reason

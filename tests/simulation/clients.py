@@ -328,7 +328,8 @@ class SimulatedClient:
     def _is_for_good_reason(self, now: float) -> None:
         book, since = self.book, now - self._left_at
         if book.cut_at is not None:
-            if now - book.cut_at < END_GRACE_SECONDS - 0.1 and not self._is_told_why:
+            is_early = now - book.cut_at < END_GRACE_SECONDS - 0.1 and not book.may_be_given_up
+            if is_early and not self._is_told_why:
                 raise Wrong(f"{book.name} is cut off and not told why")
         elif not self.has_left:
             raise Wrong(f"{book.name} is thrown out")

@@ -64,8 +64,8 @@ FAULTS = {
     ),
     "an outbox is full too early": (
         "outbox.py",
-        "        if self.queued_bytes > self._limit:\n",
-        "        if self.queued_bytes > self._limit // 2:\n",
+        "        return self.queued_bytes > self._limit\n",
+        "        return self.queued_bytes > self._limit // 2\n",
     ),
     "what a client does not read in time is forgotten": (
         "outbox.py",

@@ -62,6 +62,7 @@ class WatchedBroker(Broker):
         """A client is there."""
         self.books[session.client] = self._doorway.behind[session._connection.fileno()].book
         self.books[session.client].judge_cut = self._look_at_the_cut
+        self.books[session.client].may_be_given_up = self._limits.max_outboxes_bytes < 1 << 20
         super().join(session)
 
     def receive(self, client: ClientId, lines: Sequence[bytes | TooLong]) -> None:
