@@ -132,7 +132,7 @@ class Outbox:
         return self._is_overdue()
 
     def _is_overdue(self) -> bool:
-        return self._queue.queued_bytes > 0 and trio.current_time() - self.taken_at >= self._stalled
+        return self._queue.queued_bytes > 0 and trio.current_time() >= self.taken_at + self._stalled
 
     @property
     def oldest_needed(self) -> int | None:

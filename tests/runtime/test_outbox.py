@@ -710,3 +710,21 @@ async def test_who_waits_for_the_disk_is_not_stalled(connect, autojump_clock):
     assert made.outbox.is_behind
     assert not made.outbox.is_stalled()
     assert not made.outbox.statistics().is_cut
+
+
+@pytest.mark.parametrize("begin", [11.181301761913168, 6.181301761913168, 0.1, 0.7])
+async def test_the_end_of_the_time_is_the_same_for_who_waits_and_who_counts(
+    connect, autojump_clock, nursery, begin
+):
+    """A difference in the last digit had codexd wake up again and again at one instant, for ever."""
+    ours, _far = connect()
+    conversation = trio.CancelScope()
+    await trio.sleep_until(begin)
+    outbox = an_outbox(ours, conversation, stalled=5.0)
+    nursery.start_soon(outbox.run)
+    for _ in range(2):
+        outbox.put(b"x" * (20 * LIMIT) + b"\n")
+    with trio.fail_after(10):
+        await trio.sleep_until(begin + 7)
+    assert conversation.cancel_called
+    nursery.cancel_scope.cancel()
