@@ -58,6 +58,7 @@ from codexd.runtime.supervisor import Supervisor
 from codexd.runtime.timeline import Timeline
 from codexd.runtime.turning_away import MAX_AT_ONCE, turn_away
 from codexd.runtime.wall_clock import WallClock
+from codexd.runtime.watch import may_matter
 
 logger = logging.getLogger(__name__)
 
@@ -281,6 +282,8 @@ class Broker:
         self._write(to_codex)
         if observed:
             self._observe(observed)
+            if any(may_matter(said.line, said.method) for said in observed):
+                self._machine.stir()
         self._look_ahead()
 
     def _timeline_degraded(self, problem: str) -> None:
@@ -293,6 +296,8 @@ class Broker:
     def _write(self, lines: list[bytes]) -> None:
         if lines:
             self._supervisor.write(LINES.chunk(lines))
+            if any(map(may_matter, lines)):
+                self._machine.stir()
 
     def _do(
         self, effect: PauseReading | ResumeReading | StartCodex | StopCodex | Stop | ForgetThread | Log

@@ -7,7 +7,7 @@ import fcntl
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -156,10 +156,15 @@ class Codex:
         if at_once:
             self._process.kill()
 
-    async def run(self, receive: Callable[[list[bytes]], None]) -> str:
+    async def run(
+        self,
+        receive: Callable[[list[bytes]], None],
+        before_end: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint,
+    ) -> str:
         """Reads until it has ended and nothing of what it wrote is left; returns a sentence that says how it ended.
 
-        `receive` gets the lines of each read, in order. Cancelled, it kills Codex and waits for its exit status.
+        `receive` gets the lines of each read, in order. `before_end` is awaited before Codex is told to end, if it ever
+        is. Cancelled, `run` kills Codex and waits for its exit status.
         """
         take_stdout = partial(self._take_stdout, receive)
         try:
@@ -167,13 +172,13 @@ class Codex:
                 nursery.start_soon(self._write_stdin)
                 nursery.start_soon(self._read_stdout, take_stdout)
                 nursery.start_soon(self._read, self._stderr, self._stderr_log.feed)
-                nursery.start_soon(self._end_when_told)
+                nursery.start_soon(self._end_when_told, before_end)
                 await self._process.wait()
                 nursery.cancel_scope.cancel()
             _read_what_is_left(self._stdout, take_stdout)
             _read_what_is_left(self._stderr, self._stderr_log.feed)
         finally:
-            await self._clear_away()
+            await self._clear_away(before_end)
         return self._sentence()
 
     async def _write_stdin(self) -> None:
@@ -216,9 +221,10 @@ class Codex:
             self._verdict = verdict
             self._to_be_ended.set()
 
-    async def _end_when_told(self) -> None:
+    async def _end_when_told(self, before_end: Callable[[], Awaitable[None]]) -> None:
         await self._to_be_ended.wait()
         self._requests.abandon()
+        await before_end()
         self._close(self._stdin)
         await trio.sleep(STEP_SECONDS)
         logger.warning("Codex goes on without its stdin: SIGTERM")
@@ -227,8 +233,10 @@ class Codex:
         logger.warning("Codex goes on after SIGTERM: SIGKILL")
         self._process.kill()
 
-    async def _clear_away(self) -> None:
+    async def _clear_away(self, before_end: Callable[[], Awaitable[None]]) -> None:
         if self._process.returncode is None:
+            with trio.move_on_after(STEP_SECONDS, shield=True):
+                await before_end()
             self._process.kill()
             with trio.move_on_after(STEP_SECONDS, shield=True):
                 await self._process.wait()

@@ -71,15 +71,21 @@ class Supervisor:
 
     async def run(self) -> None:
         """Carries out the orders, one incarnation after another, until `finish`."""
-        async for incarnation in self._ordered:
-            try:
-                launch = await self._found(incarnation)
-                await self._clear_leftovers(launch)
-                codex = await self._machine.spawn(launch)
-            except CodexUnavailable as unavailable:
-                self._reports.codex_exited(incarnation, str(unavailable))
-            else:
-                await self._attend(incarnation, codex, launch)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._machine.reap)
+            async for incarnation in self._ordered:
+                await self._live(incarnation)
+            nursery.cancel_scope.cancel()
+
+    async def _live(self, incarnation: int) -> None:
+        try:
+            launch = await self._found(incarnation)
+            await self._clear_leftovers()
+            codex = await self._machine.spawn(launch)
+        except CodexUnavailable as unavailable:
+            self._reports.codex_exited(incarnation, str(unavailable))
+        else:
+            await self._attend(incarnation, codex, launch)
 
     async def _found(self, incarnation: int) -> Launch:
         with trio.CancelScope() as self._search:
@@ -88,10 +94,10 @@ class Supervisor:
             return await self._machine.find()
         raise CodexUnavailable(STOPPED_EARLY)
 
-    async def _clear_leftovers(self, launch: Launch) -> None:
+    async def _clear_leftovers(self) -> None:
         """Before the first spawn: what a killed codexd left would fight with the new Codex for its threads."""
         if not self._has_cleared:
-            await self._machine.clear_leftovers(launch)
+            await self._machine.clear_leftovers()
             self._has_cleared = True
 
     async def _learn(self, incarnation: int, launch: Launch) -> None:
@@ -104,14 +110,17 @@ class Supervisor:
             codex.stop()
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._machine.reap, codex.pid)
+                nursery.start_soon(self._machine.watch, codex.pid)
                 nursery.start_soon(self._learn, incarnation, launch)
                 codex.on_taken = partial(self._reports.codex_takes, incarnation)
                 self._reports.codex_spawned(incarnation, codex.pid)
-                reason = await codex.run(partial(self._reports.codex_receive, incarnation))
+                reason = await codex.run(
+                    partial(self._reports.codex_receive, incarnation),
+                    partial(self._machine.look_last, codex.pid),
+                )
                 nursery.cancel_scope.cancel()
             self._codex = None
             self._reports.codex_exited(incarnation, reason)
         finally:
             with trio.CancelScope(shield=True):
-                await self._machine.sweep(launch, codex.pid)
+                await self._machine.sweep(codex.pid)

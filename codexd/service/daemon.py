@@ -230,7 +230,8 @@ class Daemon:
             archive = await trio.to_thread.run_sync(archive_of, self._settings, os.environ)
             timeline = Timeline(archive)
             observe = stack.enter_context(self._observability).put
-            machine = ThisMachine(partial(self._launch, grounds.claim))
+            record = locks.process_record(os.environ, self._settings.codex_home)
+            machine = ThisMachine(partial(self._launch, grounds.claim), record, sweeps=self._settings.sweep)
             mark = mark_of(os.environ, str(self._settings.codex_home))
             trust = ProjectTrust(str(self._settings.codex_home), self._settings.codex_config)
             broker = Broker(

@@ -40,7 +40,12 @@ def home_directory(environ: Mapping[str, str], codex_home: Path) -> Path:
 
 def home_lock(environ: Mapping[str, str], codex_home: Path) -> Path:
     """The file whose lock says that a codexd serves this CODEX_HOME."""
-    return home_directory(environ, codex_home) / "codexd.lock"
+    return home_directory(environ, codex_home) / running.FILE
+
+
+def process_record(environ: Mapping[str, str], codex_home: Path) -> Path:
+    """The file that says which processes are its Codex's own, for the codexd that comes after one that was killed."""
+    return home_directory(environ, codex_home) / "processes.json"
 
 
 def start_lock(environ: Mapping[str, str], codex_home: Path) -> Path:

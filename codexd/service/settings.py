@@ -47,6 +47,8 @@ class Settings(NamedTuple):
     """How long a thread stays loaded that nobody follows and in which nothing happens; 0: not at all."""
     codex_silence_seconds: float
     """After how long a Codex that says nothing, though it has something to do and is asked, counts as hung; 0: never."""
+    sweep: bool
+    """Whether what Codex leaves behind when it ends is ended."""
     max_message_bytes: int
     outbox_spill_bytes: int
     """Past it, or past 64 pieces, events are queued for a client on disk alone."""
@@ -81,6 +83,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "request_attestation": setting_kinds.truth,
     "thread_unload_delay_seconds": setting_kinds.seconds,
     "codex_silence_seconds": setting_kinds.seconds,
+    "sweep": setting_kinds.truth,
     "max_message_bytes": setting_kinds.size,
     "outbox_spill_bytes": setting_kinds.size,
     "max_outbox_bytes": setting_kinds.size,
@@ -170,6 +173,7 @@ def _defaults() -> dict[str, Any]:
         "thread_unload_delay_seconds": 60.0,
         "codex_silence_seconds": 30.0,
         "stalled_seconds": 60.0,
+        "sweep": True,
         "timeline": "on",
         "timeline_days": 14.0,
         "log_level": "info",

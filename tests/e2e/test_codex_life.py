@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.e2e.harness import World
-from tests.e2e.harness_children import sleepers, start_command, start_escaped
+from tests.e2e.harness_children import sleepers, start_command, start_escaped, start_job
 from tests.e2e.harness_client import JsonLinesClient
 
 pytestmark = pytest.mark.e2e
@@ -129,10 +129,11 @@ def test_a_killed_codex_leaves_no_process_behind(world: World) -> None:
 
 
 def test_a_killed_codexd_leaves_nothing_to_the_next_one(world: World) -> None:
-    """Codex ends with its stdin; what called setsid is found by the next codexd, which also recovers the socket."""
+    """Codex ends with its stdin; a job that it left is ended by the next codexd, which also recovers the socket."""
     daemon = world.start_daemon()
     client = world.client()
-    codex = _start_children(world, client)
+    start_job(world, client)
+    codex = psutil.Process(_codex(client)["pid"])
     daemon.kill()
     daemon.wait()
     client.wait_closed()

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.e2e.harness import World, a_world
-from tests.e2e.harness_children import sleepers, start_command, start_escaped
+from tests.e2e.harness_children import sleepers, start_command, start_escaped, start_job
 from tests.e2e.harness_client import JsonLinesClient, Message
 
 pytestmark = pytest.mark.e2e
@@ -82,7 +82,10 @@ def dies_in_the_middle_of_everything(world: World, way: signal.Signals) -> None:
     world.model.wait_held("x")
     asked = b.wait_server_request(APPROVAL, threadId=asking)
     start_command(a, "slow")
-    start_escaped(world, a)
+    if way == signal.SIGTERM:  # ended in good order, Codex takes with it what would prove whose that one is
+        start_job(world, a)
+    else:
+        start_escaped(world, a)
     world.until(lambda: len(sleepers(world)) == 3)
     mark, heard_by_b, old = a.mark(), b.mark(), codex_of(b)["pid"]
     end(world, old, way)

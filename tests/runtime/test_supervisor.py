@@ -12,6 +12,7 @@ import pytest
 import trio
 import trio.lowlevel
 
+from codexd.runtime.belongings import Belongings
 from codexd.runtime.codex import Codex, CodexUnavailable
 from codexd.runtime.machine import ThisMachine
 from codexd.runtime.supervisor import STOPPED_EARLY, Supervisor
@@ -32,9 +33,10 @@ def reports():
 async def supervise(nursery, reports):
     """Runs a supervisor that finds Codex this way; a fake one with these manners if nothing is said."""
 
-    def start(find=None, **manners):
+    def start(find=None, record=None, **manners):
         mark = f"test-{uuid.uuid4().hex}"
-        supervisor = Supervisor(ThisMachine(find or (lambda: fake_codex(mark, **manners))), reports)
+        machine = ThisMachine(find or (lambda: fake_codex(mark, **manners)), record)
+        supervisor = Supervisor(machine, reports)
         nursery.start_soon(supervisor.run)
         return supervisor
 
@@ -78,7 +80,7 @@ async def test_what_codex_leaves_is_gone_before_the_next_one_starts(supervise, r
     supervisor = supervise()
     supervisor.start(1)
     await wait_for(reports, lambda: 1 in reports.pids)
-    supervisor.write(request("fake/spawn", {"program": SLEEPER, "setsid": True}))
+    supervisor.write(request("fake/spawn", {"program": SLEEPER}))
     await wait_for(reports, lambda: reports.lines)
     left = json.loads(reports.lines[0][1])["result"]["pid"]
     supervisor.write(request("fake/die", {"signal": signal.SIGKILL}))
@@ -87,13 +89,15 @@ async def test_what_codex_leaves_is_gone_before_the_next_one_starts(supervise, r
     assert not psutil.pid_exists(left)
 
 
-async def test_what_a_killed_codexd_left_is_gone_before_the_first_one_starts(reports, supervise):
+async def test_what_a_killed_codexd_left_is_gone_before_the_first_one_starts(reports, supervise, tmp_path):
     """The Codex of a codexd that was killed holds the threads' locks: it has to go first, once."""
+    record = tmp_path / "processes.json"
     mark = f"test-{uuid.uuid4().hex}"
     left = await Codex.spawn(fake_codex(mark, ignore=["EOF", "SIGTERM"]))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(left.run, lambda lines: None)
-        supervisor = supervise(lambda: fake_codex(mark))
+        Belongings(record).look(left.pid)
+        supervisor = supervise(lambda: fake_codex(mark), record)
         supervisor.start(1)
         await wait_for(reports, lambda: 1 in reports.pids)
     assert not psutil.pid_exists(left.pid)

@@ -31,6 +31,7 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
         "request_attestation": {"value": True, "source": str(config)},
         "thread_unload_delay_seconds": {"value": 60.0, "source": "default"},
         "codex_silence_seconds": {"value": 30.0, "source": "default"},
+        "sweep": {"value": True, "source": "default"},
         "max_message_bytes": {"value": 134217728, "source": "default"},
         "outbox_spill_bytes": {"value": 4194304, "source": "default"},
         "max_outbox_bytes": {"value": 67108864, "source": "default"},

@@ -37,6 +37,7 @@ def test_defaults(place: Place) -> None:
         request_attestation=False,
         thread_unload_delay_seconds=60.0,
         codex_silence_seconds=30.0,
+        sweep=True,
         max_message_bytes=128 * 1024 * 1024,
         outbox_spill_bytes=4 * 1024 * 1024,
         max_outbox_bytes=64 * 1024 * 1024,
@@ -83,6 +84,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         request_attestation = true
         thread_unload_delay_seconds = 2.5
         codex_silence_seconds = 0.5
+        sweep = false
         control_socket = true
         max_message_bytes = 1000
         outbox_spill_bytes = 1500
@@ -111,6 +113,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         True,
         2.5,
         0.5,
+        False,
         1000,
         1500,
         2000,

@@ -62,7 +62,7 @@ class SimulatedMachine:
         await self._work("there is no Codex")
         return _LAUNCH
 
-    async def clear_leftovers(self, launch: Launch) -> None:
+    async def clear_leftovers(self) -> None:
         """Takes its time."""
         await trio.sleep(self._rng.choice(_DELAYS))
 
@@ -80,11 +80,22 @@ class SimulatedMachine:
         await trio.sleep(self._rng.choice((*_DELAYS, 5.0)))
         return _LEARNT if self._rng.random() < 0.8 else "there is no schema"
 
-    async def reap(self, codex: int) -> NoReturn:
+    async def reap(self) -> NoReturn:
         """There is nothing to be reaped."""
         await trio.sleep_forever()
 
-    async def sweep(self, launch: Launch, codex: int) -> None:
+    async def watch(self, codex: int) -> NoReturn:
+        """There is nothing to be seen."""
+        await trio.sleep_forever()
+
+    def stir(self) -> None:
+        """Nothing."""
+
+    async def look_last(self, codex: int) -> None:
+        """Takes its time."""
+        await trio.sleep(self._rng.choice(_DELAYS))
+
+    async def sweep(self, codex: int) -> None:
         """Takes its time."""
         await trio.sleep(self._rng.choice(_DELAYS))
 

@@ -10,7 +10,7 @@ import psutil
 from codexd.runtime.archive_inspection import inspect
 from codexd.service.locks import timeline_file
 from tests.e2e.harness import World
-from tests.e2e.harness_children import sleepers, start_escaped
+from tests.e2e.harness_children import sleepers, start_job
 from tests.e2e.harness_client import PATIENCE_S
 from tests.soak.history import History
 from tests.soak.recording import SEQ, PlainClient, Received, RecordingClient
@@ -80,8 +80,7 @@ class Storms:
                 client.call("thread/resume", {"threadId": thread, "excludeTurns": True})
         subscriber.begin("subscriber", subscribed=frozenset(self._threads))
         plain.begin("plain", after=self._newest)
-        (world.project / "setsid-done").unlink(missing_ok=True)
-        start_escaped(world, plain)
+        start_job(world, plain)
         world.until(lambda: len(sleepers(world)) == 1)
         begun = len(follower.received.seqs)
         for thread in self._threads:
