@@ -60,10 +60,14 @@ class Belongings:
                 self._file.write(now)
 
     def _remember(self, record: Record) -> None:
-        now = time.monotonic()
-        self._recent = [(at, old) for at, old in self._recent if at >= now - DYING_SECONDS]
-        self._recent.append((now, record))
+        self._recent = [*self._undoubted(), (time.monotonic(), record)]
         self._record = record
+
+    def _undoubted(self) -> list[tuple[float, Record]]:
+        """The looks of the last `DYING_SECONDS`, and the last one before them: then Codex was not dying yet."""
+        begin = time.monotonic() - DYING_SECONDS
+        older = [look for look in self._recent if look[0] < begin]
+        return older[-1:] + [look for look in self._recent if look[0] >= begin]
 
     def of(self, codex: int) -> Record:
         """What the last look at this Codex found, its end included; an empty record when there was none.
@@ -77,8 +81,7 @@ class Belongings:
                 return Record(process_table.era(), codex, [], [])
             if record.is_last:
                 return record
-            recent = (old for at, old in self._recent if at >= time.monotonic() - DYING_SECONDS)
-            members = {member.pid: member for old in (*recent, record) for member in old.members}
+            members = {member.pid: member for _, look in self._undoubted() for member in look.members}
             return msgspec.structs.replace(record, members=list(members.values()))
 
     def left_by_a_killed_codexd(self) -> Record | None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.harness import World
 from tests.e2e.harness_children import sleepers, start_command, start_escaped, start_job
-from tests.e2e.harness_client import JsonLinesClient
+from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
 
 pytestmark = pytest.mark.e2e
 
@@ -109,7 +109,8 @@ def test_sigterm_with_clients_and_children_ends_everything(world: World) -> None
     turn = client.start_turn(turn_thread, "hold y")
     world.model.wait_held("y")
     daemon.send_signal(signal.SIGTERM)
-    assert daemon.wait(5) == 0
+    daemon.send_signal(signal.SIGTERM)  # the first one waits for the turn
+    assert daemon.wait(PATIENCE_S) == 0
     assert client.wait_turn(turn)["status"] == "failed"
     client.wait_closed()
     idle.wait_closed()

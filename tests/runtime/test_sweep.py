@@ -382,13 +382,15 @@ def test_what_cannot_be_ended_is_named_and_given_up(family, caplog, monkeypatch)
 
 
 @ONLY_LINUX
-def test_a_look_while_codex_is_dying_loses_nobody(family):
+@pytest.mark.parametrize("seconds_ago", [0, 3600])
+def test_a_look_while_codex_is_dying_loses_nobody(family, seconds_ago):
     """Regression: the kernel ends Codex thread by thread, and its commands with them; for a moment what a command had
-    started looks as if it had left."""
+    started looks as if it had left. The look before may have been long ago."""
     command, detached = family.below("os.setsid()\n" + SLEEPER, setsid=True)
     while os.getsid(detached) != detached:
         os.sched_yield()
     family.look()
+    family.belongings._recent = [(at - seconds_ago, record) for at, record in family.belongings._recent]
     os.kill(command, signal.SIGTERM)
     while psutil.Process(detached).ppid() != os.getpid():
         os.sched_yield()
