@@ -268,10 +268,14 @@ def test_an_approval_on_a_terminal_is_asked_for(world: World) -> None:
 
 
 def test_the_time_limit_is_exit_124(world: World) -> None:
-    """The turn is interrupted, not left running."""
+    """The turn is interrupted, not left running. What it has said by then is on stdout; on a slow machine that takes more."""
     world.start_daemon()
-    done = world.codexctl("send", "--timeout", "3", "hold here")
-    assert (done.returncode, done.stdout) == (124, "holding here\n")
+    for seconds in ("1", "4", "16", "50"):
+        done = world.codexctl("send", "--timeout", seconds, "hold here")
+        assert done.returncode == 124
+        if done.stdout:
+            break
+    assert done.stdout == "holding here\n"
     show = json.loads(world.codexctl("threads", "show", thread_of(done), "--json").stdout)
     assert show["turns"][-1]["status"] == "interrupted"
 
