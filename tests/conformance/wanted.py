@@ -75,6 +75,11 @@ def reduced(method: str, message: Message, noise: Set[str]) -> Message:
         return {**message, "result": _without_noise(result, noise)}
     if method == "server/diagnostics" and isinstance(result, dict):
         return {**message, "result": sorted(result)}  # sizes, and counts of everybody's doings
+    if method == "thread/realtime/list" and isinstance(result, dict):
+        return {
+            **message,
+            "result": {"data": result["data"]},
+        }  # how far Codex has read the thread for it is chance
     if method == "config/read" and isinstance(result, dict):
         return {**message, "result": {**result, **_without_unload_delay(result)}}
     return message

@@ -88,6 +88,7 @@ SCRIPTS = (
         Call("review/start", {**_T, "target": {"type": "nonsense"}}),
         Call("thread/sample", {**_T, "expectedTurnId": "none", "prompt": "sampled"}),
         turn("thread", "for a sample"),
+        Call("thread/realtime/list", {**_T, "limit": 1}),
         Call("thread/sample", {**_T, "expectedTurnId": "$turn", "prompt": "sampled"}),
         Call(
             "thread/sample",
