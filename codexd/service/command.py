@@ -19,6 +19,7 @@ from codexd.service.errors import UNAVAILABLE_EXIT_CODE, ServiceError, UsageErro
 from codexd.service.instance import Instance
 
 INTERRUPTED = 130
+NEED_VALID_SETTINGS = ("start", "restart", "install")
 
 
 def run_command(argv: Sequence[str], notes: tuple[str, ...] = ()) -> int:
@@ -85,7 +86,11 @@ def _doctor(parsed: Namespace, notes: tuple[str, ...]) -> int:
 
 
 def _instance(parsed: Namespace) -> Instance:
-    loaded = settings.load(arguments.flags_of(parsed), os.environ)
+    """Only a codexd that is to start needs a config file without a mistake; the others say what is wrong there."""
+    problems: list[str] | None = None if parsed.command in NEED_VALID_SETTINGS else []
+    loaded = settings.load(arguments.flags_of(parsed), os.environ, problems)
+    for problem in problems or ():
+        print(plain(f"codexd: warning: {problem}; this is ignored here"), file=sys.stderr)
     return Instance(loaded, arguments.repeatable(parsed), os.environ)
 
 

@@ -40,9 +40,14 @@ def doctor(
 def _instance(
     flags: Mapping[str, Any], arguments: tuple[str, ...], environ: Mapping[str, str]
 ) -> tuple[Instance, list[Finding]]:
-    """The codexd that is meant; when the settings are wrong, what is wrong and the one of the default settings."""
+    """The codexd that is meant, and what is wrong with its settings; what is wrong counts as not given."""
+    problems: list[str] = []
     try:
-        loaded = settings_module.load(flags, environ)
+        loaded = settings_module.load(flags, environ, problems)
+        found = [
+            Finding("settings", BROKEN, problem, "codexd does not start until then") for problem in problems
+        ]
+        return Instance(loaded, arguments, environ), found
     except UsageError as error:
         without = {
             name: value for name, value in environ.items() if not name.startswith(("CODEXD_", "CODEX_"))
@@ -50,7 +55,6 @@ def _instance(
         loaded = settings_module.load({"config": "/dev/null"}, without)
         wrong = Finding("settings", BROKEN, str(error), "until then the defaults are examined")
         return Instance(loaded, arguments, without), [wrong]
-    return Instance(loaded, arguments, environ), []
 
 
 def _report(instance: Instance, findings: list[Finding], handed: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ setting exists here only when something reads it.
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,17 +109,19 @@ _SIZES = {
 }
 
 
-def load(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+def load(flags: Mapping[str, Any], environ: Mapping[str, str], problems: list[str] | None = None) -> Settings:
     """The settings of this command line.
 
     Args:
         flags: what was given on the command line, by the name of the setting, and `config`; absent or None: not given.
+        problems: where what is wrong in the config file is noted, in sentences, instead of being raised. What is wrong
+            there then counts as not given.
 
     Raises:
         UsageError: a value is wrong, wherever it came from; the message says where and what is wanted.
     """
-    file, file_values = _read_file(flags.get("config"), environ)
-    layers = (_from_flags(flags), _from_environment(environ), _from_file(file, file_values))
+    file, layer = _from_file(flags.get("config"), environ, problems)
+    layers = (_from_flags(flags), _from_environment(environ), layer)
     values = _defaults()
     sources = dict.fromkeys(_READERS, DEFAULT)
     for layer in reversed(layers):
@@ -131,10 +134,12 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     except socket_path.SocketPathTooLong as error:
         raise UsageError(str(error)) from None
     if values["max_buffered_bytes"] < values["max_message_bytes"]:
-        raise UsageError(
+        contradiction = UsageError(
             f"max_buffered_bytes ({values['max_buffered_bytes']}) is less than max_message_bytes "
             f"({values['max_message_bytes']}): no message of that size could ever be read"
         )
+        _note(contradiction, problems)
+        values |= _SIZES
     values |= {
         "socket": Path(socket),
         "codex_home": Path(home),
@@ -207,13 +212,44 @@ def _from_environment(environ: Mapping[str, str]) -> _Layer:
     return layer
 
 
-def _from_file(file: Path, values: Mapping[str, object]) -> _Layer:
+def _from_file(
+    flag: str | None, environ: Mapping[str, str], problems: list[str] | None
+) -> tuple[Path, _Layer]:
     layer: _Layer = {}
+    chosen = flag or environ.get("CODEXD_CONFIG")
+    file = Path(os.path.abspath(os.path.expanduser(chosen))) if chosen else default_config_file()
+    if not file.exists():
+        if chosen:
+            raise UsageError(f"there is no config file {file}, which {_asker(flag)} names")
+        return file, layer
+    try:
+        text, values = _read_file(file)
+    except UsageError as error:
+        _note(error, problems)
+        return file, layer
     for name, value in values.items():
-        if name not in _READERS:
-            raise UsageError(f"{file}: {name!r} is no setting of codexd{_nearest(name)}")
-        layer[name] = (_read(_READERS[name], f"{file}: {name}", value), str(file))
-    return layer
+        where = f"{file}, line {_line_of(name, text)}: {name}"
+        try:
+            if name not in _READERS:
+                raise UsageError(
+                    f"{file}, line {_line_of(name, text)}: {name!r} is no setting of codexd{_nearest(name)}"
+                )
+            layer[name] = (_read(_READERS[name], where, value), str(file))
+        except UsageError as error:
+            _note(error, problems)
+    return file, layer
+
+
+def _note(error: UsageError, problems: list[str] | None) -> None:
+    if problems is None:
+        raise error
+    problems.append(str(error))
+
+
+def _line_of(name: str, text: str) -> int:
+    """The line that sets a key at the top of the file, or that begins its table; 1 where it is spelt in another way."""
+    wanted = re.compile(rf"\s*\[*\s*[\"']?{re.escape(name)}[\"']?\s*[].=]")
+    return next((number for number, line in enumerate(text.split("\n"), 1) if wanted.match(line)), 1)
 
 
 def _read(reader: Callable[[object], Any], where: str, value: object) -> Any:
@@ -228,17 +264,12 @@ def _nearest(name: str) -> str:
     return f"; did you mean {near[0]!r}?" if near else "; they are " + ", ".join(_READERS)
 
 
-def _read_file(flag: str | None, environ: Mapping[str, str]) -> tuple[Path, Mapping[str, object]]:
+def _read_file(file: Path) -> tuple[str, Mapping[str, object]]:
     import tomllib
 
-    chosen = flag or environ.get("CODEXD_CONFIG")
-    file = Path(os.path.abspath(os.path.expanduser(chosen))) if chosen else default_config_file()
     try:
-        return file, tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if not chosen:
-            return file, {}
-        raise UsageError(f"there is no config file {file}, which {_asker(flag)} names") from None
+        text = file.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"the config file {file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -119,3 +119,24 @@ def test_a_directory_that_cannot_be_meant_is_ignored(place: Place) -> None:
     assert restarted.returncode == 0
     assert restarted.stderr == "codexd: XDG_STATE_HOME=state is no absolute path, and is ignored\n"
     assert place.run("stop").returncode == 0
+
+
+def test_a_mistake_in_the_config_file_does_not_keep_anybody_from_stopping_codexd(place: Place) -> None:
+    """Only who is to start needs valid settings; the others say what is wrong, with its line, and go on."""
+    place.codex()
+    assert place.run("start").returncode == 0
+    file = place.root / "config" / "codexd" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("\ntimeline_dais = 3")
+    warning = "config.toml, line 2: 'timeline_dais' is no setting of codexd; did you mean 'timeline_days'?"
+    for command in (("status",), ("logs",), ("stop",)):
+        done = place.run(*command)
+        assert done.returncode == 0, done.stderr
+        assert f"{warning}; this is ignored here\n" in done.stderr
+    for command in (("start",), ("restart",), ("run",)):
+        done = place.run(*command)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert warning in done.stderr
+    doctor = place.run("doctor")
+    assert warning in doctor.stdout
+    assert str(place.codex_home) in doctor.stdout

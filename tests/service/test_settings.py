@@ -271,3 +271,41 @@ def test_a_socket_path_that_is_too_long_is_said(place: Place) -> None:
         UsageError, match=r"is 20\d bytes long, and a socket's address holds 10\d; give a shorter"
     ):
         load({"socket": "/tmp/" + "x" * 200}, place.environ)
+
+
+def test_the_line_of_a_mistake_is_named(place: Place) -> None:
+    """However the key is spelt, and wherever in the file it stands."""
+    for text, line in (
+        ("\n# sokcet\nsokcet = 1", 3),
+        ('log_level = "info"\n  "sokcet" = 1', 2),
+        ("\n[sokcet]\nx = 1", 2),
+        ("sokcet.x = 1", 1),
+        ('"sok\\u0063et" = 1', 1),
+    ):
+        config(place, text)
+        with pytest.raises(UsageError, match=rf"config.toml, line {line}: 'sokcet' is no setting"):
+            load({}, place.environ)
+
+
+def test_mistakes_may_be_noted_and_count_as_not_given(place: Place) -> None:
+    """`codexd stop` must not need a file without one; the rest of the file holds."""
+    config(place, 'log_content = true\nsokcet = 1\ntimeline_days = "many"\nmax_buffered_bytes = 1\n')
+    problems: list[str] = []
+    loaded = load({}, place.environ, problems)
+    assert (loaded.log_content, loaded.timeline_days) == (True, 14.0)
+    assert [problem.partition(" ")[2][:20] for problem in problems] == [
+        "line 2: 'sokcet' is ",
+        "line 3: timeline_day",
+        "(1) is less than max",
+    ]
+    assert loaded.max_buffered_bytes > loaded.max_message_bytes
+
+
+def test_a_file_that_cannot_be_read_at_all_may_be_noted(place: Place) -> None:
+    """The defaults hold then; one that was named and is missing is an error all the same."""
+    config(place, "= what")
+    problems: list[str] = []
+    assert load({}, place.environ, problems).log_level == "info"
+    assert "is not TOML: Invalid statement (at line 1, column 1)" in problems[0]
+    with pytest.raises(UsageError, match="there is no config file /nowhere.toml"):
+        load({"config": "/nowhere.toml"}, place.environ, problems)
