@@ -307,5 +307,5 @@ def test_a_file_that_cannot_be_read_at_all_may_be_noted(place: Place) -> None:
     problems: list[str] = []
     assert load({}, place.environ, problems).log_level == "info"
     assert "is not TOML: Invalid statement (at line 1, column 1)" in problems[0]
-    with pytest.raises(UsageError, match="there is no config file /nowhere.toml"):
+    with pytest.raises(UsageError, match=r"there is no config file /nowhere\.toml"):
         load({"config": "/nowhere.toml"}, place.environ, problems)
