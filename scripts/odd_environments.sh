@@ -10,8 +10,9 @@
 #   - a command that fails says so in one sentence, which names the culprit, and doctor names it, too,
 #   - `send` prints the reply wherever it ends with 0.
 #
-# To add an environment: a line in the table, and a function `in_NAME` that makes it. The function runs in mount and
-# process namespaces of its own, as root, in the directory $WORLD/project, with an environment of HOME, PATH and
+# To add an environment: a line in the table, and a function `in_NAME` that makes it; `after_start_NAME`, where there is one,
+# changes it between start and status. They run in mount and process
+# namespaces of their own, as root, in the directory $WORLD/project, with an environment of HOME, PATH and
 # CODEX_PATH alone; the home directory of root, in the passwd file too, is $WORLD/home.
 #
 # Needs Linux, root (or the capability to make namespaces), and .venv as `make setup` makes it. Exits with 77 and the
@@ -35,6 +36,9 @@ read_only_root          0 0 0 0 0 0  -
 read_only_everything    3 3 3 3 1 0  [Rr]ead-only file system
 runtime_dir_full        3 3 3 3 1 0  No space left on device
 home_full               3 3 3 3 1 0  No space left on device
+xdg_relative            0 0 0 0 0 0  XDG_
+socket_vanished         0 0 0 0 0 0  -
+cron_then_login         0 0 0 0 0 0  -
 no_proc                 3 3 3 3 1 0  /proc is not there
 codex_home_dangling     2 3 3 3 1 0  \.codex is a link to /nowhere/codex
 codex_home_unmakeable   2 3 3 3 1 0  \.codex (cannot be made|is no directory)
@@ -83,6 +87,13 @@ in_home_full() {
     full_directory "$WORLD/other"
     export HOME="$WORLD/other"
 }
+in_socket_vanished() {
+    export XDG_RUNTIME_DIR="$WORLD/run"
+    mkdir -m 700 "$WORLD/run"
+}
+after_start_socket_vanished() { rm -r "$WORLD/run/codexd"; }
+in_cron_then_login() { :; }
+after_start_cron_then_login() { in_socket_vanished; }
 in_no_proc() { mount -t tmpfs none /proc; }
 in_codex_home_dangling() { rm -r "$HOME/.codex"; ln -s /nowhere/codex "$HOME/.codex"; }
 in_codex_home_unmakeable() { rm -r "$HOME/.codex"; : >"$HOME/.codex"; }
@@ -179,6 +190,7 @@ inside() {
     "in_$1"
     [ -z "$as_user" ] || chown -R "$as_user" "$WORLD"
     run "$2" "$8" "$PROGRAMS/codexd" start
+    ! type "after_start_$1" >/dev/null 2>&1 || "after_start_$1"
     run "$3" "$8" "$PROGRAMS/codexd" status
     run "$4" "$8" "$PROGRAMS/codexctl" send "$PROMPT"
     run "$5" "$8" "$PROGRAMS/codexctl" attach
