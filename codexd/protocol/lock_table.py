@@ -8,14 +8,14 @@ LOCKS = "/proc/locks"
 
 
 def flock_holder(inode: int, locks: str = LOCKS) -> int | None:
-    """The pid of the process that holds an flock on this inode; None when nobody does, or the system does not tell.
+    """The pid of the process that holds an flock on this inode; None when nobody does, or the system does not tell now.
 
     A process of another pid name space is not told either.
     """
     try:
         with open(locks, encoding="ascii") as lines:
             held = [line.split() for line in lines]
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except OSError:  # there is none, or no descriptor is left to read it with
         return None
     for words in held:
         # A line of somebody who waits for a lock has "->" in the second place. The device is not compared: some

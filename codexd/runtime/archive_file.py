@@ -4,6 +4,7 @@ A file that is damaged, of a newer format, or somebody else's is never written t
 worth something to its owner.
 """
 
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -26,6 +27,7 @@ CREATE INDEX event_of_thread ON event (thread, seq);
 CREATE TABLE lost (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE deleted (thread TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID;
 """
+_SHORTAGES = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _FINAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -91,9 +93,9 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return database
 
 
-Failure = sqlite3.Error | OSError | UnicodeDecodeError | Unusable
-FAILURES = (sqlite3.Error, OSError, UnicodeDecodeError, Unusable)
-"""`UnicodeDecodeError`: what SQLite says of a damaged schema is no text."""
+Failure = sqlite3.Error | OSError | MemoryError | UnicodeDecodeError | Unusable
+FAILURES = (sqlite3.Error, OSError, MemoryError, UnicodeDecodeError, Unusable)
+"""`UnicodeDecodeError`: what SQLite says of a damaged schema is no text. `MemoryError`: also what SQLITE_NOMEM is in Python."""
 _NUMBERS = {"born", "floor", "events", "life", "reserved", "ended"}
 
 
@@ -101,8 +103,12 @@ def in_words(error: Failure, path: Path) -> Unusable:
     """What is wrong, as a sentence."""
     if isinstance(error, Unusable):
         return error
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        return _short_of(path, error.strerror or str(error))
     if isinstance(error, OSError):
         return _not_usable(path, error.strerror or str(error))
+    if isinstance(error, MemoryError):
+        return _short_of(path, os.strerror(errno.ENOMEM))
     if isinstance(error, UnicodeDecodeError):
         return damaged(path, "its schema is no text")
     code = getattr(error, "sqlite_errorcode", _CODE_OF_PYTHON.get(type(error), sqlite3.SQLITE_ERROR)) & 0xFF
@@ -135,6 +141,13 @@ def numbers_in(database: sqlite3.Connection, path: Path) -> dict[str, int]:
     if numbers and (numbers.keys() != _NUMBERS or not all(isinstance(n, int) for n in numbers.values())):
         raise damaged(path, "its numbers are not those of a timeline")
     return numbers
+
+
+def _short_of(path: Path, what: str) -> Unusable:
+    return Unusable(
+        f"the timeline {path} can't be used just now ({what}): until that is over, history is kept in memory only",
+        final=False,
+    )
 
 
 def _not_usable(path: Path, why: str) -> Unusable:

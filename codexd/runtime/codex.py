@@ -3,6 +3,7 @@
 Its stdout is always drained and its stdin never waited for, so that it can't make anybody wait, and nobody it.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -126,9 +127,10 @@ class Codex:
                     umask=launch.umask,
                     start_new_session=True,
                 )
-            except OSError as error:
-                culprit = error.filename or launch.argv[0]
-                raise CodexUnavailable(f"Codex could not be started: {culprit}: {error.strerror}") from None
+            except (OSError, MemoryError) as error:
+                culprit = getattr(error, "filename", None) or launch.argv[0]
+                why = os.strerror(errno.ENOMEM) if isinstance(error, MemoryError) else error.strerror
+                raise CodexUnavailable(f"Codex could not be started: {culprit}: {why}") from None
             ours.pop_all()
         for descriptor in (stdin, stdout, stderr):
             os.set_blocking(descriptor, False)
@@ -299,5 +301,5 @@ def _enlarge(pipe: int) -> None:
     if hasattr(fcntl, "F_SETPIPE_SZ"):
         try:
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        except PermissionError:
+        except OSError:
             logger.debug("the system allows no larger pipe for Codex's stdout")

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn, Protocol
 
-import trio
-
 from codexd.protocol.learnt import Learnt
+from codexd.protocol.program import sentence_of
 from codexd.runtime import processes, sweep
 from codexd.runtime.belongings import Belongings
-from codexd.runtime.codex import Codex, Launch
+from codexd.runtime.codex import Codex, CodexUnavailable, Launch
 from codexd.runtime.schema import Schemas
+from codexd.runtime.threads import NoThread, in_thread
 from codexd.runtime.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -80,20 +80,23 @@ class ThisMachine:
 
     async def find(self) -> Launch:
         """Looks for Codex in a thread, which is left to itself when nobody waits any more."""
-        return await trio.to_thread.run_sync(self._find_codex, abandon_on_cancel=True)
+        try:
+            return await in_thread(self._find_codex, abandon_on_cancel=True)
+        except NoThread as shortage:
+            raise CodexUnavailable(f"Codex can't be looked for: {shortage.strerror}") from None
 
     async def clear_leftovers(self) -> None:
         """Ends what the record of an earlier codexd proves to be its Codex's."""
-        await trio.to_thread.run_sync(self._clear_leftovers)
+        try:
+            await in_thread(self._clear_leftovers)
+        except (OSError, MemoryError) as error:
+            logger.error("what a killed codexd has left cannot be looked for: %s", sentence_of(error))
 
     def _clear_leftovers(self) -> None:
         record = self._belongings.left_by_a_killed_codexd()
         end = sweep.sweep_leftovers if self._sweeps else sweep.end_codex
-        try:
-            if record is not None and end(record):
-                self._belongings.forget()
-        except OSError as error:
-            logger.error("what a killed codexd has left cannot be looked for: %s", error.strerror)
+        if record is not None and end(record):
+            self._belongings.forget()
 
     async def spawn(self, launch: Launch) -> Codex:
         """Starts it as a child."""
@@ -125,19 +128,19 @@ class ThisMachine:
 
     async def _look(self, codex: int, *, last: bool = False) -> None:
         try:
-            await trio.to_thread.run_sync(partial(self._belongings.look, codex, last=last))
-        except OSError as error:
-            logger.warning("what is Codex's own cannot be looked at: %s", error.strerror)
+            await in_thread(partial(self._belongings.look, codex, last=last))
+        except (OSError, MemoryError) as error:
+            logger.warning("what is Codex's own cannot be looked at: %s", sentence_of(error))
 
     async def sweep(self, codex: int) -> None:
         """Ends what is left of what the looks found, and what was started since in one of its sessions."""
         self._watch = None
-        await trio.to_thread.run_sync(self._sweep, codex)
+        try:
+            await in_thread(self._sweep, codex)
+        except (OSError, MemoryError) as error:
+            logger.error("what Codex has left cannot be looked for: %s", sentence_of(error))
         self._codex = None
 
     def _sweep(self, codex: int) -> None:
-        try:
-            if not self._sweeps or sweep.sweep(self._belongings.of(codex)):
-                self._belongings.forget()
-        except OSError as error:
-            logger.error("what Codex has left cannot be looked for: %s", error.strerror)
+        if not self._sweeps or sweep.sweep(self._belongings.of(codex)):
+            self._belongings.forget()

@@ -6,7 +6,9 @@ lets go of that after every piece. What a slow disk has not taken when the queue
 full one refuses; how many those were is a line in the log when it goes on.
 """
 
+import errno
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Self
 from msgspec import Struct
 
 from codexd.routing.effects import Observed
-from codexd.runtime import sse_line
+from codexd.runtime import sse_line, threads
 from codexd.runtime.rotated_file import RotatedFile
 
 logger = logging.getLogger(__name__)
@@ -75,7 +77,7 @@ class ObservabilityLog:
         self._lost = 0
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        threads.start(self._thread)
         return self
 
     def __exit__(
@@ -142,15 +144,17 @@ class ObservabilityLog:
         self._file.close()
 
     def _write(self, piece: Sequence[_Entry]) -> None:
-        lines = [self._line(entry) for entry in piece]
-        if self._lost:
-            lines.insert(0, sse_line.of_dropped(piece[0].at, self._lost))
         try:
+            lines = [self._line(entry) for entry in piece]
+            if self._lost:
+                lines.insert(0, sse_line.of_dropped(piece[0].at, self._lost))
             self._file.append(b"".join(lines))
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             if not self._lost:
                 logger.warning(
-                    "%s cannot be written, what Codex sends is missing there: %s", self._path, error.strerror
+                    "%s cannot be written, what Codex sends is missing there: %s",
+                    self._path,
+                    error.strerror if isinstance(error, OSError) else os.strerror(errno.ENOMEM),
                 )
             self._lost += sum(entry.count if isinstance(entry, _Dropped) else 1 for entry in piece)
         else:

@@ -21,6 +21,7 @@ from codexd.protocol.learnt import Learnt
 from codexd.protocol.schema import NoSchema
 from codexd.runtime.codex import Launch, environment
 from codexd.runtime.private_file import open_private
+from codexd.runtime.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -67,17 +68,27 @@ class Schemas:
                 _keep(launch.schema_file, _Kept(key, found))
         except (OSError, NoSchema) as error:
             return f"the schema of Codex {launch.version} can't be had: {error}"
+        except MemoryError:
+            return f"the schema of Codex {launch.version} can't be had: there is not enough memory"
         self._learnt[key] = found
         return found
 
 
 async def _asked(launch: Launch) -> Learnt:
-    directory = await trio.to_thread.run_sync(_directory, launch.schema_file.parent)
+    directory = await in_thread(_directory, launch.schema_file.parent)
     try:
         return await _generated(launch, directory)
     finally:
         with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(shutil.rmtree, directory)
+            await _remove(directory)
+
+
+async def _remove(directory: Path) -> None:
+    """What can't be removed now costs no knowledge; the next codexd that learns a schema there removes it."""
+    try:
+        await in_thread(shutil.rmtree, directory)
+    except OSError as error:
+        logger.info("%s is of no use and cannot be removed: %s", directory, error)
 
 
 def _directory(state: Path) -> Path:

@@ -25,6 +25,7 @@ from codexd.runtime.archive_retention import Keep
 from codexd.runtime.archive_store import BLOCK
 from codexd.runtime.archive_writer import Batch, Close, Deletion, Used, Writer
 from codexd.runtime.ring import cost
+from codexd.runtime.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class SqliteArchive:
         """See `Archive.read`. One reads at a time; who is cancelled leaves the disk to its thread, which may hang."""
         async with self._reading:
             try:
-                page = await trio.to_thread.run_sync(
+                page = await in_thread(
                     self._reader.read, first, last, thread, max_bytes, max_events, abandon_on_cancel=True
                 )
             except trio.Cancelled:
@@ -164,7 +165,7 @@ class SqliteArchive:
 
     async def _write(self, loop: _FromThread, scope: trio.CancelScope) -> None:
         with scope:
-            await trio.to_thread.run_sync(self._writer.run, loop, abandon_on_cancel=True)
+            await in_thread(self._writer.run, loop, abandon_on_cancel=True)
             async with self._reading:
                 self._reader.close()
         if scope.cancelled_caught:

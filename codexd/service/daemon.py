@@ -32,6 +32,7 @@ from codexd.runtime.limits import Limits
 from codexd.runtime.machine import ThisMachine
 from codexd.runtime.observability import ObservabilityLog
 from codexd.runtime.processes import is_process_table_there
+from codexd.runtime.threads import NoThread, in_thread, reserve
 from codexd.runtime.timeline import Timeline
 from codexd.runtime.trust import ProjectTrust
 from codexd.runtime.turning_away import FIRST_BYTES, refusal
@@ -225,11 +226,15 @@ class Daemon:
 
     async def _serve(self, services: trio.Nursery) -> None:
         with ExitStack() as stack:
+            try:
+                stack.enter_context(reserve())
+                observe = stack.enter_context(self._observability).put
+            except NoThread as shortage:
+                raise CannotServe(f"codexd needs a few threads: {shortage.strerror}") from None
             grounds = await self._take_what_is_ours(stack)
             identity = self._identity(grounds.sockets[0].listener.getsockname())
-            archive = await trio.to_thread.run_sync(archive_of, self._settings, os.environ)
+            archive = await in_thread(archive_of, self._settings, os.environ)
             timeline = Timeline(archive)
-            observe = stack.enter_context(self._observability).put
             record = locks.process_record(os.environ, self._settings.codex_home)
             machine = ThisMachine(partial(self._launch, grounds.claim), record, sweeps=self._settings.sweep)
             mark = mark_of(os.environ, str(self._settings.codex_home))
@@ -280,7 +285,7 @@ class Daemon:
         lock = stack.enter_context(locks.held(locks.home_lock(os.environ, settings.codex_home), holder))
         self._keep_options(state)
         stack.callback(kept_options.forget, state)
-        await trio.to_thread.run_sync(self._launcher.find)
+        await in_thread(self._launcher.find)
         if self._demo:
             # Late: only the demo pays for an HTTP server.
             from codexd.demo.scripted_model import ScriptedModel

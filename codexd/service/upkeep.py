@@ -15,6 +15,7 @@ from typing import NamedTuple, NoReturn, Protocol
 
 import trio
 
+from codexd.runtime.threads import in_thread
 from codexd.service.errors import CannotServe
 from codexd.service.home_claim import HomeClaim
 from codexd.service.locks import AlreadyRunning, Lock
@@ -72,11 +73,11 @@ class Upkeep:
     async def look(self) -> None:
         """Looks once, and makes anew what is gone."""
         try:
-            broken = await trio.to_thread.run_sync(self._broken, abandon_on_cancel=True)
+            broken = await in_thread(self._broken, abandon_on_cancel=True)
             if not broken:
                 return
-            done = await trio.to_thread.run_sync(self._mend_all, broken)
-        except RuntimeError as error:  # no thread can be started just now; the next look is not far
+            done = await in_thread(self._mend_all, broken)
+        except OSError as error:  # no thread or descriptor can be had now; the next look is not far
             logger.warning("cannot look whether socket and locks are there: %s", error)
             return
         if Outcome.MENDED in done:

@@ -13,9 +13,12 @@ import pytest
 from codexd.routing.events import Gap
 from codexd.runtime import archive_file, archive_writer
 from codexd.runtime.archive import ArchiveFailed
+from codexd.runtime.archive_reader import Reader
+from codexd.runtime.archive_store import Store
 from codexd.runtime.sqlite_archive import SqliteArchive
 from codexd.runtime.timeline import HistoryLost, Timeline
 from tests.runtime.living import Watched, append, everything, living
+from tests.runtime.shortage import no_more_threads
 
 NOBODY = 65534
 
@@ -265,3 +268,51 @@ async def test_a_clock_that_was_set_back_under_a_locked_file(path: Path) -> None
         somebody.close()
         await timeline.until(lambda each: "from the future" in str(each.statistics().problem))
         await serves_from_memory(timeline, str(timeline.statistics().problem))
+
+
+async def test_no_thread_to_read_with(path: Path) -> None:
+    """Who asks is told so; what is written goes on, and who asks again afterwards is answered."""
+    async with living(path) as timeline:
+        put = append(timeline, 100)
+        await timeline.until_committed()
+        with no_more_threads():
+            said = await timeline.collect(put[0].seq, put[-1].seq, None, 100)
+            assert said == (
+                f"the timeline {path} can't be used just now (the system gives codexd no more threads): until that is "
+                "over, history is kept in memory only"
+            )
+            put += append(timeline, 100)
+            await timeline.until_committed()
+        assert timeline.keeps
+        assert await everything(timeline, put[0].seq, put[-1].seq) == put
+
+
+async def test_a_thread_in_reserve_to_read_with(path: Path) -> None:
+    """The shortage is not noticed."""
+    async with living(path) as timeline:
+        put = append(timeline, 100)
+        await timeline.until_committed()
+        with no_more_threads(reserved=1):
+            assert await everything(timeline, put[0].seq, put[-1].seq) == put
+
+
+async def test_no_memory_to_read_or_write_with(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's shortage of memory is Python's MemoryError, and ended the thread that writes, and codexd."""
+
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    async with living(path) as timeline:
+        put = append(timeline, 100)
+        await timeline.until_committed()
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "write", refuse)
+            patch.setattr(Reader, "read", refuse)
+            put += append(timeline, 100)
+            await timeline.until(lambda each: not each.keeps)
+            assert "(Cannot allocate memory)" in str(timeline.statistics().problem)
+            with pytest.raises(HistoryLost, match="Cannot allocate memory"):
+                await everything(timeline, put[0].seq, put[-1].seq)
+        await timeline.until(lambda each: each.keeps)
+        await timeline.until_committed()
+        assert await everything(timeline, put[0].seq, put[-1].seq) == put

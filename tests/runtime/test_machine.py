@@ -9,6 +9,7 @@ import trio.lowlevel
 from codexd.runtime.codex import CodexUnavailable
 from codexd.runtime.machine import ThisMachine
 from tests.fakes import PATIENCE_SECONDS
+from tests.runtime.shortage import no_more_threads
 
 
 async def test_looking_for_codex_makes_nobody_wait():
@@ -37,3 +38,35 @@ async def test_why_there_is_no_codex_is_said():
 
     with pytest.raises(CodexUnavailable, match="install it"):
         await ThisMachine(find).find()
+
+
+async def test_without_a_thread_there_is_no_codex_just_now():
+    """Who waits for one is told why, and codexd tries again, as after any other failure."""
+    with no_more_threads(), pytest.raises(CodexUnavailable, match="no more threads"):
+        await ThisMachine(lambda: pytest.fail("it was looked for")).find()
+
+
+async def test_without_a_thread_processes_are_left_and_that_is_said(caplog):
+    """Neither the look at what is Codex's own nor the sweep ends codexd; the log says what was left undone."""
+    machine = ThisMachine(lambda: pytest.fail("it was looked for"))
+    with no_more_threads(), trio.fail_after(PATIENCE_SECONDS):
+        await machine.clear_leftovers()
+        await machine.look_last(2**22)
+        await machine.sweep(2**22)
+    assert [message.partition(": ")[2] for message in caplog.messages] == [
+        "the system gives codexd no more threads"
+    ] * 3
+
+
+async def test_without_memory_processes_are_left_and_that_is_said(caplog, monkeypatch):
+    """The same where there is a thread, and no memory for the table of processes."""
+
+    def refuse(*_):
+        raise MemoryError
+
+    machine = ThisMachine(lambda: pytest.fail("it was looked for"))
+    monkeypatch.setattr(machine._belongings, "look", refuse)
+    monkeypatch.setattr(machine._belongings, "of", refuse)
+    await machine.look_last(2**22)
+    await machine.sweep(2**22)
+    assert [message.partition(": ")[2] for message in caplog.messages] == ["there is not enough memory"] * 2

@@ -18,6 +18,7 @@ from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.runtime import schema
 from codexd.runtime.codex import Launch
 from codexd.runtime.schema import Schemas
+from tests.runtime.shortage import no_more_threads
 
 WRITER = """
 import json, os, pathlib, sys, time
@@ -179,3 +180,25 @@ async def test_a_schema_is_written_where_there_is_room(
     )
     assert str(schema._directory(full)).startswith(f"{elsewhere}/")
     assert await learn(launch) == LEARNT
+
+
+async def test_without_a_thread_the_schema_is_not_known(launch: Launch) -> None:
+    """Codex is served without it, and the reason is said."""
+    with no_more_threads():
+        assert await learn(launch) == (
+            "the schema of Codex 0.1.0 can't be had: [Errno 11] the system gives codexd no more threads"
+        )
+    assert await learn(launch) == LEARNT
+
+
+async def test_a_directory_that_cannot_be_removed_costs_no_knowledge(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was learnt counts; the next one that learns removes what is left."""
+
+    def refuse(_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", refuse)
+        assert await learn(launch) == LEARNT

@@ -16,6 +16,7 @@ from codexd.service.errors import CannotServe
 from codexd.service.locks import AlreadyRunning, Lock, holder, socket_lock
 from codexd.service.sockets import OwnSocket, private_listener
 from codexd.service.upkeep import CHECK_SECONDS, LockedDirectory, ServedSocket, Upkeep
+from tests.runtime.shortage import no_more_threads
 from tests.service.place import Place
 
 ME = Holder(os.getpid(), "/s", "/h")
@@ -105,20 +106,13 @@ async def test_another_codexd_that_has_it_is_the_one(caplog: pytest.LogCaptureFi
     assert "another codexd has it now; this one ends: pid 7 runs" in caplog.text
 
 
-async def test_without_a_thread_it_looks_later(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_without_a_thread_it_looks_later(caplog: pytest.LogCaptureFixture) -> None:
     """A machine that has no more threads is no reason to end."""
-
-    async def no_thread(*_: object, **__: object) -> None:
-        raise RuntimeError("can't start new thread")
-
     heard, thing = Heard(), Thing(broken=1)
-    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
-        patch.setattr(trio.to_thread, "run_sync", no_thread)
+    with no_more_threads(), caplog.at_level(logging.WARNING):
         await heard.upkeep(thing).look()
     assert thing.mended == 0
-    assert "can't start new thread" in caplog.text
+    assert "no more threads" in caplog.text
 
 
 # The parts themselves

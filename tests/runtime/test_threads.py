@@ -1,0 +1,115 @@
+"""Worker threads where the system gives no more of them: those in reserve serve, and then it is said by name."""
+
+import errno
+import threading
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from codexd.runtime import threads
+from codexd.runtime.threads import NoThread, in_thread, reserve
+from tests.fakes import PATIENCE_SECONDS
+from tests.runtime.shortage import fresh_threads, no_more_threads, no_new_thread
+
+
+async def test_without_a_thread_the_failure_has_a_name() -> None:
+    """It is an error of the system like others, which those who expect one handle; nothing has been called."""
+    called: list[int] = []
+    with no_more_threads(), pytest.raises(NoThread) as caught:
+        await in_thread(called.append, 1)
+    assert isinstance(caught.value, OSError)
+    assert (caught.value.errno, called) == (errno.EAGAIN, [])
+    await in_thread(called.append, 2)
+    assert called == [2]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, NoThread])
+async def test_what_the_function_itself_raises_is_passed_on(error: type[Exception]) -> None:
+    """A mistake in it is no shortage of threads."""
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(error):
+        await in_thread(fail)
+
+
+async def test_a_thread_in_reserve_serves_as_often_as_it_is_needed() -> None:
+    """Job after job, long after the limit was reached: what a job has used is kept again when it ends."""
+    with no_more_threads(1):
+        for number in range(5):
+            assert await in_thread(lambda value: value, number) == number
+
+
+async def test_only_so_many_at_once_as_are_in_reserve() -> None:
+    """One too many is told so at once, and has its turn when one is free."""
+    may_end = threading.Event()
+
+    async def wait() -> None:
+        await in_thread(may_end.wait)
+
+    with trio.fail_after(PATIENCE_SECONDS), no_more_threads(2):
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(wait)
+            await wait_all_tasks_blocked()
+            with pytest.raises(NoThread):
+                await in_thread(may_end.wait)
+            may_end.set()
+        assert await in_thread(may_end.wait)
+
+
+async def test_many_that_want_one_at_the_same_time_all_end() -> None:
+    """They take it from each other, and each either has it or is told; nobody waits for ever."""
+    outcomes: list[bool] = []
+
+    async def ask() -> None:
+        try:
+            await in_thread(int)
+        except NoThread:
+            outcomes.append(False)
+        else:
+            outcomes.append(True)
+
+    with trio.fail_after(PATIENCE_SECONDS), no_more_threads(3):
+        async with trio.open_nursery() as nursery:
+            for _ in range(30):
+                nursery.start_soon(ask)
+        assert len(outcomes) == 30
+        assert outcomes.count(True) >= 3
+        assert await in_thread(int) == 0
+
+
+async def test_a_thread_that_hangs_is_made_up_for_when_there_are_threads_again() -> None:
+    """A disk that hangs keeps its thread, which costs the others one for the time of the shortage alone."""
+    may_end, hanging = threading.Event(), trio.CancelScope()
+
+    async def hang() -> None:
+        with hanging:
+            await in_thread(may_end.wait, abandon_on_cancel=True)
+
+    with fresh_threads(), reserve(1):
+        with no_new_thread():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(hang)
+                await wait_all_tasks_blocked()
+                hanging.cancel()
+            with pytest.raises(NoThread):
+                await in_thread(int)
+        await in_thread(int)
+        with no_new_thread():
+            assert await in_thread(int) == 0
+        may_end.set()
+
+
+async def test_a_reserve_that_cannot_be_had_is_said() -> None:
+    """codexd does not start and then die of the first request."""
+    with no_more_threads(), pytest.raises(NoThread), reserve(1):
+        raise AssertionError("it has begun")
+
+
+def test_a_thread_of_our_own_that_cannot_be_started_is_said() -> None:
+    """The log of what Codex sends has one."""
+    with no_more_threads(), pytest.raises(NoThread):
+        threads.start(threading.Thread(target=int))
