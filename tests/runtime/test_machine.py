@@ -61,7 +61,7 @@ async def test_without_a_thread_processes_are_left_and_that_is_said(caplog):
 async def test_without_memory_processes_are_left_and_that_is_said(caplog, monkeypatch):
     """The same where there is a thread, and no memory for the table of processes."""
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise MemoryError
 
     machine = ThisMachine(lambda: pytest.fail("it was looked for"))
