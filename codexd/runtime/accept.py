@@ -3,6 +3,8 @@
 import errno
 import logging
 import math
+import os
+import resource
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -19,6 +21,9 @@ CAPACITY_ERRNOS = {
     errno.ENOBUFS,
 }
 RETRY_SECONDS = 0.1
+RESERVE = 32
+"""How many descriptors clients leave to codexd. A start of Codex takes 8 for a moment (four pipes); a look at the processes, a read
+of the timeline and a file that is written 1 or 2 each."""
 
 
 class Doors:
@@ -57,7 +62,7 @@ class Doors:
             listener.setblocking(False)
             while True:
                 try:
-                    connection, _ = listener.accept()
+                    connection = _accepted(listener)
                 except BlockingIOError:
                     return
                 except OSError:  # there is no descriptor for it just now
@@ -72,15 +77,15 @@ async def accept_clients(listener: socket.socket, welcome: Callable[[socket.sock
 
     The listener stays the caller's to close. `welcome` owns what it is given.
 
-    Error handling: when descriptors or memory run out it says so once, and tries again every `RETRY_SECONDS` until
-    there are some. A connection that was given up while it waited is passed over. Any other error is raised.
+    Error handling: when descriptors or memory run out, or all descriptors but the reserve, it says so once, and tries
+    again every `RETRY_SECONDS` until there are some; clients wait in the listener's backlog. A connection that was given up while it waited is passed over. Any other error is raised.
     """
     listener.setblocking(False)
     exhausted = False
     while True:
         await trio.lowlevel.wait_readable(listener)
         try:
-            connection, _ = listener.accept()
+            connection = _accepted(listener)
         except (BlockingIOError, ConnectionAbortedError):
             continue
         except OSError as error:
@@ -96,3 +101,29 @@ async def accept_clients(listener: socket.socket, welcome: Callable[[socket.sock
             exhausted = False
             connection.setblocking(False)
             welcome(connection)
+
+
+def reserve_of(limit: int) -> int:
+    """How many descriptors clients leave to codexd where a process may have `limit` of them."""
+    return min(RESERVE, limit // 4)
+
+
+def _accepted(listener: socket.socket) -> socket.socket:
+    """The next connection. Raises what `accept` raises, and EMFILE when only the reserve is left."""
+    _check_reserve(listener)
+    connection, _ = listener.accept()
+    return connection
+
+
+def _check_reserve(listener: socket.socket) -> None:
+    """The system gives out the lowest number that is free, so a duplicate tells which one a connection would get."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return
+    lowest = os.dup(listener.fileno())
+    os.close(lowest)
+    if lowest >= limit - reserve_of(limit):
+        raise OSError(
+            errno.EMFILE,
+            f"codexd keeps the last {reserve_of(limit)} of its {limit} descriptors (ulimit -n) for itself and Codex",
+        )

@@ -1,15 +1,18 @@
 """The doors stay open: for everybody who comes, through every shortage."""
 
 import errno
+import itertools
 import logging
 import os
+import resource
 import socket
+from contextlib import ExitStack
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from codexd.runtime.accept import RETRY_SECONDS, Doors, accept_clients
+from codexd.runtime.accept import RETRY_SECONDS, Doors, accept_clients, reserve_of
 
 
 class TroubledListener(socket.socket):
@@ -44,6 +47,22 @@ def connect(path):
     return client
 
 
+@pytest.fixture
+def few_descriptors():
+    """Sets such a limit that so many more clients can come in; returns it."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def leave(clients):
+        lowest = os.dup(0)
+        os.close(lowest)
+        limit = next(n for n in itertools.count(lowest) if n - reserve_of(n) == lowest + clients)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, before[1]))
+        return limit
+
+    yield leave
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 async def test_every_connection_is_handed_over_ready_for_use(path, nursery):
     """Each comes once, and does not block."""
     with TroubledListener(path) as listener:
@@ -75,6 +94,66 @@ async def test_shortage_of_descriptors_is_said_once_and_waited_out(path, autojum
         f"no new client can connect for now: {os.strerror(errno.EMFILE)}",
         "clients can connect again",
     ]
+
+
+@pytest.mark.parametrize(("limit", "reserve"), [(16, 4), (64, 16), (128, 32), (1 << 20, 32)])
+def test_a_reserve_is_never_more_than_a_quarter(limit, reserve):
+    """Where few descriptors are allowed most are the clients' all the same."""
+    assert reserve_of(limit) == reserve
+
+
+async def test_clients_leave_a_reserve_of_descriptors(path, nursery, autojump_clock, caplog, few_descriptors):
+    """Regression: 400 connections took all, and Codex could not be started again. They wait, and come in when others leave."""
+    with TroubledListener(path) as listener, ExitStack() as clients:
+        for _ in range(5):
+            clients.enter_context(connect(path))
+        welcomed: list[socket.socket] = []
+        limit = few_descriptors(2)
+        nursery.start_soon(accept_clients, listener, welcomed.append)
+        await trio.sleep(1)
+        assert len(welcomed) == 2
+        welcomed.pop().close()
+        await trio.sleep(1)
+        assert len(welcomed) == 2
+        assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
+            "no new client can connect for now: "
+            f"codexd keeps the last {reserve_of(limit)} of its {limit} descriptors (ulimit -n) for itself and Codex"
+        ] * 2
+        for connection in welcomed:
+            connection.close()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_door_that_is_retired_leaves_the_reserve_too(path, nursery, autojump_clock, few_descriptors):
+    """Who waits there comes in one by one, as others leave."""
+    welcomed: list[socket.socket] = []
+    doors = Doors(welcomed.append)
+    nursery.start_soon(doors.run)
+    with TroubledListener(path) as listener, connect(path), connect(path):
+        few_descriptors(1)
+        doors.open(listener)
+        doors.retire(listener)
+        await trio.sleep(1)
+        assert len(welcomed) == 1
+        welcomed.pop().close()
+        await trio.sleep(1)
+        assert len(welcomed) == 1
+        welcomed.pop().close()
+        await trio.sleep(1)
+        assert listener.fileno() == -1
+    nursery.cancel_scope.cancel()
+
+
+async def test_without_a_limit_nothing_is_kept(path, nursery, monkeypatch):
+    """macOS may have none."""
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    monkeypatch.setattr(resource, "getrlimit", lambda number: unlimited)
+    with TroubledListener(path) as listener, connect(path):
+        welcomed: list[socket.socket] = []
+        nursery.start_soon(accept_clients, listener, welcomed.append)
+        await wait_all_tasks_blocked()
+        welcomed.pop().close()
+        nursery.cancel_scope.cancel()
 
 
 async def test_every_shortage_is_said(path, autojump_clock, nursery, caplog):
