@@ -1,11 +1,12 @@
 """What waits for a client behind a stretch of the timeline: bytes, further stretches, and questions, in order."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
-from codexd.routing.events import Gap, Selection, View
+from codexd.routing.events import Event, Gap, Selection, View
+from codexd.runtime.transport import Framing
 
 Errand = Callable[[], Awaitable[Callable[[], None]]]
 """Something that is done when all before it has been sent; what it returns is called then, and may queue the outcome."""
@@ -22,6 +23,11 @@ class Stretch:
         self.last = last
         self.selection = selection
         self.told = told
+
+    def chunk(self, events: Sequence[Event], framing: Framing) -> bytes:
+        """The bytes of those of these events that the client is sent; empty when there is none among them."""
+        lines = [line for event in events if (line := self.selection.line(event)) is not None]
+        return framing.chunk(lines) if lines else b""
 
 
 Waiting = bytes | Stretch | Errand

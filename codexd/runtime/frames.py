@@ -15,6 +15,7 @@ MAX_UNFRAGMENTED_BYTES = 16 * 1024 * 1024
 GOING_AWAY = 1001
 UNSUPPORTED_DATA = 1003
 MESSAGE_TOO_BIG = 1009
+INTERNAL_ERROR = 1011
 TRY_AGAIN_LATER = 1013
 _MAX_REASON_BYTES = 123  # a control frame holds 125 bytes, two of them the code
 
@@ -47,6 +48,10 @@ class FrameFraming:
     def too_slow(self, sentence: str) -> bytes:
         """A close: there is nothing else that every WebSocket client understands."""
         return close_frame(TRY_AGAIN_LATER, sentence)
+
+    def failed(self, sentence: str) -> bytes:
+        """A close, as after `too_slow`."""
+        return close_frame(INTERNAL_ERROR, sentence)
 
 
 FRAMES = FrameFraming()

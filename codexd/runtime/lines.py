@@ -23,6 +23,10 @@ class LineFraming:
         """One error that belongs to no request."""
         return messages.error(b"null", Code.TOO_SLOW, sentence) + b"\n"
 
+    def failed(self, sentence: str) -> bytes:
+        """One error that belongs to no request."""
+        return messages.error(b"null", Code.INTERNAL_ERROR, sentence) + b"\n"
+
 
 LINES = LineFraming()
 

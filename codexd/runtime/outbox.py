@@ -20,6 +20,7 @@ from codexd.routing.effects import ClientId, Replay
 from codexd.routing.events import Gap, History, View
 from codexd.runtime.backlog import Backlog, Errand, Stretch
 from codexd.runtime.budget import MOVING_SECONDS, OutboxBudget
+from codexd.runtime.isolation import SENTENCE, ClientFailed, alone
 from codexd.runtime.lag import Lag
 from codexd.runtime.lines import LINES
 from codexd.runtime.timeline import HistoryLost
@@ -354,9 +355,15 @@ class Outbox:
         if lost is not None and not _is_within(lost, stretch.told):
             self._lose(stretch, f"the events {lost.from_} to {lost.to} are gone")
             return
-        lines = [line for event in page.events if (line := selection.line(event)) is not None]
-        if lines:
-            self._put(self.framing.chunk(lines), numbered=True)
+        try:
+            chunk = alone(
+                self._client, "writing down what it missed", stretch.chunk, page.events, self.framing
+            )
+        except ClientFailed:
+            self._let_go(self.framing.failed(SENTENCE))
+            return
+        if chunk:
+            self._put(chunk, numbered=True)
         stretch.next = page.next
         if stretch.next > self._last_of(stretch):
             if stretch is self._open:
@@ -376,13 +383,16 @@ class Outbox:
             self._cut(f"this client did not read in time, and what it has not read is lost: {why}")
 
     def _cut(self, why: str) -> None:
+        self._let_go(self.framing.too_slow(f"cut off: {why}; connect again and resume the threads"))
+
+    def _let_go(self, last: bytes) -> None:
         self._is_cut = True
         self._close()
         self._backlog.clear()
         self._queue.keep_only_begun(self.framing.end_of_begun)
         if self._last_word is not None:
             self._put(self._last_word)
-        self.finish(self.framing.too_slow(f"cut off: {why}; connect again and resume the threads"))
+        self.finish(last)
         self._conversation.cancel()
 
 

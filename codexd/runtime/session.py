@@ -2,19 +2,23 @@
 
 import socket
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Protocol
 
 import trio
 
+from codexd.protocol.errors import Code
 from codexd.protocol.framing import TooLong
 from codexd.routing.effects import ClientId
 from codexd.routing.rights import Peer
 from codexd.runtime.budget import LineBudget, OutboxBudget
+from codexd.runtime.isolation import SENTENCE, ClientFailed, alone
 from codexd.runtime.lag import Lag
 from codexd.runtime.limits import Limits
-from codexd.runtime.lines import Lines
+from codexd.runtime.lines import LINES, Lines
 from codexd.runtime.outbox import Outbox
 from codexd.runtime.transport import WEBSOCKET_BEGINNING, Transport, is_undecided
+from codexd.runtime.turning_away import refusal
 
 LINES_PER_TURN = 256
 """So many lines of a burst are handed in at once, then the other clients have their turn: short lines cost the most."""
@@ -23,6 +27,7 @@ LOOK_SECONDS = 1.0
 FAREWELL_SECONDS = 5.0
 """How long one that was told the end may take to end, too."""
 DISCARDED_BYTES = 1 << 20
+_READING = "reading what it sends"
 
 
 class Desk(Protocol):
@@ -68,6 +73,9 @@ class Session:
         self._limits = limits
         self._beginning: bytes | None = b""
         self._transport: Transport = Lines(limits.max_message_bytes)
+        self._speaks_frames = self._has_failed = False
+        self._unsent: list[bytes] = []
+        """What the transport wants sent: queued when it is done, because that may have the core decide something."""
         self._budget = budget
         self._resumed: trio.Event | None = None
         self._conversation = trio.CancelScope()
@@ -105,7 +113,7 @@ class Session:
                 nursery.start_soon(self.outbox.run, name=f"outbox of client {self.client}")
                 await self._converse(desk)
                 await self.outbox.wait_rest_sent()
-                if self._transport.farewell is not None:
+                if self._transport.farewell is not None or self._has_failed:
                     await self._hear_out()
                 nursery.cancel_scope.cancel()
         finally:
@@ -134,7 +142,13 @@ class Session:
                 return
             if not chunk:
                 return
-            lines = self._lines(chunk if self._beginning is None else self._after_beginning(chunk, desk))
+            try:
+                lines = self._lines(chunk if self._beginning is None else self._after_beginning(chunk, desk))
+            except ClientFailed:
+                self._has_failed = True
+                self.outbox.finish(self._word_of_failure())
+                self._conversation.cancel()
+                return
             for at in range(0, len(lines), LINES_PER_TURN):
                 if at:
                     await trio.lowlevel.checkpoint()
@@ -157,21 +171,34 @@ class Session:
             return b""
         begun, self._beginning = self._beginning, None
         if begun.startswith(WEBSOCKET_BEGINNING):
-            # Late: only those who speak WebSocket need the library.
-            from codexd.runtime.websocket import WebSocket
-
-            self._transport = WebSocket(self._limits.max_message_bytes, self.outbox.put)
+            self._speaks_frames = True
+            self._transport = alone(self.client, "speaking WebSocket", self._websocket)
             self.outbox.framing = self._transport.framing
             desk.speaks_frames(self.client)
         return begun
 
+    def _websocket(self) -> Transport:
+        # Late: only those who speak WebSocket need the library.
+        from codexd.runtime.websocket import WebSocket
+
+        return WebSocket(self._limits.max_message_bytes, self._unsent.append)
+
     def _lines(self, chunk: bytes) -> list[bytes | TooLong]:
-        lines = self._transport.feed(chunk)
+        lines = alone(self.client, _READING, self._transport.feed, chunk)
         if not self._budget.hold(self.client, self._transport.buffered_bytes):
-            given_up = self._transport.give_up()
+            given_up = alone(self.client, _READING, self._transport.give_up)
             assert given_up is not None, "only an unfinished message weighs anything"
             lines.append(given_up)
+        for answer in self._unsent:
+            self.outbox.put(answer)
+        self._unsent.clear()
         return lines
+
+    def _word_of_failure(self) -> bytes:
+        if self._speaks_frames and self.outbox.framing is LINES:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            return refusal(WEBSOCKET_BEGINNING, Code.INTERNAL_ERROR, status, SENTENCE)
+        return self.outbox.framing.failed(SENTENCE)
 
     async def _linger(self, desk: Desk) -> None:
         """`printf ... | nc -U` closes its sending side at once and waits for answers all the same.

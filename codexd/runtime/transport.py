@@ -25,6 +25,9 @@ class Framing(Protocol):
     def too_slow(self, sentence: str) -> bytes:
         """What a client is told last that is cut off because it does not read."""
 
+    def failed(self, sentence: str) -> bytes:
+        """What a client is told last that is let go of because of a mistake of codexd's own."""
+
 
 class Transport(Protocol):
     """The bytes of one client: what comes is fed to it.

@@ -728,3 +728,21 @@ async def test_the_end_of_the_time_is_the_same_for_who_waits_and_who_counts(
         await trio.sleep_until(begin + 7)
     assert conversation.cancel_called
     nursery.cancel_scope.cancel()
+
+
+async def test_a_mistake_in_presenting_what_was_missed_ends_that_client_alone(writer, monkeypatch, caplog):
+    """It is told why, and what it has been sent by then is whole; the outbox itself raises nothing."""
+    made, far = writer
+    await fall_behind(made)
+
+    def fail(self, event):
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(View, "line", fail)
+    lines = [await far.line()]
+    while lines[-1] in made.sent:
+        lines.append(await far.line())
+    assert lines[:-1] == made.sent[: len(lines) - 1]
+    assert json.loads(lines[-1])["error"]["code"] == -32603
+    assert made.conversation.cancel_called
+    assert "ZeroDivisionError: a mistake" in caplog.text

@@ -6,13 +6,16 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 from websockets.frames import Close, Frame, Opcode
+from websockets.server import ServerProtocol
 
 from codexd.protocol.framing import HEAD_BYTES, TooLong
 from codexd.routing.rights import Peer
+from codexd.runtime import session as session_module
 from codexd.runtime.archive import NoArchive
 from codexd.runtime.budget import FREE_BYTES, LineBudget, OutboxBudget
 from codexd.runtime.lag import Lag
 from codexd.runtime.limits import Limits
+from codexd.runtime.lines import Lines
 from codexd.runtime.outbox import STALLED_SECONDS
 from codexd.runtime.session import FAREWELL_SECONDS, LINES_PER_TURN, LOOK_SECONDS, Session
 from codexd.runtime.timeline import Timeline
@@ -488,3 +491,89 @@ async def test_who_does_not_end_though_it_was_told_is_let_go_after_its_time(
     await trio.sleep(1)
     assert session._connection.fileno() == -1
     assert desk.log[-1] == ("leave", 1, 0.0)
+
+
+# A mistake of ours, or of the library
+
+
+class Mistaken(Lines):
+    """A transport with a mistake in it, which one message meets."""
+
+    def feed(self, chunk):
+        if b"unheard-of" in chunk:
+            raise ZeroDivisionError("a mistake")
+        return super().feed(chunk)
+
+
+async def test_a_mistake_in_a_transport_ends_that_client_alone(join, desk, monkeypatch, caplog):
+    """It is told why, the log has the traceback, and who speaks the same is served on."""
+    monkeypatch.setattr(session_module, "Lines", Mistaken)
+    _, far = join(1)
+    _, other = join(2)
+    desk.in_flight = 1
+    await far.send(b'{"id":1}\nunheard-of\n')
+    error = json.loads(await far.line())
+    assert (error["id"], error["error"]["code"]) == (None, -32603)
+    assert "codexd logs" in error["error"]["message"]
+    await far.close()
+    await other.send(b'{"id":2}\n')
+    await wait_all_tasks_blocked()
+    assert desk.lines(2) == [b'{"id":2}']
+    assert [client for kind, client, _ in desk.log if kind == "leave"] == [1]
+    assert "client 1 is let go of, for reading what it sends failed" in caplog.text
+    assert "ZeroDivisionError: a mistake" in caplog.text
+
+
+async def test_a_mistake_in_the_websocket_library_ends_that_client_alone(join_on_frames, desk, monkeypatch):
+    """It is told with a close that says "internal error"."""
+    _, client = await join_on_frames()
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ServerProtocol, "receive_data", fail)
+    await client.send(b'{"id":1}')
+    frame = await client.frame()
+    assert (frame.opcode, Close.parse(bytes(frame.data)).code) == (Opcode.CLOSE, 1011)
+    await client.far.close()
+    await wait_all_tasks_blocked()
+    assert what(desk)[-1] == "leave"
+
+
+async def test_a_websocket_library_that_cannot_be_had_ends_that_client_alone(join, desk, monkeypatch):
+    """It is imported with the first client that needs it: no descriptor may be left to read it with."""
+    _, far = join()
+
+    def fail(*_):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("codexd.runtime.websocket.WebSocket", fail)
+    await far.send(b"GET /rpc HTTP/1.1\r\n\r\n")
+    assert (await far.line()).startswith(b"HTTP/1.1 500 ")
+    await far.close()
+    await wait_all_tasks_blocked()
+    assert what(desk)[-1] == "leave"
+
+
+async def test_a_mistake_in_a_decision_is_not_the_client_s(connect, desk):
+    """It may have left the tables wrong for everybody, so it goes on and ends codexd."""
+
+    def fail():
+        raise ZeroDivisionError
+
+    desk.when_receiving = fail
+    ours, far = connect()
+    session = Session(
+        1,
+        ours,
+        Peer(),
+        limits=Limits(),
+        lag=Lag(Timeline(NoArchive())),
+        budget=LineBudget(),
+        outbox_budget=OutboxBudget(),
+        on_load=lambda is_loaded: None,
+    )
+    with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(far.send, b"{}\n")
+            await session.run(desk)

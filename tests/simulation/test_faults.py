@@ -44,8 +44,8 @@ FAULTS = {
     ),
     "a client that is cut off is not told why": (
         "outbox.py",
-        "        self.finish(self.framing.too_slow(",
-        "        str(self.framing.too_slow(",
+        "        self.finish(last)\n",
+        "        str(last)\n",
     ),
     "a client that is cut off has no time to read why": (
         "session.py",
