@@ -79,8 +79,8 @@ FAULTS = {
     ),
     "bytes overtake stretches": (
         "outbox.py",
-        "        elif self._backlog and not self._has_its_turn:\n            self._close()\n            self._backlog.add(chunk)\n",
-        "        elif False:\n            pass\n",
+        "        if self._backlog and not self._has_its_turn:\n            self._close()\n            self._backlog.add(chunk)\n",
+        "        if False:\n            pass\n",
     ),
     "a view changes before what was seen through the old one": (
         "delivery.py",
@@ -214,8 +214,8 @@ FAULTS = {
     ),
     "a Codex that can't be had is the end": (
         "supervisor.py",
-        "            except CodexUnavailable as unavailable:\n",
-        "            except ZeroDivisionError as unavailable:\n",
+        "        except CodexUnavailable as unavailable:\n",
+        "        except ZeroDivisionError as unavailable:\n",
     ),
     "nobody is told that Codex has ended": (
         "supervisor.py",
