@@ -245,7 +245,10 @@ def _threads(threads: Parser) -> None:
         ("fork", "begin a new thread with the history of this one"),
         ("rename", "name a thread"),
         ("delete", "delete a thread for good"),
-        ("release", "unload a thread that nobody uses, so that another Codex can have it"),
+        (
+            "release",
+            "unload a thread that nobody uses, so that another Codex can have it; or lift its quarantine",
+        ),
     ):
         _verb(actions, name, f"threads:{name}", about, _renamed if name == "rename" else _one_thread)
 

@@ -35,6 +35,13 @@ def status(arguments: argparse.Namespace) -> Exit:
         print(paint(f"  {STALE_LOGIN}", "yellow"))
     if codex.get("schemaProblem"):
         print(paint(f"  {exact(codex['schemaProblem'])}; experimental methods are not held back", "yellow"))
+    if quarantined := report.get("quarantined"):
+        print(
+            paint(
+                f"  {_counted(len(quarantined), 'thread')} quarantined: {exact(', '.join(quarantined))}",
+                "yellow",
+            )
+        )
     counts = [
         _counted(report["clients"], "client"),
         _counted(report["threads"], "thread"),

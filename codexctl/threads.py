@@ -31,11 +31,18 @@ def list_threads(arguments: argparse.Namespace) -> Exit:
         query["cwd"] = directory(arguments)
     with session.connect(arguments, start=True) as client:
         threads, cursor = _pages(client, query, everything=arguments.all)
+        quarantined = _quarantined(client) if threads and not arguments.json else set()
     if arguments.json:
         print(as_json({"threads": threads, "nextCursor": cursor}, sys.stdout))
         return Exit.DONE
     rows = [
-        (thread["id"], _state(thread), ago(thread["updatedAt"]), _title(thread, 60), thread["cwd"])
+        (
+            thread["id"],
+            _state(thread, quarantined),
+            ago(thread["updatedAt"]),
+            _title(thread, 60),
+            thread["cwd"],
+        )
         for thread in threads
     ]
     if rows:
@@ -57,7 +64,14 @@ def _pages(
     return page["data"], page.get("nextCursor")
 
 
-def _state(thread: finding.Thread) -> str:
+def _quarantined(client: Client) -> set[str]:
+    """The threads that codexd lets nobody resume."""
+    return {*client.request(extension.STATUS).get("quarantined", ())}
+
+
+def _state(thread: finding.Thread, quarantined: set[str]) -> str:
+    if thread["id"] in quarantined:
+        return "quarantined"
     status = thread["status"]
     flags = status.get("activeFlags") or []
     if "waitingOnApproval" in flags or "waitingOnUserInput" in flags:
@@ -78,13 +92,14 @@ def show(arguments: argparse.Namespace) -> Exit:
         thread_id = finding.full_id(client, arguments.thread)
         thread = client.request("thread/read", {"threadId": thread_id})["thread"]
         turns = last_turns(client, thread_id, TURNS_SHOWN)
+        quarantined = set() if arguments.json else _quarantined(client)
     if arguments.json:
         print(as_json({"thread": thread, "turns": turns}, sys.stdout))
         return Exit.DONE
     facts = {
         "id": thread["id"],
         "name": thread.get("name"),
-        "state": _state(thread),
+        "state": _state(thread, quarantined),
         "where": thread["cwd"],
         "model": thread.get("model") or thread["modelProvider"],
         "begun": f"{ago(thread['createdAt'])} ago",
@@ -142,7 +157,7 @@ def fork(arguments: argparse.Namespace) -> Exit:
 def release(arguments: argparse.Namespace) -> Exit:
     """Has a thread unloaded that nobody uses; says who uses it otherwise, with exit code 1.
 
-    A thread that is not loaded needs no release, which is no failure.
+    A thread that is not loaded needs no release, which is no failure. A quarantined one may be resumed again.
     """
     with session.connect(arguments, start=True) as client:
         thread_id = finding.full_id(client, arguments.thread)

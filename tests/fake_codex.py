@@ -2,7 +2,7 @@
 
 Run as a program: `python fake_codex.py MANNERS`, MANNERS being a JSON object. `ignore` lists what it does not react
 to (`SIGTERM`, `EOF`, or a method of requests); `start` lists actions to do first, as `[name, params]`; `at` has such an action for a method,
-to be done when a request of that method comes, before it is answered.
+to be done when a request of that method comes, before it is answered; `deadly` lists threads whose resume kills it.
 
 It answers `initialize` as Codex does, does what a request `fake/NAME` says (see the functions `do_*`), and answers
 any other request with its own params as the result. The ids of its own requests count from 0 in every life.
@@ -126,6 +126,8 @@ def serve(line):
     if method in manners.get("at", ()):
         name, how = manners["at"][method]
         globals()["do_" + name](how)
+    if method == "thread/resume" and params["threadId"] in manners.get("deadly", ()):
+        do_die({"signal": signal.SIGKILL})
     if method.startswith("fake/"):
         result = globals()["do_" + method.removeprefix("fake/")](params)
     else:

@@ -6,11 +6,12 @@ state of Codex. Clients that do not ask for them never see them.
 
 STATUS = "codexd/status"
 """`{}` → `{codexd: {pid, version, startedAt, socket, codexHome, drainingUntil}, codex: {pid, version, state, restarts, startedAt, loginIsStale,
-reason, schemaProblem}, clients, threads, pendingApprovals, inFlight, queued, timeline: {lastSeq, bytes, events, memoryBytes,
+reason, schemaProblem}, clients, threads, pendingApprovals, inFlight, queued, quarantined, timeline: {lastSeq, bytes, events, memoryBytes,
 state, problem}}`; times in seconds since the epoch; what there is none of is null. `drainingUntil` is set while codexd waits for running turns before it ends. Of the timeline, `state` is `on`, `off` or
 `degraded`, and `problem` then says why and what to do; `bytes` and `events` are those on disk. Of Codex, `reason` says why there is none, and the way out when it was left down; `schemaProblem`, why
 its schema can't be had: experimental methods are then held back from nobody. `loginIsStale`: another login lies in its home than
-it was started with."""
+it was started with. `quarantined`: the ids of the threads that codexd lets nobody resume or fork, because Codex died twice while
+it was resuming them; `THREADS_RELEASE` lifts that."""
 CLIENTS_LIST = "codexd/clients/list"
 """`{}` → `{clients: [{id, name, version, pid, cwd, connectedAt, threads, inFlight, outboxBytes, lagging}]}`; `name` and
 `version` are null until the client has initialized; `cwd` is the directory that counts where it names none, null where that
@@ -24,7 +25,8 @@ THREADS_RELEASE = "codexd/threads/release"
 """`{threadId}` → `{status}`, without waiting for the delay that a thread without followers is kept for: `released` when
 Codex has unloaded the thread and its writer lock is free; `notLoaded` when it was not loaded; `inUse` when it stays,
 with `followers` (how many clients follow it), `turnRuns` and `pendingApprovals`, its parents and sub-agents
-counted in. A client that asks does not become a follower. Waits as long as Codex takes."""
+counted in. A client that asks does not become a follower. Waits as long as Codex takes. A quarantine of the thread is lifted by
+it; if the thread is not loaded, the answer is `released` at once, in every state of Codex."""
 EVENTS_READ = "codexd/events/read"
 """`{threadId?, after, limit?}` → `{events: [{seq, at, method, params}], last, gap?: {from, to}}`: the events after the number
 `after`, of one thread or of all, oldest first, at most `limit` of them (default 1000), or fewer when they are large; `last`

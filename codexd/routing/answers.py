@@ -65,8 +65,12 @@ class Answers:
         number, call = found
         self._state.silence.answered(call.size, self._state.now)
         self._state.received.answers = call.request.method
+        if call.method in RESUMING:
+            self._let_suspects_try()
         if isinstance(answer, ErrorResponse) and self._try_again(number, call, answer):
             return
+        if call.method in RESUMING:
+            self._state.quarantine.answered(call.thread)
         self._state.flow.answered(number, call, self._state.now)
         self._state.named.answered(number, call)
         if call.instead_of is not None and self._sharing.asks_again(call):
@@ -82,6 +86,11 @@ class Answers:
             self._let_go_unclaimed()
         if call.thread is not None:
             self._dispatch.unloading.release_if_deserted(call.thread)
+
+    def _let_suspects_try(self) -> None:
+        """A resume is over: those that wait until none is under way take their places before what came later."""
+        for suspect in self._state.quarantine.take_waiting():
+            self._dispatch.unloading.unpark(suspect)
 
     def _try_again(self, number: int, call: Call, answer: ErrorResponse) -> bool:
         code, message = params.error_body(answer.error)

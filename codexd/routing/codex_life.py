@@ -12,12 +12,13 @@ from typing import Any
 from msgspec import Raw
 
 from codexd.protocol import extension, messages
+from codexd.protocol.catalogue import RESUMING
 from codexd.protocol.errors import ACTIVE_WRITER, Code
 from codexd.protocol.learnt import Learnt
 from codexd.protocol.messages import ErrorResponse, Response
 from codexd.protocol.request_ids import WITHOUT_SCHEMA
 from codexd.protocol.writer_lock import ways_out
-from codexd.routing import params
+from codexd.routing import params, quarantine
 from codexd.routing.clients import Client
 from codexd.routing.deaths import Deaths
 from codexd.routing.dispatch import Dispatch
@@ -178,16 +179,36 @@ class CodexLife:
             return
         pid, reason = state.life.pid, self._verdict or reason
         by_wish = reason == REPLACED
-        will_retry = state.life.exited(reason, state.now, by_wish=by_wish)
+        quarantined = self._quarantined_by_death()
+        will_retry = state.life.exited(reason, state.now, by_wish=by_wish, counts=not quarantined)
         is_news = not (state.life.stopping or by_wish)
         state.log(f"Codex is gone: {reason}", logging.WARNING if is_news else logging.INFO)
         state.silence.codex_is_gone()
         self._deaths.end_what_was_under_way(reason, by_wish=by_wish)
+        for thread_id in quarantined:
+            self._let_go_of_quarantined(thread_id)
         ended = messages.notification(extension.CODEX_EXITED, {"pid": pid, "reason": reason})
         state.notify(state.clients.knowing_codexd(), extension.CODEX_EXITED, ended)
         if not will_retry and not state.life.stopping:
             state.warn(self.down_sentence())
             self._refuse_what_waits()
+
+    def _quarantined_by_death(self) -> list[str]:
+        """The threads that will not be resumed any more, because this death is the second one that each was near."""
+        state = self._state
+        resumed = [c.thread for c in state.requests.of_methods(RESUMING) if c.thread is not None]
+        quarantined, first_deaths = state.quarantine.died(resumed, state.now)
+        state.life.excuse(first_deaths)
+        return quarantined
+
+    def _let_go_of_quarantined(self, thread_id: str) -> None:
+        """Its followers are told, and follow nothing any more."""
+        state, message = self._state, quarantine.sentence(thread_id)
+        state.log(message, logging.WARNING)
+        thread = state.threads.get(thread_id)
+        if thread is not None:
+            self._publisher.tell_of(thread_id, "warning", {"message": message})
+            self._dispatch.unloading.forget(thread)
 
     def stop(self) -> None:
         """codexd ends: everybody gets an answer, every turn an end, and Codex is to go."""

@@ -41,6 +41,7 @@ class Deaths:
                 message = f"{reason}, while {method} was under way"
                 state.refuse(owner, request, Code.CODEX_UNAVAILABLE, message, data)
         state.flow.drop(None)
+        state.parked.drop(None)
         state.flow.forget_window()
         for thread in state.threads.all():
             if not by_wish:
@@ -57,6 +58,7 @@ class Deaths:
             self._keep_or_lose(thread)
         for parked in state.parked.threads():
             self._unloading.unpark(parked)
+        state.quarantine.take_waiting()
 
     def _end_turn(self, thread: Thread, reason: str) -> None:
         if thread.resuming:

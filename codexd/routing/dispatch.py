@@ -111,9 +111,11 @@ class Dispatch:
         thread = state.threads.get(call.thread)
         if call.owner is None:
             if self._is_still_wanted(call, thread):
-                self.send(call)
+                self._send_own(call)
         elif (refusal := self._drain.refusal(call) or self._login_change.refusal(call)) is not None:
             state.refuse(call.owner, call.request, Code.CODEX_UNAVAILABLE, *refusal)
+        elif (quarantined := state.quarantine.refusal(call)) is not None:
+            state.refuse(call.owner, call.request, *quarantined)
         elif (reason := self._gated(call)) is not None:
             message = f"{reason} requires experimentalApi capability"
             state.refuse(call.owner, call.request, Code.INVALID_REQUEST, message)
@@ -124,6 +126,22 @@ class Dispatch:
         elif not self.interrupts.refuses(call, thread):
             state.named.translate(call)
             self.send(call)
+
+    def _send_own(self, call: Call) -> None:
+        if call.thread is not None and self._must_be_alone(call, call.thread):
+            self._state.parked.add(call.thread, call)
+        else:
+            self.send(call)
+
+    def _must_be_alone(self, call: Call, thread: str) -> bool:
+        """Whether it is a suspect's resume, and waits for another resume."""
+        state = self._state
+        if call.method not in RESUMING or not state.quarantine.is_suspect(thread):
+            return False
+        if not any(True for _ in state.requests.of_methods(RESUMING)):
+            return False
+        state.quarantine.wait(thread)
+        return True
 
     def _gated(self, call: Call) -> str | None:
         """What in the request its asker has not the capability for."""
@@ -157,6 +175,8 @@ class Dispatch:
         if thread is not None and thread.resuming:
             return True
         if call.method in RESUMING and self.unloading.is_under_way(call.thread):
+            return True
+        if self._must_be_alone(call, call.thread):
             return True
         return not call.tries and self._state.parked.has(call.thread, call.owner)
 

@@ -14,6 +14,7 @@ An incarnation is one life of one process. Reports of an older incarnation than 
 """
 
 from collections import deque
+from collections.abc import Container
 from enum import Enum, auto
 
 
@@ -112,10 +113,11 @@ class Lifecycle:
         self.deadline = None
         self._unanswered.clear()
 
-    def exited(self, reason: str, now: float, *, by_wish: bool = False) -> bool:
+    def exited(self, reason: str, now: float, *, by_wish: bool = False, counts: bool = True) -> bool:
         """The process is gone, or could not be had. Returns whether it will be tried again (at `deadline`).
 
-        `by_wish`: it was ended so that another one takes its place, which is no death to be counted.
+        `by_wish`: it was ended so that another one takes its place, which is no death to be counted. `counts`: whether any
+        other death is; not one whose cause is known and will not come again.
         """
         self.fire(Event.EXIT)
         self.pid = None
@@ -124,7 +126,7 @@ class Lifecycle:
         self.reason = reason
         if self.stopping:
             return False
-        if by_wish:
+        if by_wish or not counts:
             self.fire(Event.RETRY)
             self.deadline = now
             return True
@@ -136,6 +138,11 @@ class Lifecycle:
         self.fire(Event.RETRY)
         self.deadline = now + BACKOFF_SECONDS[recent - 1]
         return True
+
+    def excuse(self, deaths: Container[float]) -> None:
+        """The deaths at these times do not count: their cause is known, and will not come again."""
+        kept = (death for death in self._deaths if death not in deaths)
+        self._deaths = deque(kept, maxlen=CRASH_LOOP_DEATHS)
 
     def _left_down_because(self, now: float) -> str | None:
         if len(self._deaths) == CRASH_LOOP_DEATHS and now - self._deaths[0] <= CRASH_LOOP_SECONDS:

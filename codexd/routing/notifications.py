@@ -182,6 +182,7 @@ class Notifications:
     def _thread_ended(self, notification: Notification) -> None:
         thread_id = params.thread_id(notification.params)
         if thread_id is not None and notification.method == "thread/deleted":
+            self._state.quarantine.lift(thread_id)
             self._state.want(ForgetThread(thread_id))
         self._pass_on(notification)
         if thread_id is not None:

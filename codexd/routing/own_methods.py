@@ -26,6 +26,7 @@ from codexd.routing.reports import (
     CodexStatus,
     FollowParams,
     ReadParams,
+    Release,
     ReleaseParams,
     Status,
     StopParams,
@@ -129,6 +130,7 @@ class OwnMethods:
             pending_approvals=len(state.server_requests.undecided()),
             in_flight=state.requests.wanted,
             queued=sum(state.flow.waiting(owner) for owner in state.flow.owners()) + state.parked.count(),
+            quarantined=state.quarantine.threads(),
             timeline=state.kept.statistics(),
         )
 
@@ -200,7 +202,12 @@ class OwnMethods:
     def _release(self, client: Client, request: Request) -> None:
         """The answer may take a while."""
         wanted = self._params(request, _release_params, "{threadId}")
-        if self._state.life.stopping:  # then nothing is known any more of what Codex may still hold
+        if (
+            self._state.quarantine.lift(wanted.thread_id)
+            and self._state.threads.get(wanted.thread_id) is None
+        ):
+            self._state.tell((client.id,), messages.result(request.id, Release("released")))
+        elif self._state.life.stopping:  # then nothing is known any more of what Codex may still hold
             self._state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *STOPPING)
         else:
             self._dispatch.unloading.release_for(client.id, request, wanted.thread_id)

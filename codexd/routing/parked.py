@@ -30,8 +30,8 @@ class Parked:
         """The threads for which requests are kept back."""
         return list(self._calls)
 
-    def drop(self, client: ClientId) -> None:
-        """The client left: what is kept back of it goes with it."""
+    def drop(self, client: ClientId | None) -> None:
+        """The client left: what is kept back of it goes with it. `None`: what codexd itself had to ask, goes with Codex."""
         self._calls = {
             thread: kept
             for thread, calls in self._calls.items()

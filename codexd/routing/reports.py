@@ -48,7 +48,10 @@ class CodexStatus(Struct, rename="camel"):
 
 
 class Status(Struct, rename="camel"):
-    """The answer to `codexd/status`. Threads are those that codexd knows; `in_flight` is what Codex has not answered."""
+    """The answer to `codexd/status`. Threads are those that codexd knows; `in_flight` is what Codex has not answered.
+
+    `quarantined`: the ids of the threads that codexd lets nobody resume.
+    """
 
     codexd: CodexdStatus
     codex: CodexStatus
@@ -57,6 +60,7 @@ class Status(Struct, rename="camel"):
     pending_approvals: int
     in_flight: int
     queued: int
+    quarantined: list[str]
     timeline: TimelineStatistics
 
 
@@ -110,7 +114,7 @@ class ReleaseParams(Struct, rename="camel"):
 
 
 class Release(Struct, rename="camel"):
-    """The answer to it when the thread is gone from Codex's memory: `released` or `notLoaded`."""
+    """The answer to it when the thread is gone from Codex's memory, or its quarantine is lifted: `released` or `notLoaded`."""
 
     status: str
 

@@ -23,6 +23,7 @@ from codexd.routing.missing_ends import MissingEnds
 from codexd.routing.named_requests import NamedRequests
 from codexd.routing.origins import Origins
 from codexd.routing.parked import Parked
+from codexd.routing.quarantine import Quarantine
 from codexd.routing.reads import Reads
 from codexd.routing.releases import Releases
 from codexd.routing.requests import Requests
@@ -87,6 +88,7 @@ class State:
         self.flow = Flow()
         self.threads = Threads()
         self.parked = Parked()
+        self.quarantine = Quarantine()
         self.deserted = Delays(identity.thread_unload_delay)
         self.silence = Silence(identity.codex_silence)
         self.releases = Releases()

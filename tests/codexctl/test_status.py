@@ -51,6 +51,13 @@ def test_a_login_that_codex_does_not_have_yet_is_shown(codexd, codexctl, capsys)
     )
 
 
+def test_quarantined_threads_are_named(codexd, codexctl, capsys):
+    """By their ids, for `codexctl threads release`."""
+    codexd.answers["codexd/status"]["quarantined"] = ["T", "U"]
+    assert codexctl("status") == 0
+    assert capsys.readouterr().out.splitlines()[2] == "  2 threads quarantined: T, U"
+
+
 def test_a_timeline_that_is_not_well_is_shown(codexd, codexctl, capsys):
     """What is on disk does not count then; why, and the way out, are codexd's words."""
     timeline = codexd.answers["codexd/status"]["timeline"]

@@ -70,6 +70,17 @@ def test_all_goes_through_all_pages(codexd, said):
         assert listed["nextCursor"] is None
 
 
+def test_a_quarantined_thread_is_marked(codexd, said):
+    """In the list and where it is shown; the others are as they are."""
+    codexd.answers["codexd/status"]["quarantined"] = [THREAD]
+    codexd.answers["thread/list"] = {"data": [thread(), thread(id=OTHER)], "nextCursor": None}
+    _, out, _ = said("threads")
+    assert [line.split()[:2] for line in out.splitlines()[1:]] == [[THREAD, "quarantined"], [OTHER, "idle"]]
+    codexd.answers["thread/read"] = {"thread": thread()}
+    codexd.answers["thread/turns/list"] = {"data": []}
+    assert "state:       quarantined\n" in said("threads", "show", THREAD)[1]
+
+
 def test_no_threads_are_said_on_stderr(codexd, said):
     """stdout stays empty for whoever counts lines."""
     codexd.answers["thread/list"] = {"data": [], "nextCursor": None}

@@ -134,6 +134,8 @@ class Oracle:
         if (router.down_reason() is not None) and books.life is Life.READY:
             raise Wrong("there is a reason why Codex is down, but it is not")
         status = router.status()
+        if status.quarantined != list(books.quarantine.threads):
+            raise Wrong(f"quarantined: {status.quarantined}, not {list(books.quarantine.threads)}")
         if status.clients != len(books.clients):
             raise Wrong(f"{status.clients} clients")
         for client in books.clients.values():

@@ -10,6 +10,7 @@ from codexd.routing.events import Gap
 from tests.routing.oracle_asks import AskBook
 from tests.routing.oracle_following import FollowBook
 from tests.routing.oracle_handles import HandleBook
+from tests.routing.oracle_quarantine import QuarantineBook
 from tests.routing.oracle_requests import RequestBook
 from tests.routing.oracle_threads import ThreadBook
 from tests.routing.sim_words import NEVER_KEPT, NEWCOMER, Asked, Claims, Envelope, Wrong
@@ -96,6 +97,7 @@ class Books:
         self.following = FollowBook(last_seq)
         self.threads = ThreadBook()
         self.asks = AskBook(used_ids)
+        self.quarantine = QuarantineBook()
         self.handles = HandleBook()
         self.clients: dict[int, ClientView] = {}
         self.releases = ReleaseBook()

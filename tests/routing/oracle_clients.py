@@ -49,6 +49,11 @@ class ClientSide:
     def releases(self, client: int, raw_id: bytes, thread: str) -> None:
         """`codexd/threads/release`."""
         books = self._books
+        view = books.threads.get(thread)
+        if books.quarantine.lift(thread) and not (view is not None and (view.known or view.resuming)):
+            books.counts["quarantine lifted"] += 1
+            books.expect_own(client, _is_result(raw_id, {"status": "released"}), "the end of a quarantine")
+            return
         if books.life is Life.STOPPING:
             self.calls_codexd_in_vain(client, raw_id, UNAVAILABLE)
             return
@@ -190,6 +195,8 @@ class ClientSide:
         reason = (error.get("data") or {}).get("reason")
         if error["code"] != UNAVAILABLE:
             is_refused = self._interrupted_in_vain if "interrupt" in error["message"] else self._held_back
+            if reason == "threadQuarantined":
+                is_refused = self._quarantined
             return error["code"] == -32600 and is_refused(client, envelope, error["message"])
         if reason in ("codexDown", "stopping"):
             return self._given_up(client, envelope)
@@ -250,6 +257,16 @@ class ClientSide:
         asked = self._books.asks.undecided(view.id) or self._books.requests.is_asked_of(view.id)
         return view.turn is not None or view.resuming or bool(asked)
 
+    def _quarantined(self, client: int, envelope: Envelope, message: str) -> bool:
+        """It would load a thread that Codex has died of twice."""
+        for asked in list(self._books.requests.open[client].values()):
+            is_it = self._books.quarantine.refuses(asked) and not asked.number
+            if is_it and _has_id(envelope, asked.id):
+                self._books.requests.close(asked)
+                self._books.counts["refused for a quarantine"] += 1
+                return f"codexctl threads release {asked.thread}" in message
+        return False
+
     def _held_back(self, client: int, envelope: Envelope, message: str) -> bool:
         """Its turn has come, and it is experimental."""
         for asked in list(self._books.requests.open[client].values()):
@@ -293,6 +310,18 @@ class ClientSide:
 
 def _has_id(envelope: Envelope, raw_id: bytes) -> bool:
     return not isinstance(envelope.id, msgspec.UnsetType) and bytes(envelope.id) == raw_id
+
+
+def _is_result(raw_id: bytes, result: dict[str, Any]) -> Callable[[bytes, Envelope], bool]:
+    def is_it(_: bytes, envelope: Envelope) -> bool:
+        told = envelope.result
+        return (
+            not isinstance(told, msgspec.UnsetType)
+            and _has_id(envelope, raw_id)
+            and read_object(told) == result
+        )
+
+    return is_it
 
 
 def is_error(code: int, raw_id: bytes, reason: str | None = None) -> Callable[[bytes, Envelope], bool]:

@@ -110,6 +110,7 @@ class CodexSide:
             self._not_attached(said, asked)
         else:
             self._plain_answer(said, asked)
+        self._books.quarantine.answered(said.cause)
 
     def _plain_answer(self, said: Said, asked: Asked) -> None:
         if said.ok and said.method in BEGINS_TURN:
@@ -294,6 +295,7 @@ class CodexSide:
             books.expect_note(said.method, books.everybody(), said.line)
         if said.method == "thread/deleted":
             books.following.to_forget = said.thread
+            books.quarantine.lift(said.thread or "")
         if said.method == "thread/status/changed":
             self._ends.status(said)
         if said.method in ENDS:

@@ -60,13 +60,23 @@ class DeathSide:
         stopping = books.life is Life.STOPPING
         reason = books.verdict or reason
         books.counts["deaths"] += 1
+        quarantined: list[str] = []
+        if not stopping:
+            quarantined, excused = books.quarantine.codex_dies(books.requests, books.now)
+            kept = [death for death in books.deaths if death not in excused]
+            books.deaths.clear()
+            books.deaths.extend(kept)
         self._everything_ends(reason, "stopping" if stopping else "codexExited")
+        for thread in quarantined:
+            self._let_go(thread)
         knowing = frozenset(c for c in books.everybody() if books.clients[c].claims.knows_codexd)
         self._afterwards("codexd/codex/exited", knowing)
         if stopping:
             return
-        books.deaths.append(books.now)
+        if not quarantined:
+            books.deaths.append(books.now)
         in_a_row = len(books.deaths) == CRASH_LOOP and books.now - books.deaths[0] <= CRASH_LOOP_SECONDS
+        in_a_row &= not quarantined
         in_a_row |= len(books.unanswered) > 1 and books.now - books.unanswered[0] >= CRASH_LOOP_SECONDS
         books.life = Life.DOWN if in_a_row else Life.WAITING
         books.since = books.now
@@ -74,6 +84,16 @@ class DeathSide:
             books.counts["left down"] += 1
             self._nothing_is_written()
             self._afterwards("warning", books.everybody() | books.following.clients())
+
+    def _let_go(self, thread: str) -> None:
+        """It is not resumed any more, and its followers are told."""
+        books, view = self._books, self._books.threads.get(thread)
+        books.counts["quarantined"] += 1
+        if view is not None and view.resuming:
+            books.counts["quarantined with followers"] += 1
+            warning = self._end(view, books.threads.followers(thread), "warning", _names_way_out)
+            books.ends.setdefault(thread, deque()).append(warning)
+            books.threads.forget(thread)
 
     def stops(self) -> None:
         """codexd ends."""
@@ -203,6 +223,10 @@ def _is(
 
 def _has(member: str, word: str) -> Callable[[dict[str, Any]], bool]:
     return lambda params: bool(params[member] == word)
+
+
+def _names_way_out(params: dict[str, Any]) -> bool:
+    return f"codexctl threads release {params['threadId']}" in params["message"]
 
 
 def _has_status(params: dict[str, Any]) -> bool:

@@ -48,6 +48,7 @@ class WrittenSide:
                 raise Wrong(f"codexd has no reason to ask {item.line!r}")
             own(item.params)
             self._books.counts[f"own {item.method}"] += 1
+        self._books.quarantine.check_may_be_written(item, self._books.requests)
         if serial or item.method != "initialize":
             self.is_allowed(item.line)
         self._books.requests.write(item)

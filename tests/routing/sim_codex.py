@@ -105,6 +105,7 @@ class SimulatedCodex:
         self.overloaded = False
         self.affairs = 0.0
         self.forgetful = 0.0
+        self.deadly = 0.0
         self.patient = True
         self.saying: deque[Said] = deque()
         self._ingress: deque[Written] = deque()

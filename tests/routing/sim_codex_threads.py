@@ -48,6 +48,8 @@ _EVENTS = (
     "thread/queue/changed",
     "rawResponseItem/completed",
 )
+_DEADLY = tuple("0369")
+"""The last digits of the threads whose rollouts kill Codex in some weathers."""
 _ACTIVE = b',"status":{"type":"active"}'
 
 
@@ -95,7 +97,7 @@ class SimulatedThreads:
         self._forking: dict[int, str] = {}
         self.handlers: dict[str, Callable[[Written], bool]] = {
             "thread/start": self._start,
-            "thread/resume": self._resume,
+            "thread/resume": lambda written: self._dies_of(written) or self._resume(written),
             "thread/fork": self._fork,
             "thread/unsubscribe": self._unsubscribe,
             "thread/archive": self._archive,
@@ -365,6 +367,15 @@ class SimulatedThreads:
         self._say_started(thread)
         self._of_thread(thread.id, "mcpServer/startupStatus/updated")
         return True
+
+    def _dies_of(self, written: Written) -> bool:
+        """A rollout that is to be loaded kills this Codex, if it is one that can."""
+        assert written.params is not None, "a request has params here"
+        wanted = written.params.thread_id or ""
+        is_deadly = wanted not in self.loaded and wanted.endswith(_DEADLY)
+        if is_deadly and self._rng.random() < self._codex.deadly:
+            self._codex.dead = True
+        return self._codex.dead
 
     def _resume(self, written: Written) -> bool:
         assert written.params is not None, "a request has params here"

@@ -9,7 +9,8 @@ class Weather(Struct, frozen=True):
     """How often each kind of step comes, relative to the others. `pause`: seconds between two looks at the clock.
 
     `asleep`: how often codexd is woken long after it wanted to be. `affairs`: how much of what clients and Codex do is the affair of one client, not of all who follow a thread.
-    `forgetful`: of how many turns Codex does not tell the end, or not in time.
+    `forgetful`: of how many turns Codex does not tell the end, or not in time. `deadly`: how often Codex dies of a rollout that
+    can kill it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Weather(Struct, frozen=True):
     learnt_at_once: float = 0.5
     affairs: float = 0.0
     forgetful: float = 0.1
+    deadly: float = 0.0
 
     def actions(self) -> tuple[list[str], list[float]]:
         """The names of the steps and their weights."""
@@ -76,6 +78,7 @@ WEATHERS = (
     Weather("idle", client=0.5, happen=3, hang=0.05, time=20, join=0.1),
     Weather("crash loop", die=3, failing_starts=0.3, pause=0.1, time=3, client=40, burst=0.02),
     Weather("deaths among sub-agents", happen=100, die=0.3, join=1.5, leave=1.0),
+    Weather("deadly rollouts", deadly=0.9, die=0.15, happen=60, join=2, leave=1.0),
     Weather("lost ends", forgetful=0.7, happen=80, time=4, die=0.15),
     Weather("large answers", load=3.0, client=60, burst=0.02),
     Weather("slow to read", read=0.2, drift=0.3, happen=80, join=2, leave=1.5),

@@ -144,11 +144,14 @@ class World:
             self.codex.overloaded = now.overloaded
             self.codex.affairs = now.affairs
             self.codex.forgetful = now.forgetful
+            self.codex.deadly = now.deadly
 
     def some_threads(self) -> list[str]:
-        """Threads that a client may know of: those of now, some that died or were let go of, and one that never was."""
+        """Threads that a client may know of: those of now, some that died or were let go of, or killed Codex, and one that never was."""
         threads = self.oracle.books.threads
-        return [*[view.id for view in threads][-16:], *list(threads.lost)[-2:], *threads.forgotten, UNKNOWN]
+        quarantined = list(self.oracle.books.quarantine.threads)[-2:]
+        known = [view.id for view in threads][-16:]
+        return [*known, *list(threads.lost)[-2:], *threads.forgotten, *quarantined, UNKNOWN]
 
     def not_known_yet(self) -> list[str]:
         """Sub-agents' threads that have said something, of which codexd does not know yet whose they are."""

@@ -544,6 +544,36 @@ MUTATIONS = {
         "        if state.kept.gap(first - 1, last, thread.id) is not None:\n",
         "        if False:\n",
     ),
+    "a suspect is resumed together with others": (
+        "dispatch.py",
+        "        if not any(True for _ in state.requests.of_methods(RESUMING)):\n",
+        "        if True:\n",
+    ),
+    "a suspect waits for ever": (
+        "answers.py",
+        "            self._let_suspects_try()\n",
+        "            pass\n",
+    ),
+    "an answer does not end a suspicion": (
+        "answers.py",
+        "            self._state.quarantine.answered(call.thread)\n",
+        "            pass\n",
+    ),
+    "followers of a quarantined thread are not told": (
+        "codex_life.py",
+        "            self._let_go_of_quarantined(thread_id)\n",
+        "            pass\n",
+    ),
+    "the deaths of a quarantined thread count": (
+        "codex_life.py",
+        "        state.life.excuse(first_deaths)\n",
+        "        pass\n",
+    ),
+    "a quarantined thread is loaded": (
+        "quarantine.py",
+        "        if call.method not in OF_ROLLOUT or call.thread not in self._quarantined or not call.wants_answer:\n",
+        "        if True:\n",
+    ),
     "a deleted thread is kept": (
         "notifications.py",
         "            self._state.want(ForgetThread(thread_id))\n",

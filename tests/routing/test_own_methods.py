@@ -89,7 +89,7 @@ def test_status_says_how_everything_is() -> None:
             "pid": 4001, "version": "0.163.0", "state": "ready", "restarts": 0, "startedAt": START, "reason": None, "schemaProblem": None,
             "loginIsStale": False,
         },
-        "clients": 3, "threads": 1, "pendingApprovals": 1, "inFlight": 33, "queued": 8,
+        "clients": 3, "threads": 1, "pendingApprovals": 1, "inFlight": 33, "queued": 8, "quarantined": [],
         "timeline": {"lastSeq": 0, "bytes": 0, "events": 0, "memoryBytes": 0, "state": "on", "problem": None},
     }  # fmt: skip
     driver.dies("Codex was killed by SIGKILL")

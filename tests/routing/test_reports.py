@@ -13,7 +13,8 @@ def test_status_has_the_members_that_programs_rely_on() -> None:
     """`codexctl status --json` prints this."""
     status = Status(
         CodexdStatus(1, "0.1.0", 2.5, "/run/s", "/home/u/.codex"), CodexStatus(None, None, "waiting", 3, None, "dead"),
-        clients=4, threads=5, pending_approvals=6, in_flight=7, queued=8, timeline=TimelineStatistics(9, 10, 3, 4, "degraded", "no room"),
+        clients=4, threads=5, pending_approvals=6, in_flight=7, queued=8, quarantined=["T"],
+        timeline=TimelineStatistics(9, 10, 3, 4, "degraded", "no room"),
     )  # fmt: skip
     assert json.loads(encode(status)) == {
         "codexd": {
@@ -24,7 +25,7 @@ def test_status_has_the_members_that_programs_rely_on() -> None:
             "pid": None, "version": None, "state": "waiting", "restarts": 3, "startedAt": None, "reason": "dead",
             "schemaProblem": None, "loginIsStale": False,
         },
-        "clients": 4, "threads": 5, "pendingApprovals": 6, "inFlight": 7, "queued": 8,
+        "clients": 4, "threads": 5, "pendingApprovals": 6, "inFlight": 7, "queued": 8, "quarantined": ["T"],
         "timeline": {"lastSeq": 9, "bytes": 10, "events": 3, "memoryBytes": 4, "state": "degraded", "problem": "no room"},
     }  # fmt: skip
 
