@@ -155,6 +155,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         )
         drain.add_argument("--now", action="store_true", help="do not wait for running turns: they fail")
     commands["run"].add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+    commands["restart"].add_argument("--after", type=int, help=argparse.SUPPRESS)
     for name in ("status", "doctor"):
         commands[name].add_argument("--json", action="store_true", help="one JSON object")
     commands["logs"].add_argument("-f", "--follow", action="store_true", help="go on with what comes")

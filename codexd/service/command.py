@@ -12,10 +12,10 @@ from codexd.protocol import working_directory
 from codexd.protocol.descriptors import OutputLost, ReaderGone
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.own_command import own_command
-from codexd.protocol.sandbox import MARK_VARIABLE
+from codexd.protocol.sandbox import MARK_VARIABLE, is_sandbox
 from codexd.protocol.visible import plain
 from codexd.service import arguments, settings
-from codexd.service.errors import UNAVAILABLE_EXIT_CODE, ServiceError, UsageError
+from codexd.service.errors import UNAVAILABLE_EXIT_CODE, CannotServe, ServiceError, UsageError
 from codexd.service.instance import Instance
 
 INTERRUPTED = 130
@@ -95,19 +95,26 @@ def _instance(parsed: Namespace) -> Instance:
 
 
 def _control(parsed: Namespace, instance: Instance) -> int:
-    from codexd.service import control, kept_options
+    from codexd.service import control, handover, kept_options
 
     if parsed.command == "stop":
         return control.stop(instance, arguments.drain_of(parsed))
     if parsed.command == "start":
         return control.start(instance)
+    if is_sandbox(os.environ):
+        raise CannotServe(
+            "this is a command in Codex's sandbox, from which codexd cannot be restarted; "
+            "do it from a shell of your own: codexd restart"
+        )
     if MARK_VARIABLE in os.environ:
         _leave_codex()
+    if parsed.after is not None:
+        handover.wait_until_left(parsed.after)
     drain = arguments.drain_of(parsed)
     runner = instance.runner()
     if runner is not None and not arguments.beyond_identity(instance.arguments):
         instance = _instance(arguments.parse(["restart", *kept_options.kept(Path(runner.state))]))
-    return control.restart(instance, drain)
+    return control.restart(instance, drain, has_left=parsed.after is not None)
 
 
 def _leave_codex() -> NoReturn:

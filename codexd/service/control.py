@@ -14,8 +14,8 @@ from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.running import Holder
 from codexd.protocol.visible import plain
-from codexd.service import detached, locks, log_file
-from codexd.service.arguments import beyond_identity
+from codexd.service import detached, handover, locks, log_file
+from codexd.service.arguments import DRAIN_SECONDS, beyond_identity
 from codexd.service.ask import Mute, Refused
 from codexd.service.errors import CannotServe, ServiceError, UsageError
 from codexd.service.instance import Instance, how_to_talk
@@ -84,10 +84,16 @@ def stop(instance: Instance, drain: float) -> int:
     return 0
 
 
-def restart(instance: Instance, drain: float) -> int:
+def restart(instance: Instance, drain: float, *, has_left: bool = False) -> int:
     """Stops what runs, if anything does, and starts it again with the options of this instance.
 
-    What the new one needs is checked first: while something is in its way, the one that runs goes on.
+    What the new one needs is checked first: while something is in its way, the one that runs goes on. Below that one
+    another process does the rest, and this returns before.
+
+    Args:
+        instance: the codexd that is meant, with the options for the new one.
+        drain: for how many seconds running turns are waited for.
+        has_left: this is that other process.
 
     Raises:
         ServiceError, Unavailable: as `stop` and `start`.
@@ -97,6 +103,17 @@ def restart(instance: Instance, drain: float) -> int:
     if is_service:
         _refuse_options(instance)
     runner = _check_first(instance, is_service)
+    if runner is not None and not has_left and handover.is_below(runner):
+        if drain != DRAIN_SECONDS:
+            raise UsageError(handover.NO_OTHER_DRAIN)
+        log = handover.hand_over(instance, runner)
+        where = str(log) if is_service else "codexd logs"
+        print(
+            plain(
+                f"codexd restarts in the background, as this command of its Codex ends with it; see: {where}"
+            )
+        )
+        return 0
     if not is_service:
         stop(instance, drain)
         return start(instance)
@@ -252,7 +269,8 @@ def _terminate(runner: Holder, instance: Instance) -> int:
     """Tells the codexd that holds the lock to end by a signal, which it also hears where it answers nobody.
 
     Others may stop and start codexd at the same time, and a lock's text may be older than its holder. So it is looked
-    again who holds the lock until that is known. Returns the pid of the one that has ended.
+    again who holds the lock until that is known. A signal has codexd wait for running turns for `DRAIN_SECONDS`. Returns the
+    pid of the one that has ended.
     """
     deadline = time.monotonic() + STOP_SECONDS
     while not _told_to_end(runner, instance):
@@ -263,7 +281,7 @@ def _terminate(runner: Holder, instance: Instance) -> int:
             raise ServiceError(f"the lock names pid {runner.pid}, which does not hold it; try again")
         time.sleep(_GLANCE_SECONDS)
         runner = again
-    _wait_until_gone(runner, STOP_SECONDS)
+    _wait_until_gone(runner, DRAIN_SECONDS + STOP_SECONDS)
     return runner.pid
 
 

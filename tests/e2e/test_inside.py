@@ -173,6 +173,16 @@ def test_codexd_is_not_started_in_the_sandbox(world: World) -> None:
     assert not list(elsewhere.rglob("codexd.sock"))
 
 
+def test_codexd_is_not_restarted_from_the_sandbox(world: World) -> None:
+    """What would start it anew ends with the command. codexd goes on."""
+    world.start_daemon("--codex-config", f'sandbox_workspace_write.writable_roots=["{world.root}"]')
+    client = world.client()
+    said = run_inside(client, world, f"{shlex.join(world.command('codexd'))} restart; echo exit $?")
+    assert "this is a command in Codex's sandbox, from which codexd cannot be restarted" in said
+    assert "exit 3" in said
+    assert client.call("codexd/status")["codex"]["state"] == "ready"
+
+
 def test_a_nested_codexd_serves_the_commands_that_started_it(world: World) -> None:
     """A codexd of another CODEX_HOME, started by a command without a sandbox, judges only what it runs itself."""
     world.start_daemon()

@@ -290,6 +290,7 @@ def hold_lock(place: Place, ignored: str = "") -> subprocess.Popen[str]:
 def test_a_codexd_that_does_not_end_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """`stop` waits for the end, but not for ever, and says what else there is to do."""
     monkeypatch.setattr(control, "STOP_SECONDS", 0.05)
+    monkeypatch.setattr(control, "DRAIN_SECONDS", 0.0)
     stuck = hold_lock(place, ignored="SIGTERM")
     with pytest.raises(
         ServiceError, match=f"still there 0 seconds after .*; end it with: kill -9 {stuck.pid}"
