@@ -66,6 +66,12 @@ class RequestBook:
         if asked.thread is None:
             self._plain[asked.client] += 1
 
+    def load(self, client: int) -> None:
+        """Large answers wait for the client from now on: nothing is promised of when its request is sent."""
+        self.loaded.add(client)
+        if client in self._alone:
+            self._alone[client].sent_before = -1
+
     def _is_served(self, client: int) -> bool:
         return any(w.asked is not None and w.asked.client == client for w in self.under_way.values())
 

@@ -229,7 +229,7 @@ class World:
             self._is_read(self.rng.choice(sorted(loaded)))
         elif idle := sorted(self.clients.keys() - loaded):
             client = self.rng.choice(idle)
-            loaded.add(client)
+            self.oracle.books.requests.load(client)
             self.oracle.books.counts["large answers"] += 1
             self.router.hold(client)
 
