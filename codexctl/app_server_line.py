@@ -96,7 +96,7 @@ class _Options:
             return {}, tuple(self.unheard)
         if "--strict-config" in self.unheard:  # which of the overrides are known, Codex knows
             return None
-        from codexctl import overrides  # late: TOML takes 15 ms, and most clients say nothing in it
+        from codexd.protocol import overrides  # late: TOML takes 15 ms, and most clients say nothing in it
 
         config = overrides.config_of(self.overrides, self.features)
         if config is None:

@@ -122,7 +122,9 @@ class CodexLife:
             state.flow.offer(Call(None, watch.request, purpose=Purpose.WATCH_AGAIN))
         for thread in state.threads.all():
             assert thread.resuming, "only those were kept"
-            wanted = {"threadId": thread.id, "excludeTurns": True}
+            wanted: dict[str, Any] = {"threadId": thread.id, "excludeTurns": True}
+            if state.identity.thread_config:
+                wanted["config"] = state.identity.thread_config
             self._dispatch.ask(Purpose.RESUME, "thread/resume", wanted, thread.id)
         ready = messages.notification(extension.CODEX_READY, {"pid": state.life.pid})
         state.notify(not_their_first, extension.CODEX_READY, ready)

@@ -6,8 +6,11 @@ else that of the process that connected. The configuration is what a stand-in sa
 
 Where no directory can be told, a request that would need one is refused, as Codex refuses `thread/start` in a directory that
 was removed (0.163, 0.171). For its lists Codex then takes CODEX_HOME.
+
+Below all that is what codexd itself gives to each thread: the settings that may not stand on Codex's command line.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -39,8 +42,13 @@ class Process(NamedTuple):
     config: dict[str, Raw] | None = None
 
 
-def with_defaults(request: Request, process: Process, codex_home: str) -> Request:
+def with_defaults(
+    request: Request, process: Process, codex_home: str, thread_config: Mapping[str, Any]
+) -> Request:
     """The request as Codex is to get it. One whose params are no object is Codex's to refuse, as it is.
+
+    Args:
+        thread_config: what codexd gives to each thread, by dotted keys.
 
     Raises:
         InvalidMessage: it needs the directory of its client, which cannot be told.
@@ -51,7 +59,7 @@ def with_defaults(request: Request, process: Process, codex_home: str) -> Reques
     changes = (
         _directory(request, given, process.cwd, codex_home)
         | _files(request, given, process.cwd)
-        | _config(request.method, given, process)
+        | _config(request.method, given, process, thread_config)
     )
     return messages.changed(request, changes) if changes else request
 
@@ -136,11 +144,20 @@ def _seen_from(cwd: str | None, named: Any, request: Request) -> Any:
     return f"{directory}/{named}" if named else directory
 
 
-def _config(method: str, given: dict[str, Raw], process: Process) -> dict[str, Any]:
-    """The process's overrides below the request's own."""
-    if not process.config or method not in TAKES_CONFIG:
+def _config(
+    method: str, given: dict[str, Raw], process: Process, thread_config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The process's overrides below the request's own, and codexd's below both."""
+    if not (process.config or thread_config) or method not in TAKES_CONFIG:
         return {}
     own = given.get("config", UNSET)
     if own is not UNSET and bytes(own) != b"null" and not bytes(own).startswith(b"{"):
         return {}
-    return {"config": Raw(encode({**process.config, **messages.members_of(own)}))}
+    said = {**(process.config or {}), **messages.members_of(own)}
+    below = {key: value for key, value in thread_config.items() if not _is_said(key, said)}
+    return {"config": Raw(encode({**below, **said}))}
+
+
+def _is_said(key: str, config: Mapping[str, Any]) -> bool:
+    """Whether this configuration says something of the same place. Codex keeps no order among the members of `config`."""
+    return any(f"{key}.".startswith(f"{said}.") or f"{said}.".startswith(f"{key}.") for said in config)

@@ -160,7 +160,8 @@ class FromClients:
 
     def _placed(self, client: Client, request: Request) -> tuple[Request, bytes | None]:
         """The request with what the client's process has and it does not name, and what the client is to be told of that."""
-        full = with_defaults(request, client.process, self._state.identity.codex_home)
+        identity = self._state.identity
+        full = with_defaults(request, client.process, identity.codex_home, identity.thread_config)
         if not names_no_directory(request) or (place := untrusted.place(full)) is None:
             return full, None
         directory, may_write = place

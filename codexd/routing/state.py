@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Raw, Struct
 
@@ -37,7 +38,8 @@ class Identity(Struct, frozen=True):
 
     `thread_unload_delay`: how many seconds a thread stays loaded that nobody follows. `codex_silence`: after how many
     seconds a Codex that says nothing counts as hung. `is_observed`: whether `Observed` is wanted for all that Codex sends.
-    `inside`: what becomes of clients that Codex itself runs.
+    `inside`: what becomes of clients that Codex itself runs. `thread_config`: what each thread is given as `config`, by
+    dotted keys; it may hold secrets and is told to nobody but Codex.
     """
 
     pid: int
@@ -51,6 +53,7 @@ class Identity(Struct, frozen=True):
     codex_silence: float = 30.0
     is_observed: bool = False
     inside: Inside = "refuse"
+    thread_config: dict[str, Any] = {}
 
 
 class Received(Struct):

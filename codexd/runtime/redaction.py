@@ -9,6 +9,7 @@ that is the JSON `{"answers":…}` (measured on 0.163 and 0.169, with `experimen
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -33,6 +34,23 @@ SECRET_ENDINGS = (
     "base64", "delta",
 )  # fmt: skip
 """How the names of members end whose values are secret, in small letters and without `_` and `-`."""
+
+_IN_SETTINGS = (
+    "queryparams",
+    "token",
+    "secret",
+    "passw",
+    "pwd",
+    "passphrase",
+    "credential",
+    "key",
+    "assertion",
+)
+"""What is in the names of settings that may hold a secret, beyond those endings."""
+_NO_SECRETS = ("envvar", "envkey", "store", "limit", "instructions", "keymap")
+"""How settings end that are called so and hold none: `env_key` is the name of a variable."""
+_NAMED_BY_USERS = ("mcp_servers", "model_providers", "profiles", "projects")
+"""Tables of Codex's settings whose members have names that the user made up."""
 
 _NAMES = ("token", "secret", "passw", "pwd", "passphrase", "credential", "key", "assertion")
 _NAME = (
@@ -148,6 +166,31 @@ def redacted(value: Any) -> Any:
             return _list(value)
         case _:
             return value
+
+
+def may_hold_secret(path: Sequence[str], value: Any) -> bool:
+    """Whether a setting of Codex may hold a secret. In doubt it may, whatever its value.
+
+    Args:
+        path: the keys that lead to it, outermost first; at least one.
+        value: no table, or an empty one.
+    """
+    if list(path[:2]) == ["shell_environment_policy", "set"]:
+        return True
+    told = [name for at, name in enumerate(path) if at != 1 or path[0] not in _NAMED_BY_USERS]
+    *outer, last = told or path
+    if any(map(_is_secret_setting, outer)):
+        return True
+    if isinstance(value, str | list) and _is_secret_setting(last):
+        return True
+    return bool(redacted({last: value}) != {last: value})
+
+
+def _is_secret_setting(name: str) -> bool:
+    if _is_secret(name):
+        return True
+    bare = _IN_NAMES.sub("", name.lower())
+    return any(part in bare for part in _IN_SETTINGS) and not bare.endswith(_NO_SECRETS)
 
 
 def _list(values: list[Any]) -> list[Any]:

@@ -113,7 +113,8 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         "--codex-config",
         metavar="KEY=VALUE",
         action="append",
-        help="handed to Codex as -c KEY=VALUE; repeatable",
+        help="a setting of Codex, as in its -c KEY=VALUE; repeatable. For a secret codex_config in the config file is better: "
+        "others can read this command line while it runs",
     )
     how.add_argument(
         "--control-socket",

@@ -9,7 +9,7 @@ from codexd.protocol.errors import Unavailable
 from codexd.protocol.home import home_of
 from codexd.protocol.sandbox import MARK_VARIABLE, mark_of
 from codexd.runtime.codex import CodexUnavailable, Launch, environment
-from codexd.service import locks
+from codexd.service import locks, secret_overrides
 from codexd.service.discovery import STAND_IN_QUESTION, Codex, Finder
 from codexd.service.errors import UsageError
 from codexd.service.inherited import umask_of_user
@@ -63,8 +63,10 @@ def command(codex: Codex, settings: Settings) -> list[str]:
     0 it does so in milliseconds, frees the writer lock before it says `thread/closed`, and still keeps a thread in
     which a turn runs or an approval waits, and a new one as long as codexd follows it; `-c` counts more than
     `config.toml` (all tried on 0.163 and 0.169).
+
+    Every user can read a command line, so what may be a secret is not on it: each thread is given that (`secret_overrides`).
     """
-    assignments = (f"{CODEX_UNLOAD_DELAY}=0", *settings.codex_config)
+    assignments = (f"{CODEX_UNLOAD_DELAY}=0", *secret_overrides.on_command_line(settings.codex_config))
     overrides = [part for assignment in assignments for part in ("-c", assignment)]
     return [str(codex.binary), *overrides, "app-server"]
 

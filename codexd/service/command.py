@@ -14,7 +14,7 @@ from codexd.protocol.errors import Unavailable
 from codexd.protocol.own_command import own_command
 from codexd.protocol.sandbox import MARK_VARIABLE, is_sandbox
 from codexd.protocol.visible import plain
-from codexd.service import arguments, settings
+from codexd.service import arguments, options_on_stdin, settings
 from codexd.service.errors import UNAVAILABLE_EXIT_CODE, CannotServe, ServiceError, UsageError
 from codexd.service.instance import Instance
 
@@ -29,7 +29,7 @@ def run_command(argv: Sequence[str], notes: tuple[str, ...] = ()) -> int:
     """
     try:
         try:
-            code = _command(arguments.parse(argv), notes)
+            code = _command(arguments.parse(options_on_stdin.completed(argv)), notes)
         finally:
             sys.stdout.flush()
     except ServiceError as error:

@@ -14,7 +14,7 @@ from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.running import Holder
 from codexd.protocol.visible import plain
-from codexd.service import detached, handover, locks, log_file
+from codexd.service import detached, handover, locks, log_file, options_on_stdin
 from codexd.service.arguments import DRAIN_SECONDS, beyond_identity
 from codexd.service.ask import Mute, Refused
 from codexd.service.errors import CannotServe, ServiceError, UsageError
@@ -213,7 +213,7 @@ def _refuse_options(instance: Instance) -> None:
     if given := beyond_identity(instance.arguments):
         raise UsageError(
             "codexd is installed as a service of systemd and takes its options from "
-            f"{instance.settings.config_file}: {' '.join(given)} cannot be given here"
+            f"{instance.settings.config_file}: {' '.join(options_on_stdin.names(given))} cannot be given here"
         )
 
 

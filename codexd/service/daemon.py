@@ -42,6 +42,7 @@ from codexd.service import (
     kept_options,
     locks,
     log_file,
+    secret_overrides,
     settings as settings_module,
     sockets,
 )
@@ -319,6 +320,7 @@ class Daemon:
             is_observed=True,
             codex_silence=settings.codex_silence_seconds,
             inside=settings.inside,
+            thread_config=secret_overrides.of_threads(settings.codex_config),
         )
 
     def _limits(self) -> Limits:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from codexd.protocol.own_command import NOTIFY_DESCRIPTOR, own_command
+from codexd.service import options_on_stdin
 from codexd.service.errors import CannotServe, ServiceError
 from codexd.service.log_file import open_for_start
 
@@ -52,11 +53,11 @@ def launch(arguments: Sequence[str], log: Path, environ: Mapping[str, str], seco
     try:
         size = os.fstat(output).st_size
         heard, said = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with heard, said:
+        with heard, said, options_on_stdin.handed(arguments) as stdin:
             heard.settimeout(_GLANCE_SECONDS)
             child = subprocess.Popen(
-                [*own_command(), "run", "--detached", *arguments],
-                stdin=subprocess.DEVNULL,
+                [*own_command(), "run", "--detached", *options_on_stdin.shown(arguments)],
+                stdin=stdin,
                 stdout=output,
                 stderr=output,
                 env=_environment(environ, said.fileno()),

@@ -6,7 +6,7 @@ from typing import Any
 
 from codexd import __version__
 from codexd.protocol.visible import plain
-from codexd.service import examination, settings as settings_module, surroundings
+from codexd.service import examination, secret_overrides, settings as settings_module, surroundings
 from codexd.service.errors import UsageError
 from codexd.service.finding import BROKEN, Finding
 from codexd.service.instance import Instance
@@ -74,6 +74,8 @@ def _settings_rows(settings: Settings) -> list[tuple[str, Any, str]]:
     for name, value in settings._asdict().items():
         if name in _DERIVED:
             continue
+        if name == "codex_config":
+            value = secret_overrides.without_secrets(value)
         rows.append((name, _plain(value), settings.sources[name]))
     return rows
 

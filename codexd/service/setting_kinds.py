@@ -37,7 +37,7 @@ def assignments(value: object) -> tuple[str, ...]:
     wanted = 'a list of "KEY=VALUE", as in ["model=gpt-5"]'
     if not isinstance(value, list):
         raise Unwanted(wanted)
-    if not all(isinstance(each, str) and each.find("=") > 0 for each in value):
+    if not all(isinstance(each, str) and "=" in each and each.partition("=")[0].strip() for each in value):
         raise Unwanted(wanted)
     if any(each.partition("=")[0].strip() == CODEX_UNLOAD_DELAY for each in value):
         raise Unwanted(

@@ -140,6 +140,8 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], problems: list[st
         )
         _note(contradiction, problems)
         values |= _SIZES
+    if values["codex_config"]:
+        values["codex_config"] = _codex_config(values["codex_config"], home, problems)
     values |= {
         "socket": Path(socket),
         "codex_home": Path(home),
@@ -148,6 +150,17 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], problems: list[st
         "log_dir": Path(values["log_dir"]) if values["log_dir"] else default_log_dir(),
     }
     return Settings(**values, config_file=file, sources=sources)
+
+
+def _codex_config(assignments: tuple[str, ...], home: str, problems: list[str] | None) -> tuple[str, ...]:
+    from codexd.service import secret_overrides  # late: few say anything there, and TOML takes 15 ms
+
+    try:
+        secret_overrides.check(assignments, home)
+    except UsageError as error:
+        _note(error, problems)
+        return ()
+    return assignments
 
 
 def default_log_dir() -> Path:
@@ -256,7 +269,20 @@ def _read(reader: Callable[[object], Any], where: str, value: object) -> Any:
     try:
         return reader(value)
     except setting_kinds.Unwanted as wanted:
-        raise UsageError(f"{where} is {value!r}; it has to be {wanted}") from None
+        raise UsageError(f"{where} is {_shown(reader, value)!r}; it has to be {wanted}") from None
+
+
+def _shown(reader: Callable[[object], Any], value: object) -> object:
+    """What an assignment assigns may be a secret, and errors are logged."""
+    if reader is not setting_kinds.assignments:
+        return value
+    return [_key_of(each) for each in value] if isinstance(value, list) else _key_of(value)
+
+
+def _key_of(assignment: object) -> object:
+    if not isinstance(assignment, str) or "=" not in assignment:
+        return assignment
+    return assignment.partition("=")[0] + "=…"
 
 
 def _nearest(name: str) -> str:

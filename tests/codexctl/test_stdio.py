@@ -238,7 +238,7 @@ def test_it_starts_with_little(shim):
         == set()
     )
     assert loaded & {
-        "argparse", "asyncio", "codexctl.client", "codexctl.overrides", "codexctl.start", "dataclasses", "inspect",
+        "argparse", "asyncio", "codexctl.client", "codexd.protocol.overrides", "codexctl.start", "dataclasses", "inspect",
         "logging", "pathlib", "shutil", "subprocess", "tempfile", "tomllib", "typing",
     } == set()  # fmt: skip
 

@@ -18,7 +18,7 @@ SAID = Process(cwd="/w", config={"model": Raw(b'"x"'), "a.b": Raw(b"1")})
 
 def given(method: str, params: Any, said: Process = SAID) -> Any:
     """The params that Codex gets."""
-    return json.loads(messages.encode(with_defaults(request(1, method, params), said, HOME).params))
+    return json.loads(messages.encode(with_defaults(request(1, method, params), said, HOME, {}).params))
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_it_goes_where_the_request_leaves_it_out(method: str, params: Any, expec
 def test_who_names_its_directory_changes_nothing(method: str) -> None:
     """Its line stays the same to the byte."""
     asked = request(1, method, {"cwd": "/p"})
-    assert with_defaults(asked, Process("/w"), HOME) is asked
-    assert with_defaults(asked, Process(config={}), HOME) is asked
+    assert with_defaults(asked, Process("/w"), HOME, {}) is asked
+    assert with_defaults(asked, Process(config={}), HOME, {}) is asked
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_params_that_are_missing_or_null_stay_so(text: bytes) -> None:
     """Codex refuses them, in its own words."""
     asked = messages.parse(text)
     assert isinstance(asked, Request)
-    assert with_defaults(asked, SAID, HOME) is asked
+    assert with_defaults(asked, SAID, HOME, {}) is asked
 
 
 @pytest.mark.parametrize("method", ["turn/start", "turn/steer", "thread/queue/add", "thread/queue/update"])
@@ -119,11 +119,11 @@ def test_the_files_of_a_prompt_are_those_that_the_client_sees(method: str) -> No
         b'{"type":"localImage","path":5},{"type":"text","text":"localImage"},7]}'
     )
     asked = Request(b"1", method, Raw(text), b'{"id":1,"method":"x","params":' + text + b"}", (6, 7))
-    changed = with_defaults(asked, Process("/w"), HOME)
+    changed = with_defaults(asked, Process("/w"), HOME, {})
     assert isinstance(changed.params, Raw)
     assert bytes(changed.params) == text.replace(b'"a.png"', b'"/w/a.png"')
     with pytest.raises(InvalidMessage):
-        with_defaults(asked, Process(), HOME)
+        with_defaults(asked, Process(), HOME, {})
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_a_prompt_without_such_files_stays_to_the_byte(params: bytes) -> None:
     line = b'{"id":1,"method":"turn/start","params":' + params + b"}"
     asked = messages.parse(line)
     assert isinstance(asked, Request)
-    assert with_defaults(asked, Process("/w"), HOME) is asked
+    assert with_defaults(asked, Process("/w"), HOME, {}) is asked
 
 
 def test_every_other_member_travels_along() -> None:
     """As it was."""
     asked = messages.parse(b'{"id":1,"method":"command/exec","params":{},"trace":null}')
     assert isinstance(asked, Request)
-    changed = json.loads(with_defaults(asked, SAID, HOME).line)
+    changed = json.loads(with_defaults(asked, SAID, HOME, {}).line)
     assert changed == {"id": 1, "method": "command/exec", "params": {"cwd": "/w"}, "trace": None}
 
 
@@ -158,4 +158,4 @@ def test_a_directory_that_is_no_path_is_left_to_codex(cwd: bytes) -> None:
     """However odd."""
     asked = messages.parse(b'{"id":1,"method":"turn/start","params":{"cwd":%b}}' % cwd)
     assert isinstance(asked, Request)
-    assert with_defaults(asked, SAID, HOME) is asked
+    assert with_defaults(asked, SAID, HOME, {}) is asked

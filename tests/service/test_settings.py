@@ -186,9 +186,9 @@ def test_another_codex_home_has_another_socket(place: Place) -> None:
         ('cwd = "here"', "cwd is 'here'; it has to be an absolute path, or one that begins with ~/"),
         ('codex = "bin/codex"', "codex is 'bin/codex'; it has to be an absolute path"),
         ("codex = true", "codex is True; it has to be a path in quotes"),
-        ('codex_config = "a=b"', "codex_config is 'a=b'; it has to be a list of \"KEY=VALUE\""),
+        ('codex_config = "a=b"', "codex_config is 'a=…'; it has to be a list of \"KEY=VALUE\""),
         ('codex_config = ["a"]', "codex_config is ['a']; it has to be a list of \"KEY=VALUE\""),
-        ('codex_config = ["=a"]', "codex_config is ['=a']; it has to be a list of \"KEY=VALUE\""),
+        ('codex_config = ["=a"]', "codex_config is ['=…']; it has to be a list of \"KEY=VALUE\""),
         ("codex_config = [1]", 'codex_config is [1]; it has to be a list of "KEY=VALUE"'),
         (
             'codex_config = ["thread_unload_delay_secs = 5"]',

@@ -1,6 +1,6 @@
 import pytest
 
-from codexctl.overrides import config_of, of_the_process
+from codexd.protocol.overrides import config_of, of_the_process
 
 
 @pytest.mark.parametrize(
