@@ -61,6 +61,7 @@ class SeenRequest:
     kind: str  # "turn", "compaction", and what else Codex asks a model for
     prompt: str  # the last that the user said; "" without one
     body: dict[str, Any] = field(repr=False)
+    headers: dict[str, str] = field(repr=False)  # by their names in small letters
 
 
 class ScriptedModel:
@@ -218,6 +219,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             kind=about.get("request_kind", ""),
             prompt=prompts[-1] if prompts else "",
             body=body,
+            headers={name.lower(): value for name, value in self.headers.items()},
         )
 
     def _go_on_after(self, step: Pause | Hold | Cut) -> bool:

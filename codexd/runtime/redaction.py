@@ -1,6 +1,6 @@
 """What must not stand in a log: known by the name of the member that holds it, or by how it looks in a text.
 
-The two lists are all there is: `SECRET_ENDINGS` and `PATTERNS`. An option and its value may also be two words of a list.
+Two lists are all there is for a log: `SECRET_ENDINGS` and `PATTERNS`; settings of Codex have `_IN_SETTINGS`, too. An option and its value may also be two words of a list.
 What is said in words (`my password is x`) can be known by neither. No pattern goes over a text more than once or so,
 however it is made up.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from codexd.protocol.own_command import own_command
 from codexd.protocol.running import Holder
 from codexd.protocol.sandbox import MARK_VARIABLE
-from codexd.service import log_file
+from codexd.service import log_file, options_on_stdin
 from codexd.service.arguments import DRAIN_SECONDS
 from codexd.service.errors import ServiceError
 from codexd.service.instance import Instance
@@ -48,15 +48,19 @@ def hand_over(instance: Instance, runner: Holder) -> Path:
     log = log_file.path_of(instance.settings, instance.environ)
     output = log_file.open_for_start(log)
     try:
-        child = subprocess.Popen(
-            [*own_command(), "restart", f"--after={os.getpid()}", *instance.arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=_environment(runner, instance.environ),
-            cwd=os.path.expanduser("~"),
-            start_new_session=True,
-        )
+        with options_on_stdin.handed(instance.arguments) as stdin:
+            child = subprocess.Popen(
+                [
+                    *(*own_command(), "restart", f"--after={os.getpid()}"),
+                    *options_on_stdin.shown(instance.arguments),
+                ],
+                stdin=stdin,
+                stdout=output,
+                stderr=output,
+                env=_environment(runner, instance.environ),
+                cwd=os.path.expanduser("~"),
+                start_new_session=True,
+            )
     finally:
         os.close(output)
     child.returncode = 0  # Popen complains of a child that is left running, and here that is the point

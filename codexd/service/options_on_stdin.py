@@ -1,4 +1,4 @@
-"""How `codexd start` hands on the options that may hold secrets: over stdin, as everybody can read a command line."""
+"""How `codexd start`, or a restart, hands on the options that may hold secrets: over stdin, as everybody can read a command line."""
 
 import json
 import os

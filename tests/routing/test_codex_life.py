@@ -250,6 +250,18 @@ def test_a_codex_that_could_not_be_had_counts_as_a_death() -> None:
     assert (driver.router.down_reason(), driver.wait(0)) == ("no Codex found", [StartCodex(2)])
 
 
+def test_a_thread_comes_back_with_the_settings_that_codexd_gives_to_each() -> None:
+    """They stand on no command line, so the next Codex hears of them again; no client is told."""
+    driver = Driver(
+        msgspec.structs.replace(IDENTITY, thread_config={"mcp_servers.x.env.A": "s3cret"})
+    ).ready()
+    a, _ = driver.clients(2)
+    driver.thread(a, turn="u")
+    given = {"threadId": "T", "excludeTurns": True, "config": {"mcp_servers.x.env.A": "s3cret"}}
+    assert driver.died_and_back() == [codex(id=4, method="thread/resume", params=given)]
+    assert "s3cret" not in str(driver.status())
+
+
 def test_threads_that_somebody_follows_come_back() -> None:
     """Without their turns; the side effects of codexd's own resume are nobody's."""
     driver = Driver().ready()

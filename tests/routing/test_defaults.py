@@ -159,3 +159,24 @@ def test_a_directory_that_is_no_path_is_left_to_codex(cwd: bytes) -> None:
     asked = messages.parse(b'{"id":1,"method":"turn/start","params":{"cwd":%b}}' % cwd)
     assert isinstance(asked, Request)
     assert with_defaults(asked, SAID, HOME, {}) is asked
+
+
+OURS = {"mcp_servers.x.env.A": "s", "b": {"c.d": 1}}
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (None, OURS),
+        ({"model": "y", "mcp_servers.xy.env": 1}, {**OURS, "model": "y", "mcp_servers.xy.env": 1}),
+        ({"mcp_servers.x.env.A": "t"}, {"mcp_servers.x.env.A": "t", "b": {"c.d": 1}}),
+        ({"mcp_servers": {"y": {}}, "b.c": 5}, {"mcp_servers": {"y": {}}, "b.c": 5}),
+    ],
+)
+def test_codexds_own_settings_come_last(own: Any, expected: Any) -> None:
+    """No two members of a `config` say something of the same place: Codex keeps no order among them."""
+    asked = request(1, "thread/resume", {"threadId": "T", "config": own, "cwd": "/p"})
+    changed = with_defaults(asked, Process(), HOME, OURS)
+    assert json.loads(messages.encode(changed.params))["config"] == expected
+    other = request(1, "turn/start", {"threadId": "T", "cwd": "/p"})
+    assert with_defaults(other, Process(), HOME, OURS) is other

@@ -139,9 +139,18 @@ def test_options_reach_codexd_and_survive_a_restart(place: Place, tmp_path: Path
 
 
 def test_no_lock_holds_a_setting(place: Place) -> None:
-    """What is handed to Codex may be a secret: it stands in no lock, and is kept for a restart where only its user reads."""
+    """What is handed to Codex may be a secret: it stands in no lock, and is kept for a restart where only its user reads.
+
+    No command line has it either, of the codexd that was started and the one that was restarted, and of their Codex.
+    """
     place.codex()
-    place.run("start", "--codex-config", "mcp_servers.x.env.KEY=s3cret")
+    place.run("start", "--codex-config", "mcp_servers.x.env.KEY=s3cret", "--codex-config", "model=x")
+    before = pid_of(place)
+    place.run("restart")
+    assert pid_of(place) != before
+    lines = [part for process in place.strays() for part in process.cmdline()]
+    assert "model=x" in lines
+    assert "s3cret" not in "".join(lines)
     settings = place.instance().settings
     state = place.instance().home_lock().parent
     for lock in (
