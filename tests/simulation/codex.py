@@ -37,7 +37,7 @@ class Weather(Struct, frozen=True):
 def weather(rng: Random) -> Weather:
     """Any."""
     healthy = ("healthy",) * rng.choice((1, 4, 20))
-    ill = ("dies", "dies early", "hangs", "deaf", "closes output", "stubborn", "mute")
+    ill = ("dies", "dies early", "hangs", "deaf", "closes output", "stubborn", "mute", "dies of rollouts")
     return Weather(
         pause=rng.choice((0.0, 0.001, 0.05, 1.0)),
         lives=healthy + tuple(rng.sample(ill, rng.randrange(4))),
@@ -46,6 +46,9 @@ def weather(rng: Random) -> Weather:
         pipe_bytes=rng.choice((4096, 1 << 16)),
     )
 
+
+_DEADLY = tuple("0369")
+"""The last digits of the threads whose rollouts can kill a Codex."""
 
 CALM = Weather(pause=0.0, lives=("healthy",), pieces=(1 << 16,), reads=(1 << 16,), pipe_bytes=1 << 16)
 
@@ -263,6 +266,9 @@ class SimulatedCodex:
             self._of_thread(thread, "thread/deleted")
         elif method == "thread/resume" and not thread.is_durable:
             self._say(REFUSED % (raw_id, b"no rollout found for thread id " + thread.id.encode()))
+        elif method == "thread/resume" and self.life == "dies of rollouts" and thread.id.endswith(_DEADLY):
+            self._note(f"{self.book.name} dies of the rollout of {thread.id}")
+            self.die(-signal.SIGKILL)
         elif method in ("thread/resume", "thread/read"):
             thread.is_loaded |= method == "thread/resume"
             self._say(ANSWERED % (raw_id, self._described(thread)))
