@@ -47,14 +47,14 @@ def weather(rng: Random) -> Weather:
     )
 
 
-_DEADLY = tuple("0369")
-"""The last digits of the threads whose rollouts can kill a Codex."""
-
 CALM = Weather(pause=0.0, lives=("healthy",), pieces=(1 << 16,), reads=(1 << 16,), pipe_bytes=1 << 16)
 
 
 class Thread(Struct, eq=False):
-    """A thread on disk, and of this life: whether it is loaded, and its running turn."""
+    """A thread on disk, and of this life: whether it is loaded, and its running turn.
+
+    `kills`: how many more lives its resume ends.
+    """
 
     id: str
     starter: int
@@ -64,6 +64,7 @@ class Thread(Struct, eq=False):
     turns: int = 0
     turn: str | None = None
     is_loaded: bool = True
+    kills: int = 0
 
 
 class Disk(Struct, eq=False):
@@ -266,7 +267,7 @@ class SimulatedCodex:
             self._of_thread(thread, "thread/deleted")
         elif method == "thread/resume" and not thread.is_durable:
             self._say(REFUSED % (raw_id, b"no rollout found for thread id " + thread.id.encode()))
-        elif method == "thread/resume" and self.life == "dies of rollouts" and thread.id.endswith(_DEADLY):
+        elif method == "thread/resume" and self._is_killed_by(thread):
             self._note(f"{self.book.name} dies of the rollout of {thread.id}")
             self.die(-signal.SIGKILL)
         elif method in ("thread/resume", "thread/read"):
@@ -287,6 +288,15 @@ class SimulatedCodex:
             )
             assert self._nursery is not None, "it runs"
             self._nursery.start_soon(self._turn, thread, thread.turn, params)
+
+    def _is_killed_by(self, thread: Thread) -> bool:
+        """One that dies of the rollout is followed by another one that does."""
+        if self.life == "dies of rollouts" and not thread.kills:
+            thread.kills = 2
+        if not thread.kills or self._weather is CALM:
+            return False
+        thread.kills -= 1
+        return True
 
     def _described(self, thread: Thread) -> bytes:
         turns = b'{"id":"%b","status":"inProgress"}' % thread.turn.encode() if thread.turn else b""
