@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw, UnsetType
 
 from codexd.protocol import extension, messages
 from codexd.protocol.catalogue import OF_ROLLOUT
@@ -152,7 +152,7 @@ class FromClients:
         if refusal is not None:
             state.refuse(client.id, request, Code.CODEX_UNAVAILABLE, *refusal)
             return
-        if request.params is not UNSET and bytes(memoryview(request.params)[:1]) == b"[":
+        if _is_array(request.params) and request.method != "initialize":  # that one is Codex's to refuse
             raise InvalidMessage(_BY_POSITION, request.id)
         request, warning = self._placed(client, request)
         rewritten, handle = state.handles.rewrite(client.id, request)
@@ -193,6 +193,10 @@ class FromClients:
             return
         if not self._asking.is_held_for_owner(pending, answer.error):
             self._decisions.decide(pending, messages.with_id(answer, pending.request.id))
+
+
+def _is_array(params: Raw | UnsetType) -> bool:
+    return params is not UNSET and bytes(memoryview(params)[:1]) == b"["
 
 
 def _thread_of(request: Request) -> str | None:

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from codexctl import carried
 from codexctl.arguments import parse
 from codexctl.exits import Failure
 from codexctl.prompt import needs_config, new_thread, overrides, turn_options, user_input
@@ -104,8 +105,10 @@ def test_a_schema_comes_out_of_its_file(place):
         turn_options(send("--output-schema", "none.json"))
 
 
-def test_a_new_thread_is_what_was_asked_for(place):
+def test_a_new_thread_is_what_was_asked_for(place, monkeypatch):
     """What was not asked for is left to Codex's configuration."""
+    for name in carried.NAMES:
+        monkeypatch.delenv(name, raising=False)
     assert new_thread(send("x")) == {"cwd": f"{place}/project"}
     asked = send("x", "-C", "/", "-m", "gpt", "-s", "workspace-write", "-a", "never")
     assert new_thread(asked) == {

@@ -216,11 +216,11 @@ def test_floods_pass_in_both_directions_at_once_and_nothing_piles_up(shim, order
 
 def test_what_a_shared_codex_cannot_honour_is_said_once(shim):
     """On stderr, in one line, with the way out."""
-    one = shim("--strict-config", "-c", "log_dir=/x", "app-server", "--analytics-default-enabled")
+    one = shim("-c", "log_dir=/x", "app-server", "--analytics-default-enabled")
     one.leave()
     assert one.end() == (
         0,
-        "codexd-codex: a Codex that is shared cannot honour --strict-config, --analytics-default-enabled, -c log_dir; "
+        "codexd-codex: a Codex that is shared cannot honour --analytics-default-enabled, -c log_dir; "
         "what holds for all of it is for `codexd start --codex-config KEY=VALUE` to say\n",
     )
 

@@ -80,9 +80,16 @@ def reduced(method: str, message: Message, noise: Set[str]) -> Message:
             **message,
             "result": {"data": result["data"]},
         }  # how far Codex has read the thread for it is chance
+    if method in ("skills/list", "hooks/list") and isinstance(result, dict):
+        return {**message, "result": {**result, "data": [_by_name(entry) for entry in result["data"]]}}
     if method == "config/read" and isinstance(result, dict):
         return {**message, "result": {**result, **_without_unload_delay(result)}}
     return message
+
+
+def _by_name(entry: dict[str, Any]) -> dict[str, Any]:
+    """Codex says back a relative directory as it was; codexd has made it absolute, from where the client stands."""
+    return {**entry, "cwd": entry["cwd"].rpartition("/")[2]}
 
 
 def _without_unload_delay(result: dict[str, Any]) -> dict[str, Any]:

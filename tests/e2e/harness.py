@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -263,7 +264,9 @@ class World:
 
     def living(self) -> list[psutil.Process]:
         """The processes of this world that run, zombies not counted, those that outlived their parents too."""
-        return [process for process in psutil.process_iter() if self._is_ours(process)]
+        # Fresh objects: those of `process_iter` keep what a process was before it became another program.
+        fresh = (_told(partial(psutil.Process, pid)) for pid in psutil.pids())
+        return [process for process in fresh if process is not None and self._is_ours(process)]
 
     def named(self, name: str) -> list[int]:
         """The PIDs of this world's processes that go by this name."""

@@ -385,3 +385,11 @@ def test_the_greeting_is_not_changed_for_the_next() -> None:
         answer = driver.sends(client, id=0, method="initialize", params=params)[0]
         assert answer == to(client, id=0, result=user_agent(name, "9"))
     assert messages.encode(GREETING) == bytes(driver.router._state.codex_answer or b"")
+
+
+def test_an_initialize_by_position_is_codexs_to_refuse() -> None:
+    """It names no thread, so codexd needs to read nothing of it; Codex has the better words."""
+    driver = Driver().ready()
+    client = driver.connect()
+    asked = driver.asked(driver.sends(client, id=1, method="initialize", params=[]))
+    assert [(method, params) for _, method, params in asked] == [("initialize", [])]
