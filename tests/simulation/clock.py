@@ -7,7 +7,7 @@ import trio
 
 EPOCH = 1_800_000_000.0
 YEAR = 365 * 86_400.0
-JUMPS = (-YEAR, -60.0, 3.0, 60.0, 86_400.0, 10 * YEAR)
+JUMPS = (-YEAR, -86_400.0, -60.0, 3.0, 86_400.0, 10 * YEAR)
 """In seconds. codexd takes over one forward of more than 5 s, as after a suspend, and never goes back."""
 
 
@@ -16,7 +16,7 @@ class SimulatedClock:
 
     def __init__(self, seed: int, note: Callable[[str], None]) -> None:
         self._rng = Random(f"clock {seed}")
-        self._is_steady = self._rng.random() < 0.6
+        self._is_steady = self._rng.random() < 0.3
         self._note = note
         self._offset = self._furthest = 0.0
 
