@@ -64,7 +64,13 @@ def main() -> None:
     if not sys.platform.startswith("linux"):
         sys.exit("bench: reads Linux's /proc, and this is no Linux")
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    terminated: list[int] = []
+
+    def terminate(number: int, _: object) -> None:
+        terminated.append(number)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, terminate)
     codex = find_codex()
     machine = describe_machine(codex)
     print(machine, flush=True)
@@ -74,6 +80,8 @@ def main() -> None:
             began = time.monotonic()
             rows += MEASUREMENTS[name](world, options.quick)
             print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+            if terminated:  # in a finalizer, say, where what the handler raises comes to nothing
+                sys.exit(128 + terminated[0])
     print(f"\n{table(rows)}\n\nLoad of the machine at the end: {_load()}")
     if options.json:
         document = {"machine": machine, "rows": [row.document() for row in rows]}

@@ -127,6 +127,10 @@ protect() {
     mount -o bind "$WORLD" "$WORLD"
     mkdir "$WORLD.said"
     mount -t tmpfs none "$WORLD.said"
+    # The checkout itself may be below /tmp.
+    mkdir "$WORLD.checkout"
+    mount -o bind "$CHECKOUT" "$WORLD.checkout"
+    mount -o remount,bind,ro "$WORLD.checkout"
     for point in $(awk '{ print $5 }' /proc/self/mountinfo | sort -u); do
         case $point in
         /proc* | /sys* | /dev* | "$WORLD"*) ;;
@@ -135,6 +139,11 @@ protect() {
     done
     mount -t tmpfs -o mode=1777 none /tmp
     mount -t tmpfs none /run
+    if [ ! -e "$CHECKOUT" ]; then
+        mkdir -p "$CHECKOUT"
+        mount -o bind "$WORLD.checkout" "$CHECKOUT"
+        mount -o remount,bind,ro "$CHECKOUT"
+    fi
 }
 
 LIMIT_S=40
@@ -182,7 +191,7 @@ inside() {
     protect
     mount -o bind "$WORLD.passwd" /etc/passwd
     for variable in $(env | sed -n 's/^\([A-Za-z_][A-Za-z_0-9]*\)=.*/\1/p'); do
-        case $variable in PATH | WORLD | PROGRAMS | CODEX_PATH | COVERAGE_*) ;; *) unset "$variable" ;; esac
+        case $variable in PATH | WORLD | PROGRAMS | CHECKOUT | CODEX_PATH | COVERAGE_*) ;; *) unset "$variable" ;; esac
     done
     export HOME="$WORLD/home"
     stdin= stdout= stderr= as_user=
@@ -228,7 +237,8 @@ mkfifo "$root/address"
 "$PROGRAMS/python" -m codexd.demo.scripted_model --codex-home "$root/template" >"$root/address" &
 model=$!
 read -r address <"$root/address"
-export CODEX_PATH PROGRAMS WORLD
+CHECKOUT=$here
+export CODEX_PATH PROGRAMS WORLD CHECKOUT
 failed=0
 environments >"$root/table"
 while read -r name codes; do

@@ -341,7 +341,9 @@ def remove(place: Place, what: str) -> None:
         "all but the CODEX_HOME": [place.socket.parent, lock.parent.parent, place.instance().name_file()],
     }
     for path in paths[what]:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        while path.is_dir():  # Codex may be writing its schema there
+            shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(
