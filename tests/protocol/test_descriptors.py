@@ -1,8 +1,14 @@
+"""stdin, stdout and stderr that are closed, full or have no reader."""
+
 import os
+import select
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+
+from codexd.protocol import descriptors
 
 PROGRAM = """
 import os, sys
@@ -88,3 +94,30 @@ def test_what_is_lost_of_stderr_is_no_error():
         process = run("print('x', file=sys.stderr); print('y')", stdout=subprocess.PIPE, stderr=full)
         assert process.communicate() == (b"y\n", None)
     assert process.returncode == 0
+
+
+class _Poll:
+    """A poll object that tells what a test says, one thing after the other."""
+
+    def __init__(self, *told: list[tuple[int, int]]) -> None:
+        self._told = list(told)
+        self.unregistered: list[int] = []
+
+    def poll(self) -> list[tuple[int, int]]:
+        return self._told.pop(0)
+
+    def unregister(self, descriptor: int) -> None:
+        self.unregistered.append(descriptor)
+
+
+def test_an_output_that_cannot_be_watched_is_watched_no_more() -> None:
+    """A poll would tell of it again and again; what is waited for comes all the same."""
+    poll: Any = _Poll([(1, select.POLLNVAL)], [], [(5, select.POLLIN)])
+    assert descriptors.waited(poll)
+    assert poll.unregistered == [1]
+
+
+def test_a_reader_that_is_gone_ends_the_wait() -> None:
+    """Nobody would read what came."""
+    poll: Any = _Poll([(1, select.POLLERR), (5, select.POLLIN)])
+    assert not descriptors.waited(poll)

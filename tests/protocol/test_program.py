@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from codexd.protocol import program
 from codexd.protocol.program import sentence_of
 
 ROOT = Path(__file__).parents[2]
@@ -98,3 +99,17 @@ def test_no_user_sees_a_traceback() -> None:
 def test_an_unexpected_error_is_one_line(error: BaseException, sentence: str) -> None:
     """It names what the system or Python named."""
     assert sentence_of(error).startswith(sentence)
+
+
+def test_what_nobody_expected_is_said_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No user sees a traceback who has not asked for one; an interruption needs no words."""
+    monkeypatch.delenv("CODEXD_DEBUG", raising=False)
+    program._say("codexd", KeyboardInterrupt(), None)
+    assert capsys.readouterr().err == ""
+    program._say("codexd", MemoryError(), None)
+    assert capsys.readouterr().err == "codexd: there is not enough memory\n"
+    monkeypatch.setenv("CODEXD_DEBUG", "1")
+    program._say("codexd", ValueError("odd"), None)
+    assert "ValueError: odd" in capsys.readouterr().err
