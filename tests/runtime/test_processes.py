@@ -46,10 +46,12 @@ def own_child():
 
 
 def adopted(before):
-    """The pid of the child that has come."""
+    """The pid of the child that has come, when it has a session of its own."""
     while not (found := {child.pid for child in psutil.Process().children()} - before):
         os.sched_yield()
     (orphan,) = found
+    while os.getsid(orphan) != orphan:
+        os.sched_yield()
     return orphan
 
 

@@ -116,6 +116,8 @@ async def test_orphans_that_end_meanwhile_are_no_zombies(supervise, reports):
     while not (adopted := {child.pid for child in own_children()} - {reports.pids[1]}):
         await trio.lowlevel.checkpoint()
     (orphan,) = adopted
+    while os.getsid(orphan) != orphan:
+        await trio.lowlevel.checkpoint()
     os.kill(orphan, signal.SIGKILL)
     while psutil.pid_exists(orphan):
         await trio.lowlevel.checkpoint()
