@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.e2e.harness import World
@@ -69,14 +68,7 @@ def no_more_descriptors(pid: int) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def no_more_memory(pid: int) -> Iterator[None]:
-    """Nothing more can be mapped: no stack of a thread, no large message."""
-    with limited(pid, resource.RLIMIT_AS, psutil.Process(pid).memory_info().vms):
-        yield
-
-
-@pytest.mark.parametrize("shortage", [no_more_threads, no_more_descriptors, no_more_memory])
+@pytest.mark.parametrize("shortage", [no_more_threads, no_more_descriptors])
 def test_a_shortage_is_survived(world: World, shortage: Shortage) -> None:
     """History, status and turns work or are refused with an error while it lasts; Codex's death is survived in it, too.
 
