@@ -14,6 +14,15 @@ CODEXCTL = "codexctl.main"
 REAL_CODEX = "codexd.service.real_codex"
 NOTIFY_DESCRIPTOR = "CODEXD_NOTIFY_DESCRIPTOR"
 """The environment variable by which `codexd start` names the socket that its child inherits, to say READY over it."""
+SERVICE_MANAGER_VARIABLES = (
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+)
+"""What a service manager tells the one process that it starts (sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3))."""
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

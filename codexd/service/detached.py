@@ -13,20 +13,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from codexd.protocol.own_command import NOTIFY_DESCRIPTOR, own_command
+from codexd.protocol.own_command import NOTIFY_DESCRIPTOR, SERVICE_MANAGER_VARIABLES, own_command
 from codexd.service import options_on_stdin
 from codexd.service.errors import CannotServe, ServiceError
 from codexd.service.log_file import open_for_start
 
 _GLANCE_SECONDS = 0.1  # how long an exit may go unnoticed
-_OF_ANOTHER_STARTER = (
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_PID",
-    "LISTEN_FDS",
-    "LISTEN_FDNAMES",
-)
 _LAST_WORDS_BYTES = 2000
 
 
@@ -83,7 +75,7 @@ def launch(arguments: Sequence[str], log: Path, environ: Mapping[str, str], seco
 
 
 def _environment(environ: Mapping[str, str], descriptor: int) -> dict[str, str]:
-    own = {name: value for name, value in environ.items() if name not in _OF_ANOTHER_STARTER}
+    own = {name: value for name, value in environ.items() if name not in SERVICE_MANAGER_VARIABLES}
     return own | {NOTIFY_DESCRIPTOR: str(descriptor)}
 
 

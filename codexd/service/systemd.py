@@ -15,20 +15,12 @@ from collections.abc import MutableMapping
 import trio
 
 from codexd.protocol.names import as_text
-from codexd.protocol.own_command import NOTIFY_DESCRIPTOR
+from codexd.protocol.own_command import NOTIFY_DESCRIPTOR, SERVICE_MANAGER_VARIABLES
 
 logger = logging.getLogger(__name__)
 
 _FIRST_FD = 3  # SD_LISTEN_FDS_START
-_VARIABLES = (
-    NOTIFY_DESCRIPTOR,
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-    "LISTEN_PID",
-    "LISTEN_FDS",
-    "LISTEN_FDNAMES",
-)
+_VARIABLES = (NOTIFY_DESCRIPTOR, *SERVICE_MANAGER_VARIABLES)
 
 
 class Starter:
