@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from typing import IO, Self
 import psutil
 
 from codexd.demo.codex_config import write_config
+from codexd.demo.places import new_directory
 
 # What could lead a program out of its world, or have Python work otherwise than a user's does (without bytecode, say).
 _FOREIGN = ("XDG_", "CODEX", "OPENAI_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "PYTHON", "COVERAGE_")
@@ -21,11 +21,11 @@ _END_SECONDS = 10.0
 
 
 class World:
-    """Context manager. Under `/tmp`, because a socket's path may have 107 bytes."""
+    """Context manager."""
 
     def __init__(self, codex: Path) -> None:
         self.codex = codex
-        self.root = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp")).resolve()
+        self.root = new_directory("cb-")
         self._processes: list[subprocess.Popen[bytes]] = []
         self._log = (self.root / "log").open("ab")
         self._model_url: str | None = None

@@ -11,13 +11,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from codexd.demo.places import new_directory
 from codexd.demo.scripted_model import ScriptedModel
 from codexd.protocol.own_command import CODEXCTL, CODEXD, own_command
 
@@ -211,7 +211,11 @@ def finish_off(stage: Stage) -> None:
 
 def main() -> int:
     """Runs the show; returns the exit status."""
-    directory = Path(tempfile.mkdtemp(prefix="codexd-demo-"))
+    try:
+        directory = new_directory("codexd-demo-")
+    except OSError as error:
+        print(f"The show can't begin: {error}", file=sys.stderr)
+        return 1
     stage = Stage(directory)
     try:
         with ScriptedModel() as model:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codexctl.main import main
-from tests import places
+from codexd.demo import places
 from tests.codexctl.standin import StandIn
 
 

@@ -20,9 +20,8 @@ from typing import Any, TypeVar
 
 import psutil
 
-from codexd.demo import mcp_server
+from codexd.demo import mcp_server, places
 from codexd.demo.scripted_model import ScriptedModel
-from tests import places
 from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
 from tests.e2e.harness_terminal import Terminal
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import places
+from codexd.demo import places
 
 ROOT = Path(__file__).parents[2]
 SANDBOX = Path(__file__).with_name("systemd_user.sh")

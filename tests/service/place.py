@@ -16,9 +16,9 @@ from typing import Any, Self
 
 import psutil
 
+from codexd.demo import places
 from codexd.service import settings
 from codexd.service.instance import Instance
-from tests import places
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 30.0

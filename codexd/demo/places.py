@@ -1,4 +1,4 @@
-"""Where tests have their directories: where nothing else stands, and nothing above them is a repository.
+"""Where the demo, the tests and the benchmark have their directories: nothing above them is a repository.
 
 Not in `/tmp`: a Codex that is killed in a sandboxed command leaves an empty `.git` there (0.163 and 0.171), and from then
 on every directory below is inside a repository to Codex, which asks other things then.
@@ -14,7 +14,7 @@ LONGEST = 36
 
 
 def new_directory(prefix: str) -> Path:
-    """A new directory of one's own. Whoever asks for it removes it."""
+    """A new directory of one's own. Whoever asks for it removes it. OSError, with the reasons, when no place is fit."""
     return Path(tempfile.mkdtemp(prefix=prefix, dir=_parent())).resolve()
 
 
@@ -24,12 +24,12 @@ def _parent() -> Path:
         if (why := _unfit(place)) is None:
             return place
         refused.append(f"{place} {why}")
-    raise RuntimeError(f"tests have no place for their directories: {'; '.join(refused)}")
+    raise OSError(f"there is no place for a directory of its own: {'; '.join(refused)}")
 
 
 def _places() -> Iterator[Path]:
     """What every system has, the user's cache, and where temporary files are."""
-    name = f"codexd-tests-{os.getuid()}"
+    name = f"codexd-worlds-{os.getuid()}"
     yield Path("/var/tmp", name)
     if (home := os.environ.get("HOME", "")).startswith("/"):
         yield Path(home) / ".cache" / name

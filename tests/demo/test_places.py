@@ -1,4 +1,4 @@
-"""Where tests have their directories."""
+"""Where worlds have their directories."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import places
+from codexd.demo import places
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def test_no_repository_is_above_a_world(base: Path, monkeypatch: pytest.MonkeyPa
     inside.mkdir()
     (inside / ".git").mkdir()
     monkeypatch.setattr(places, "LONGEST", 1000)
-    monkeypatch.setattr(places, "_places", lambda: iter([inside / "tests", outside / "tests"]))
+    monkeypatch.setattr(places, "_places", lambda: iter([inside / "worlds", outside / "worlds"]))
     made = places.new_directory("x-")
-    assert (made.parent, made.stat().st_mode & 0o777) == (outside / "tests", 0o700)
+    assert (made.parent, made.stat().st_mode & 0o777) == (outside / "worlds", 0o700)
 
 
 def test_without_a_fit_place_each_is_named_with_its_reason(
@@ -38,10 +38,10 @@ def test_without_a_fit_place_each_is_named_with_its_reason(
     wrong = [base / "x", Path("/proc/codexd"), base / ("y" * 200)]
     monkeypatch.setattr(places, "_places", lambda: iter(wrong))
     monkeypatch.setattr(places, "LONGEST", 150)
-    with pytest.raises(RuntimeError) as raised:
+    with pytest.raises(OSError, match="no place") as raised:
         places.new_directory("x-")
     assert str(raised.value) == (
-        f"tests have no place for their directories: {wrong[0]} is inside the repository {base}; "
+        f"there is no place for a directory of its own: {wrong[0]} is inside the repository {base}; "
         f"/proc/codexd can't be made: No such file or directory; {wrong[2]} is too long for the path of a socket"
     )
 
