@@ -99,9 +99,10 @@ class _Sleeper:
         self._let_go.set()
 
     async def become_idle(self) -> None:
-        """Ends its sleep; trio uses it next from then on."""
-        self._let_go.set()
-        await self._is_idle.wait()
+        """Ends its sleep; trio uses it next from then on. Not cancelled: it takes a moment, and the thread would be lost."""
+        self.let_go()
+        with trio.CancelScope(shield=True):
+            await self._is_idle.wait()
 
     def _woke(self, _: object) -> None:
         try:

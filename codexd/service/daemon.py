@@ -54,6 +54,7 @@ from codexd.service.instance import how_to_talk
 from codexd.service.keeping import archive_of
 from codexd.service.settings import Settings
 from codexd.service.systemd import Starter
+from codexd.service.terminal import Terminal
 from codexd.service.upkeep import Grounds, Upkeep
 
 logger = logging.getLogger(__name__)
@@ -200,7 +201,7 @@ class Daemon:
         )
         self._launcher = Launcher(settings, os.environ)
         self._ending = Ending(self._give_up)
-        self._on_terminal = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
+        self._terminal = Terminal()
         self._announced = False
         self._upkeep: Upkeep | None = None
 
@@ -357,20 +358,11 @@ class Daemon:
 
     async def _obey(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:
-            if number == signal.SIGHUP and not self._terminal_is_gone():
+            if number == signal.SIGHUP and not self._terminal.is_gone():
                 self._look_after()
                 self._reopen_log()
             else:
                 self._ending.request()
-
-    def _terminal_is_gone(self) -> bool:
-        """Whether a SIGHUP means what it is named after; what is still to be written then goes nowhere."""
-        if not self._on_terminal or os.isatty(self._on_terminal[0]):
-            return False
-        with open(os.devnull, "r+b") as nowhere:
-            for descriptor in self._on_terminal:
-                os.dup2(nowhere.fileno(), descriptor)
-        return True
 
     def _look_after(self) -> None:
         if self._upkeep is not None:

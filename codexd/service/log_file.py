@@ -28,7 +28,8 @@ class LogFile(logging.handlers.RotatingFileHandler):
 
     def reopen(self) -> None:
         """Goes on, with the next record, in the file that then has the name; makes it if there is none."""
-        self.close()  # the next record opens it
+        with suppress(OSError):  # what a full disk has not taken is lost; the file is closed all the same
+            self.close()  # the next record opens it
         with suppress(OSError):  # the next record says so
             os.makedirs(os.path.dirname(self.baseFilename), 0o700, exist_ok=True)
 

@@ -13,6 +13,23 @@ from tests.fakes import PATIENCE_SECONDS
 from tests.runtime.shortage import fresh_threads, no_more_threads, no_new_thread
 
 
+class Job:
+    """Blocks its thread until it may end. `run` has started when the thread is at it, not when one was asked for."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """Takes a thread, which goes on when nobody waits any more."""
+        token = trio.lowlevel.current_trio_token()
+
+        def work() -> None:
+            token.run_sync_soon(task_status.started)
+            self.may_end.wait()
+
+        await in_thread(work, abandon_on_cancel=True)
+
+
 async def test_without_a_thread_the_failure_has_a_name() -> None:
     """It is an error of the system like others, which those who expect one handle; nothing has been called."""
     called: list[int] = []
@@ -44,20 +61,15 @@ async def test_a_thread_in_reserve_serves_as_often_as_it_is_needed() -> None:
 
 async def test_only_so_many_at_once_as_are_in_reserve() -> None:
     """One too many is told so at once, and has its turn when one is free."""
-    may_end = threading.Event()
-
-    async def wait() -> None:
-        await in_thread(may_end.wait)
-
+    job = Job()
     with trio.fail_after(PATIENCE_SECONDS), no_more_threads(2):
         async with trio.open_nursery() as nursery:
             for _ in range(2):
-                nursery.start_soon(wait)
-            await wait_all_tasks_blocked()
+                await nursery.start(job.run)
             with pytest.raises(NoThread):
-                await in_thread(may_end.wait)
-            may_end.set()
-        assert await in_thread(may_end.wait)
+                await in_thread(int)
+            job.may_end.set()
+        assert await in_thread(int) == 0
 
 
 async def test_many_that_want_one_at_the_same_time_all_end() -> None:
@@ -83,22 +95,36 @@ async def test_many_that_want_one_at_the_same_time_all_end() -> None:
 
 async def test_a_thread_that_hangs_is_made_up_for_when_there_are_threads_again() -> None:
     """A disk that hangs keeps its thread, which costs the others one for the time of the shortage alone."""
-    may_end, hanging = threading.Event(), trio.CancelScope()
-
-    async def hang() -> None:
-        with hanging:
-            await in_thread(may_end.wait, abandon_on_cancel=True)
-
-    with fresh_threads(), reserve(1):
+    job = Job()
+    with trio.fail_after(PATIENCE_SECONDS), fresh_threads(), reserve(1):
         with no_new_thread():
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(hang)
-                await wait_all_tasks_blocked()
-                hanging.cancel()
+                await nursery.start(job.run)
+                nursery.cancel_scope.cancel()
+            with pytest.raises(NoThread):
+                await in_thread(int)
         await in_thread(int)
         with no_new_thread():
             assert await in_thread(int) == 0
-        may_end.set()
+        job.may_end.set()
+
+
+async def test_who_no_longer_waits_for_a_thread_of_the_reserve_leaves_it_there() -> None:
+    """Cancelled while the thread wakes up, a job has not begun; the thread is kept again and not left to end idle."""
+    woken: list[threads._Sleeper] = []
+    with trio.fail_after(PATIENCE_SECONDS), no_more_threads(1):
+        wake = threads._Sleeper.let_go
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threads._Sleeper, "let_go", lambda sleeper: woken.append(sleeper))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(in_thread, int)
+                await wait_all_tasks_blocked()
+                nursery.cancel_scope.cancel()
+                with trio.CancelScope(shield=True):
+                    await wait_all_tasks_blocked()
+                wake(*woken)
+        assert len(threads._kept.get()._sleeping) == 1
+        assert await in_thread(int) == 0
 
 
 async def test_a_reserve_that_cannot_be_had_is_said() -> None:

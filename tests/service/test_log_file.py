@@ -178,3 +178,16 @@ def test_what_cannot_be_logged_is_dropped(place: Place) -> None:
         file.reopen()
         logger.info("hello")
         assert written(stderr) == ""
+
+
+def test_a_full_disk_does_not_keep_it_from_being_opened_again(place: Place) -> None:
+    """What the disk did not take is tried again when the file is closed: that ended codexd at the next SIGHUP."""
+    file = log_file.configure(place.instance().settings, place.environ, detached=True)
+    assert file is not None
+    logger.info("before")
+    assert file.stream is not None
+    os.dup2(os.open("/dev/full", os.O_WRONLY), file.stream.fileno())
+    logger.info("lost")
+    file.reopen()
+    logger.info("after")
+    assert [line.rpartition(" ")[2] for line in place.log.read_text().splitlines()] == ["before", "after"]
