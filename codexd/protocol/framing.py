@@ -52,7 +52,9 @@ class LineSplitter:
         """Treats the unfinished line as too long (the shared buffer is full); `None` if there is none."""
         if self._skipping or not self._parts:
             return None
-        head = b"".join(self._parts)[:HEAD_BYTES]
+        head = b""
+        for part in self._parts:
+            head += part[: HEAD_BYTES - len(head)]
         self._clear()
         self._skipping = True
         return TooLong(head)

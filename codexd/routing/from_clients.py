@@ -77,7 +77,8 @@ class FromClients:
     def receive_too_long(self, client: ClientId, head: bytes) -> None:
         """A line that was skipped, of which only the beginning is known."""
         message = (
-            "the message is longer than `max_message_bytes`, or than what is left for all clients together"
+            "the message is longer than `max_message_bytes`, than what is left for all clients together, or than there "
+            "is memory for"
         )
         self._state.tell((client,), messages.error(leading_id(head), Code.TOO_LARGE, message))
 

@@ -12,6 +12,8 @@ from typing import NoReturn
 
 import trio
 
+from codexd.runtime import memory
+
 logger = logging.getLogger(__name__)
 
 CAPACITY_ERRNOS = {
@@ -109,9 +111,14 @@ def reserve_of(limit: int) -> int:
 
 
 def _accepted(listener: socket.socket) -> socket.socket:
-    """The next connection. Raises what `accept` raises, and EMFILE when only the reserve is left."""
+    """The next connection. Raises what `accept` raises, EMFILE when only the reserve is left, and ENOMEM without memory."""
+    if not memory.has():
+        raise memory.shortage()
     _check_reserve(listener)
-    connection, _ = listener.accept()
+    try:
+        connection, _ = listener.accept()
+    except MemoryError:
+        raise memory.shortage() from None
     return connection
 
 

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import logging
 import os
+import re
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
@@ -17,9 +18,11 @@ from typing import Protocol
 
 import trio
 
-from codexd.protocol.errors import CodexdError
+from codexd.protocol import messages
+from codexd.protocol.errors import Code, CodexdError
 from codexd.protocol.framing import LineSplitter, TooLong
 from codexd.protocol.sandbox import MARK_VARIABLE
+from codexd.runtime import memory
 from codexd.runtime.stderr_log import StderrLog
 from codexd.runtime.write_queue import WriteQueue
 
@@ -34,6 +37,8 @@ STEP_SECONDS = 0.6
 """How long each of the ways to end Codex has: its stdin closed, SIGTERM, SIGKILL. The first takes 0.03 s (measured)."""
 
 _LEFTOVER_READS = 64
+_RESULT = re.compile(rb'\{"id": ?(\d+), ?"result":')
+"""How Codex begins an answer; the id is codexd's own (0.163, 0.171)."""
 _SERVICE_MANAGER = ("NOTIFY_SOCKET", "WATCHDOG_", "LISTEN_")
 """What a service manager means for codexd alone: who inherits it could speak or listen in codexd's name."""
 
@@ -103,7 +108,7 @@ class Codex:
         self._stderr_log = StderrLog()
         self._to_be_ended = trio.Event()
         self._verdict: str | None = None
-        self._has_spoken = False
+        self._has_spoken = self._has_lost = False
 
     @classmethod
     async def spawn(cls, launch: Launch) -> "Codex":
@@ -192,6 +197,9 @@ class Codex:
         """Hands over what comes; returns at the end of the stream. One read for each scheduling turn."""
         while True:
             await trio.lowlevel.wait_readable(descriptor)
+            if not memory.has():
+                await trio.sleep(memory.RETRY_SECONDS)
+                continue
             chunk = _read_available(descriptor)
             if chunk == b"":
                 return
@@ -204,14 +212,30 @@ class Codex:
 
     def _take_stdout(self, receive: Callable[[list[bytes]], None], chunk: bytes) -> None:
         self._has_spoken = True
-        lines = []
-        for line in self._splitter.feed(chunk):
+        lines: list[bytes] = []
+        for line in self._split(chunk):
             if isinstance(line, TooLong):
-                logger.warning("Codex sent a line of more than %d bytes; it is skipped", MAX_LINE_BYTES)
+                lines += _in_place_of(line.head)
             else:
                 lines.append(line)
         if lines:
             receive(lines)
+
+    def _split(self, chunk: bytes) -> list[bytes | TooLong]:
+        """The lines that the chunk completes, and one that there is no memory for. Nothing after one that was lost."""
+        if self._has_lost:
+            return []
+        try:
+            lines = self._splitter.feed(chunk)
+            if not memory.has_for_line(self._splitter.buffered_bytes):
+                given_up = self._splitter.give_up()
+                assert given_up is not None, "only an unfinished line needs more than the headroom"
+                lines.append(given_up)
+        except MemoryError:  # what it said is lost, and nobody can tell what it was
+            self._has_lost = True
+            self._end("codexd got no memory for what Codex said")
+            return []
+        return lines
 
     async def _end_unless_it_exits(self, verdict: str) -> None:
         """A process that exits closes its pipes first: only one that then goes on is to be ended for it."""
@@ -273,10 +297,10 @@ def _pipe(reading: ExitStack, writing: ExitStack) -> tuple[int, int]:
 
 
 def _read_available(descriptor: int) -> bytes | None:
-    """What is there to be read: empty at the end of the stream, None when there is nothing just now."""
+    """What is there to be read: empty at the end of the stream, None when there is nothing, or no memory, just now."""
     try:
         return os.read(descriptor, READ_BYTES)
-    except BlockingIOError:
+    except (BlockingIOError, MemoryError):
         return None
 
 
@@ -287,6 +311,19 @@ def _read_what_is_left(descriptor: int, take: Callable[[bytes], None]) -> None:
         if not chunk:
             return
         take(chunk)
+
+
+def _in_place_of(head: bytes) -> list[bytes]:
+    """What is heard of a line that is skipped, of which this is the beginning: who asked for it gets an error."""
+    logger.warning(
+        "Codex sent a line of more than %d bytes, or than there is memory for: skipped", MAX_LINE_BYTES
+    )
+    result = _RESULT.match(head)
+    if result is None:
+        return []
+    return [
+        messages.error(result[1], Code.TOO_LARGE, "codexd has no memory for the answer, which is too long")
+    ]
 
 
 def _signal_name(number: int) -> str:

@@ -38,7 +38,12 @@ class LoginFile:
         if seen != self._seen and stat.S_ISREG(found.st_mode) and found.st_size <= _MAX_BYTES:
             try:
                 said = json.loads(self._path.read_bytes())
-            except (OSError, ValueError, RecursionError):  # it is being written
+            except (
+                OSError,
+                ValueError,
+                RecursionError,
+                MemoryError,
+            ):  # it is being written, or there is no memory
                 return self._login
             self._seen, self._login = seen, self._word_for(said)
         return self._login

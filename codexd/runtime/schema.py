@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from codexd.protocol import learnt
 from codexd.protocol.learnt import Learnt
+from codexd.protocol.program import sentence_of
 from codexd.protocol.schema import NoSchema
 from codexd.runtime.codex import Launch, environment
 from codexd.runtime.private_file import open_private
@@ -183,8 +184,8 @@ class _Answer:
                 env=environment(launch.env),
                 cwd=launch.cwd,
             )
-        except OSError as error:
-            self._problem = f"it cannot be run: {error}"
+        except (OSError, MemoryError) as error:
+            self._problem = f"it cannot be run: {str(error) or sentence_of(error)}"
             return
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()

@@ -11,7 +11,8 @@ from codexd.protocol.errors import Code
 from codexd.protocol.framing import TooLong
 from codexd.routing.effects import ClientId
 from codexd.routing.rights import Peer
-from codexd.runtime.budget import LineBudget, OutboxBudget
+from codexd.runtime import memory
+from codexd.runtime.budget import FREE_BYTES, LineBudget, OutboxBudget
 from codexd.runtime.isolation import SENTENCE, ClientFailed, alone
 from codexd.runtime.lag import Lag
 from codexd.runtime.limits import Limits
@@ -135,20 +136,19 @@ class Session:
             await trio.lowlevel.wait_readable(self._connection)
             await self._wait_resumed()
             try:
-                chunk = self._connection.recv(self._transport.receive_bytes)
+                chunk = self._received()
+                if chunk == b"":
+                    return
+                lines = self._lines(chunk, desk)
             except BlockingIOError:
                 continue
-            except ConnectionError:  # it left without having read what it was sent
-                return
-            if not chunk:
-                return
-            try:
-                lines = self._lines(chunk if self._beginning is None else self._after_beginning(chunk, desk))
             except ClientFailed:
                 self._has_failed = True
                 self.outbox.finish(self._word_of_failure())
                 self._conversation.cancel()
                 return
+            if chunk is None and not lines:
+                await trio.sleep(memory.RETRY_SECONDS)
             for at in range(0, len(lines), LINES_PER_TURN):
                 if at:
                     await trio.lowlevel.checkpoint()
@@ -157,6 +157,15 @@ class Session:
             if self._transport.farewell is not None:
                 self.outbox.finish(self._transport.farewell)
                 return
+
+    def _received(self) -> bytes | None:
+        """What has come: empty at the end, None when there is no memory to read anything just now."""
+        try:
+            return self._connection.recv(self._transport.receive_bytes) if memory.has() else None
+        except MemoryError:
+            return None
+        except ConnectionError:  # it left without having read what it was sent
+            return b""
 
     async def _wait_resumed(self) -> None:
         """Waits while the client is paused; else no checkpoint, which each message would have to wait for."""
@@ -183,16 +192,28 @@ class Session:
 
         return WebSocket(self._limits.max_message_bytes, self._unsent.append)
 
-    def _lines(self, chunk: bytes) -> list[bytes | TooLong]:
-        lines = alone(self.client, _READING, self._transport.feed, chunk)
-        if not self._budget.hold(self.client, self._transport.buffered_bytes):
+    def _lines(self, chunk: bytes | None, desk: Desk) -> list[bytes | TooLong]:
+        """What the chunk completes, and an unfinished message that is given up. `chunk`: None for want of memory."""
+        lines: list[bytes | TooLong] = []
+        if chunk is not None:
+            received = chunk if self._beginning is None else self._after_beginning(chunk, desk)
+            lines = alone(self.client, _READING, self._transport.feed, received)
+        if self._holds_too_much(chunk is not None):
             given_up = alone(self.client, _READING, self._transport.give_up)
             assert given_up is not None, "only an unfinished message weighs anything"
+            self._budget.hold(self.client, 0)
             lines.append(given_up)
         for answer in self._unsent:
             self.outbox.put(answer)
         self._unsent.clear()
         return lines
+
+    def _holds_too_much(self, has_memory: bool) -> bool:
+        """Whether the unfinished message is more than all clients together may hold, or than there is memory for."""
+        held = self._transport.buffered_bytes
+        if not self._budget.hold(self.client, held):
+            return True
+        return held > FREE_BYTES and not (has_memory and memory.has_for_line(held))
 
     def _word_of_failure(self) -> bytes:
         if self._speaks_frames and self.outbox.framing is LINES:

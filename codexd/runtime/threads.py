@@ -14,6 +14,8 @@ from typing import TypeVar, TypeVarTuple
 import trio
 import trio.lowlevel
 
+from codexd.runtime import memory
+
 RESERVED = 5
 """One each for the writer of the timeline, its reader, the schema, the processes of Codex, and what codexd stands on."""
 
@@ -55,6 +57,8 @@ async def in_thread(
     try:
         while True:
             try:
+                if not memory.has() and not await kept.let_go_of_one():
+                    raise NoThread
                 return await trio.to_thread.run_sync(begin, abandon_on_cancel=abandon_on_cancel)
             except (RuntimeError, MemoryError) as error:
                 if has_begun:
@@ -118,13 +122,16 @@ class _Reserve:
         self._is_closed = False
 
     def fill(self) -> bool:
-        """Takes as many threads as are missing; returns whether all could be had."""
-        while len(self._sleeping) < self._count and not self._is_closed:
+        """Takes as many threads as are missing; returns whether all could be had.
+
+        None without memory: one that has just been started and gets none never says that it runs (CPython 3.11).
+        """
+        while len(self._sleeping) < self._count and not self._is_closed and memory.has():
             try:
                 self._sleeping.append(_Sleeper())
             except (RuntimeError, MemoryError):
                 return False
-        return True
+        return len(self._sleeping) >= self._count
 
     async def let_go_of_one(self) -> bool:
         """Makes one idle; returns False when all are in use."""

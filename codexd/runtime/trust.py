@@ -19,6 +19,7 @@ from typing import Any
 from codexd.protocol.project_roots import roots
 
 _SYSTEM_FILES = ("/etc/codex/config.toml", "/etc/codex/managed_config.toml")
+_UNREADABLE = (OSError, ValueError, RecursionError, MemoryError)
 _SANDBOX = ("sandbox_mode", "default_permissions")
 _READ_ONLY = (None, "read-only", ":read-only")
 
@@ -47,7 +48,7 @@ class ProjectTrust:
             return False
         try:
             layers = [*self._overrides, *(_read(file) for file in self._files)]
-        except (OSError, ValueError):
+        except _UNREADABLE:
             return True
         if may_write is None and not any(_lets_write(layer) for layer in layers):
             return False
@@ -61,7 +62,7 @@ def _assigned(overrides: Sequence[str]) -> Iterator[dict[str, Any]]:
         key, _, value = assignment.partition("=")
         try:
             yield tomllib.loads(f"{key}={value}")
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             yield {key.strip(): value.strip()}
 
 

@@ -26,6 +26,7 @@ from codexd.protocol.program import sentence_of
 from codexd.protocol.running import Holder
 from codexd.protocol.sandbox import mark_of, why_not_to_start
 from codexd.routing.router import Identity
+from codexd.runtime import memory
 from codexd.runtime.broker import Broker
 from codexd.runtime.codex import CodexUnavailable, Launch
 from codexd.runtime.limits import Limits
@@ -229,6 +230,7 @@ class Daemon:
     async def _serve(self, services: trio.Nursery) -> None:
         with ExitStack() as stack:
             try:
+                stack.enter_context(memory.reserve())
                 stack.enter_context(reserve())
                 observe = stack.enter_context(self._observability).put
             except NoThread as shortage:

@@ -15,6 +15,7 @@ from typing import NamedTuple, NoReturn, Protocol
 
 import trio
 
+from codexd.protocol.program import sentence_of
 from codexd.runtime.threads import in_thread
 from codexd.service.errors import CannotServe
 from codexd.service.home_claim import HomeClaim
@@ -77,8 +78,11 @@ class Upkeep:
             if not broken:
                 return
             done = await in_thread(self._mend_all, broken)
-        except OSError as error:  # no thread or descriptor can be had now; the next look is not far
-            logger.warning("cannot look whether socket and locks are there: %s", error)
+        except (
+            OSError,
+            MemoryError,
+        ) as error:  # no thread, descriptor or memory now; the next look is not far
+            logger.warning("cannot look whether socket and locks are there: %s", sentence_of(error))
             return
         if Outcome.MENDED in done:
             self._mended()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.harness import World
@@ -15,6 +16,7 @@ from tests.e2e.harness import World
 pytestmark = pytest.mark.e2e
 
 Shortage = Callable[[int], AbstractContextManager[None]]
+LEFT_BYTES = 2 * 1024 * 1024
 CGROUPS = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
 
 
@@ -68,7 +70,17 @@ def no_more_descriptors(pid: int) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("shortage", [no_more_threads, no_more_descriptors])
+@contextmanager
+def no_more_memory(pid: int) -> Iterator[None]:
+    """Nothing large can be mapped beyond what codexd keeps for that: no stack of a thread, no long message.
+
+    A limit that holds from the start is approached, and not fallen upon: the room for a look at it is left.
+    """
+    with limited(pid, resource.RLIMIT_AS, psutil.Process(pid).memory_info().vms + LEFT_BYTES):
+        yield
+
+
+@pytest.mark.parametrize("shortage", [no_more_threads, no_more_descriptors, no_more_memory])
 def test_a_shortage_is_survived(world: World, shortage: Shortage) -> None:
     """History, status and turns work or are refused with an error while it lasts; Codex's death is survived in it, too.
 

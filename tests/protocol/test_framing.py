@@ -102,7 +102,8 @@ def test_an_endless_line_costs_bounded_memory() -> None:
 def test_giving_up_ends_the_line_that_is_being_read() -> None:
     """When the memory for all clients is used up, the one who fills it is told, and its line is skipped."""
     splitter = LineSplitter()
-    splitter.feed(b"ok\n12345")
+    splitter.feed(b"ok\n12")
+    splitter.feed(b"345")
     assert splitter.give_up() == TooLong(b"12345")
     assert splitter.buffered_bytes == 0
     assert splitter.feed(b"678\nnext\n") == [b"next"]
@@ -135,3 +136,11 @@ def test_a_line_of_100_megabytes_is_one_line() -> None:
 def test_what_is_handed_out_is_not_a_view_of_something_that_grows() -> None:
     """msgspec keeps its source alive, and a `bytearray` that is looked at can't be resized."""
     assert [type(line) for line in split([b"a", b"b\nc\n"])] == [bytes, bytes]
+
+
+def test_of_a_line_that_is_given_up_the_beginning_is_kept() -> None:
+    """It is put together from as many chunks as it takes; the whole line is not, for which there may be no memory."""
+    splitter = LineSplitter()
+    for _ in range(10):
+        splitter.feed(b"x" * (HEAD_BYTES // 4 - 1))
+    assert splitter.give_up() == TooLong(b"x" * HEAD_BYTES)

@@ -13,6 +13,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from codexd.runtime.accept import RETRY_SECONDS, Doors, accept_clients, reserve_of
+from codexd.runtime.memory import HEADROOM_BYTES
+from tests.runtime.shortage import limited_memory
 
 
 class TroubledListener(socket.socket):
@@ -24,10 +26,13 @@ class TroubledListener(socket.socket):
         self.listen()
         self.errors = list(errors)
         self.calls = 0
+        self.lacks_memory = False
 
     def accept(self):
         """Fails as told, else accepts."""
         self.calls += 1
+        if self.lacks_memory:
+            raise MemoryError
         code = self.errors.pop(0) if self.errors else 0
         if code:
             raise OSError(code, os.strerror(code))
@@ -167,6 +172,30 @@ async def test_every_shortage_is_said(path, autojump_clock, nursery, caplog):
             connection.close()
         nursery.cancel_scope.cancel()
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 2
+
+
+async def test_without_memory_clients_wait(path, autojump_clock, nursery, caplog):
+    """As they do without descriptors; also when there was too little for the connection itself."""
+    caplog.set_level(logging.INFO)
+    with TroubledListener(path) as listener, connect(path), limited_memory(0) as limited:
+        welcomed: list[socket.socket] = []
+        nursery.start_soon(accept_clients, listener, welcomed.append)
+        await trio.sleep(1)
+        assert (welcomed, listener.calls) == ([], 0)
+        limited.free = HEADROOM_BYTES
+        listener.lacks_memory = True
+        await trio.sleep(1)
+        assert listener.calls > 0
+        assert welcomed == []
+        listener.lacks_memory = False
+        await trio.sleep(1)
+        (connection,) = welcomed
+        connection.close()
+        nursery.cancel_scope.cancel()
+    assert [record.getMessage() for record in caplog.records if record.name == "codexd.runtime.accept"] == [
+        f"no new client can connect for now: {os.strerror(errno.ENOMEM)}",
+        "clients can connect again",
+    ]
 
 
 async def test_connection_that_is_gone_before_it_was_accepted_is_passed_over(path, nursery):

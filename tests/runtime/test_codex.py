@@ -4,15 +4,21 @@ import dataclasses
 import json
 import logging
 import os
+import select
 import signal
 
 import psutil
 import pytest
 import trio
 
+from codexd.protocol.errors import Code
+from codexd.protocol.framing import LineSplitter
 from codexd.protocol.sandbox import MARK_VARIABLE
+from codexd.runtime import memory
 from codexd.runtime.codex import Codex, CodexUnavailable, environment
+from codexd.runtime.memory import HEADROOM_BYTES
 from tests.fakes import MARK, PATIENCE_SECONDS, fake_codex
+from tests.runtime.shortage import limited_memory
 
 MEGABYTE = 1024 * 1024
 UP = b'"up"\n'
@@ -91,6 +97,45 @@ async def test_large_lines_in_both_ways(run, size):
     running.tell("echo", {"text": text})
     (line,) = await running.heard(1)
     assert json.loads(line) == {"id": 1, "result": {"text": text}}
+
+
+async def test_without_memory_it_waits(run):
+    """Nothing of what it says is read until there is some again."""
+    running = await run()
+    with limited_memory(0) as limited:
+        running.tell("echo")
+        assert select.select([running.codex._stdout], [], [], PATIENCE_SECONDS)[0]
+        await trio.sleep(2 * memory.RETRY_SECONDS)
+        assert running.lines == []
+        limited.free = HEADROOM_BYTES
+        assert len(await running.heard(1)) == 1
+
+
+async def test_an_answer_for_which_there_is_no_memory_is_an_error(run, caplog):
+    """Who asked for it is told; what comes behind it is heard, and what belongs to nobody is only logged."""
+    running = await run()
+    with limited_memory(HEADROOM_BYTES + 20 * MEGABYTE):
+        running.tell("echo", {"text": "x" * (5 * MEGABYTE)}, 7)
+        running.tell("fake/flood", {"count": 1, "message": {"method": "x" * (5 * MEGABYTE)}})
+        running.tell("echo", number=8)
+        refused, answered = map(json.loads, await running.heard(2))
+    assert (refused["id"], refused["error"]["code"]) == (7, Code.TOO_LARGE)
+    assert answered["id"] == 8
+    assert [record.levelname for record in caplog.records].count("WARNING") == 2
+
+
+async def test_one_whose_words_are_lost_for_want_of_memory_is_ended(run):
+    """Nobody can tell what it was, so everybody hears that this Codex has ended, and not codexd."""
+    running = await run()
+
+    class Splitter(LineSplitter):
+        def feed(self, chunk):
+            raise MemoryError
+
+    running.codex._splitter = Splitter()
+    running.tell("fake/flood", {"count": 10_000, "message": {"method": "m", "params": "x" * 100}})
+    assert await running.ended() == "codexd got no memory for what Codex said"
+    assert running.lines == []
 
 
 async def test_flood_is_heard_completely(run):

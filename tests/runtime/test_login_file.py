@@ -82,6 +82,22 @@ def test_what_cannot_be_read_is_no_change(tmp_path: Path, half: bytes) -> None:
     assert file.login() not in ("", first)
 
 
+def test_without_memory_there_is_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The core asks for it in the middle of a decision: an error there would be the end of codexd."""
+
+    def refuse(_: Path) -> bytes:
+        raise MemoryError
+
+    file = LoginFile(str(tmp_path))
+    write(tmp_path, {"OPENAI_API_KEY": "sk-1"})
+    first = file.login()
+    write(tmp_path, {"OPENAI_API_KEY": "sk-two"})
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        assert file.login() == first
+    assert file.login() != first
+
+
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
     """A FIFO would stop everybody; a home that is a file, or may not be entered, says nothing."""
     os.mkfifo(tmp_path / "auth.json")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from codexd.protocol.gates import Gates
 from codexd.protocol.learnt import Learnt
@@ -202,3 +203,19 @@ async def test_a_directory_that_cannot_be_removed_costs_no_knowledge(
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", refuse)
         assert await learn(launch) == LEARNT
+
+
+async def test_without_memory_for_a_process_the_schema_is_not_known(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both editions are asked for beside each other: what goes wrong there comes in a group, which nobody expected."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trio, "run_process", refuse)
+        assert await learn(launch) == (
+            "the schema of Codex 0.1.0 can't be had: it cannot be run: there is not enough memory"
+        )
+    assert await learn(launch) == LEARNT

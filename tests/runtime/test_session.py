@@ -16,10 +16,12 @@ from codexd.runtime.budget import FREE_BYTES, LineBudget, OutboxBudget
 from codexd.runtime.lag import Lag
 from codexd.runtime.limits import Limits
 from codexd.runtime.lines import Lines
+from codexd.runtime.memory import HEADROOM_BYTES
 from codexd.runtime.outbox import STALLED_SECONDS
 from codexd.runtime.session import FAREWELL_SECONDS, LINES_PER_TURN, LOOK_SECONDS, Session
 from codexd.runtime.timeline import Timeline
 from tests.fakes import PATIENCE_SECONDS, FarWebSocket, RecordingDesk
+from tests.runtime.shortage import limited_memory
 
 MEGABYTE = 1024 * 1024
 OUTBOX_LIMIT = 256 * 1024
@@ -121,6 +123,62 @@ async def test_line_that_is_too_long_is_reported_once_and_skipped(join, desk):
     await far.send(b"\nnext\n")
     await wait_all_tasks_blocked()
     assert desk.lines(1) == [TooLong(b"x" * HEAD_BYTES), b"next"]
+
+
+async def test_without_memory_a_client_waits(join, desk, autojump_clock):
+    """Nothing is read until there is some again."""
+    with limited_memory(HEADROOM_BYTES - 1) as limited:
+        _, far = join()
+        await far.send(b"first\n")
+        await trio.sleep(10)
+        assert desk.lines(1) == []
+        limited.free += 1
+        await trio.sleep(1)
+        assert desk.lines(1) == [b"first"]
+
+
+async def test_a_line_for_which_there_is_no_memory_is_given_up(join, desk, autojump_clock):
+    """While it still comes, and when the memory goes to others while nothing comes; what comes after it is heard."""
+    with limited_memory(HEADROOM_BYTES + 20 * MEGABYTE) as limited:
+        _, far = join()
+        await far.send(b"x" * (5 * MEGABYTE))
+        assert desk.lines(1) == [TooLong(b"x" * HEAD_BYTES)]
+        await far.send(b"\nnext\n" + b"y" * (2 * FREE_BYTES))
+        await trio.sleep(1)
+        assert desk.lines(1)[1:] == [b"next"]
+        limited.free = 0
+        await far.send(b"y")
+        await trio.sleep(1)
+        assert desk.lines(1)[2:] == [TooLong(b"y" * HEAD_BYTES)]
+        limited.free = HEADROOM_BYTES
+        await far.send(b"\nlast\n")
+        await trio.sleep(1)
+        assert desk.lines(1)[3:] == [b"last"]
+
+
+async def test_a_read_that_gets_no_memory_is_tried_again(join, desk, autojump_clock):
+    """Nothing has been taken from the socket."""
+
+    class Connection:
+        failures = 3
+
+        def __init__(self, connection):
+            self._connection = connection
+
+        def __getattr__(self, name):
+            return getattr(self._connection, name)
+
+        def recv(self, count):
+            self.failures -= 1
+            if self.failures >= 0:
+                raise MemoryError
+            return self._connection.recv(count)
+
+    session, far = join()
+    session._connection = Connection(session._connection)
+    await far.send(b"first\n")
+    await trio.sleep(1)
+    assert desk.lines(1) == [b"first"]
 
 
 async def test_who_would_go_over_the_shared_limit_has_its_line_given_up(join, desk):

@@ -7,10 +7,10 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from codexd.runtime import threads
+from codexd.runtime import memory, threads
 from codexd.runtime.threads import NoThread, in_thread, reserve
 from tests.fakes import PATIENCE_SECONDS
-from tests.runtime.shortage import fresh_threads, no_more_threads, no_new_thread
+from tests.runtime.shortage import fresh_threads, limited_memory, no_more_threads, no_new_thread
 
 
 class Job:
@@ -112,12 +112,16 @@ async def test_a_thread_that_hangs_is_made_up_for_when_there_are_threads_again()
 async def test_who_no_longer_waits_for_a_thread_of_the_reserve_leaves_it_there() -> None:
     """Cancelled while the thread wakes up, a job has not begun; the thread is kept again and not left to end idle."""
     woken: list[threads._Sleeper] = []
+
+    async def ask() -> None:
+        await in_thread(int)
+
     with trio.fail_after(PATIENCE_SECONDS), no_more_threads(1):
         wake = threads._Sleeper.let_go
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(threads._Sleeper, "let_go", lambda sleeper: woken.append(sleeper))
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(in_thread, int)
+                nursery.start_soon(ask)
                 await wait_all_tasks_blocked()
                 nursery.cancel_scope.cancel()
                 with trio.CancelScope(shield=True):
@@ -125,6 +129,20 @@ async def test_who_no_longer_waits_for_a_thread_of_the_reserve_leaves_it_there()
                 wake(*woken)
         assert len(threads._kept.get()._sleeping) == 1
         assert await in_thread(int) == 0
+
+
+async def test_without_memory_the_reserve_serves_and_no_thread_is_started() -> None:
+    """One that is started and gets no memory never says that it runs, and its starter, codexd's loop, waits for ever."""
+    with fresh_threads(), limited_memory(memory.HEADROOM_BYTES) as limited, reserve(1):
+        limited.free = 0
+        with no_new_thread():
+            assert await in_thread(int) == 0
+        with pytest.raises(NoThread):
+            await in_thread(int)
+        limited.free = memory.HEADROOM_BYTES
+        assert await in_thread(int) == 0
+        with no_new_thread():
+            assert await in_thread(int) == 0
 
 
 async def test_a_reserve_that_cannot_be_had_is_said() -> None:

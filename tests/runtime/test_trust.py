@@ -50,6 +50,7 @@ def test_nothing_is_written_for_a_read_only_sandbox(would_be_written, home, tmp_
         'default_permissions = ":workspace"',
         'profile = "anything"',
         "= no TOML =",
+        f"deep = {'[' * 100_000}",
     ],
 )
 def test_a_configuration_that_lets_commands_write(would_be_written, home, tmp_path, text):

@@ -115,6 +115,23 @@ async def test_without_a_thread_it_looks_later(caplog: pytest.LogCaptureFixture)
     assert "no more threads" in caplog.text
 
 
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+async def test_a_part_that_cannot_be_looked_at_is_looked_at_later(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Without a descriptor or memory, nothing is known to be gone."""
+
+    def refuse() -> bool:
+        raise error
+
+    heard, thing = Heard(), Thing(broken=1)
+    monkeypatch.setattr(thing, "is_whole", refuse)
+    with caplog.at_level(logging.WARNING):
+        await heard.upkeep(thing).look()
+    assert thing.mended == 0
+    assert "cannot look whether socket and locks are there" in caplog.text
+
+
 # The parts themselves
 
 
