@@ -1,6 +1,6 @@
 """What of the caller's environment goes with a thread that it begins, to the commands of the thread.
 
-Codex's own environment is that of whoever started codexd. A thread's `config` takes `shell_environment_policy.set.NAME`.
+Codex's own environment is that of a login (docs/environment.md). A thread's `config` takes `shell_environment_policy.set.NAME`.
 Measured on 0.163 and 0.171: it reaches the thread's commands, sandboxed ones too, beside what the user's config.toml sets;
 it does not reach MCP servers, nor Codex itself (`env_key` of a model provider). It holds until the thread is unloaded; a
 `thread/resume` changes it only then. Its value is in no answer to another client, in no event, on no command line, and in

@@ -124,6 +124,7 @@ class OwnMethods:
                 reason=self._life.down_sentence() if life.is_left_down else life.reason,
                 login_is_stale=life.state is LifeState.READY and state.logins.differs(),
                 schema_problem=state.learnt if isinstance(state.learnt, str) else None,
+                environment=identity.environment,
             ),
             clients=len(state.clients),
             threads=len(state.threads),

@@ -34,7 +34,8 @@ class CodexStatus(Struct, rename="camel"):
     """The child. `reason` says why it is not ready; `restarts` counts the starts after the first one.
 
     `login_is_stale`: another login lies in its home than it was started with; it is replaced when nothing is under way.
-    `schema_problem`: why its schema can't be had, so that experimental methods are held back from nobody.
+    `schema_problem`: why its schema can't be had, so that experimental methods are held back from nobody. `environment`: the
+    names of its variables, without values.
     """
 
     pid: int | None
@@ -45,6 +46,7 @@ class CodexStatus(Struct, rename="camel"):
     reason: str | None = None
     schema_problem: str | None = None
     login_is_stale: bool = False
+    environment: tuple[str, ...] = ()
 
 
 class Status(Struct, rename="camel"):

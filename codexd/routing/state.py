@@ -39,7 +39,7 @@ class Identity(Struct, frozen=True):
     `thread_unload_delay`: how many seconds a thread stays loaded that nobody follows. `codex_silence`: after how many
     seconds a Codex that says nothing counts as hung. `is_observed`: whether `Observed` is wanted for all that Codex sends.
     `inside`: what becomes of clients that Codex itself runs. `thread_config`: what each thread is given as `config`, by
-    dotted keys; it may hold secrets and is told to nobody but Codex.
+    dotted keys; it may hold secrets and is told to nobody but Codex. `environment`: the names of the variables that Codex has.
     """
 
     pid: int
@@ -54,6 +54,7 @@ class Identity(Struct, frozen=True):
     is_observed: bool = False
     inside: Inside = "refuse"
     thread_config: dict[str, Any] = {}
+    environment: tuple[str, ...] = ()
 
 
 class Received(Struct):

@@ -1,38 +1,64 @@
 """How Codex is to be spawned: its command, environment and directory."""
 
+import logging
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from codexd.protocol import socket_path
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.home import home_of
-from codexd.protocol.sandbox import MARK_VARIABLE, mark_of
-from codexd.runtime.codex import CodexUnavailable, Launch, environment
+from codexd.runtime.codex import CodexUnavailable, Launch
 from codexd.service import locks, secret_overrides
-from codexd.service.discovery import STAND_IN_QUESTION, Codex, Finder
+from codexd.service.discovery import Codex, Finder
+from codexd.service.environment import Environment
 from codexd.service.errors import UsageError
 from codexd.service.inherited import umask_of_user
 from codexd.service.setting_kinds import CODEX_UNLOAD_DELAY
 from codexd.service.settings import Settings
 
-_NOT_FOR_CODEX = {"INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", *STAND_IN_QUESTION}
-"""What a service manager says of codexd's own process, and codexd's question to its stand-in."""
+logger = logging.getLogger(__name__)
 
 
 class Launcher:
     """Says, before every start of Codex, what is to be started.
 
-    `find` and `launch` are called in a worker thread; `abandon`, from any other one, ends them early and for good.
+    `prepare`, called once, and `launch` are called in a worker thread; `abandon`, from any other one, ends them early and
+    for good.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
-        self._environ = codex_environment(settings, environ)
+        self._environment = Environment(settings, environ)
+        self._environ: dict[str, str] = {}
         self._schema_file = locks.home_directory(environ, settings.codex_home) / "schema.json"
-        finder = Finder(settings.codex, environ)
-        self.find = finder.find
-        self.abandon = finder.abandon
+        self._finder = Finder(settings.codex, environ)
+
+    def prepare(self) -> None:
+        """Looks for Codex, and settles the environment of all that are to be started.
+
+        Raises:
+            Unavailable: there is no Codex.
+        """
+        with ExitStack() as on_failure:
+            self._environment.begin()
+            on_failure.callback(self._environment.settle)
+            on_failure.callback(self._environment.abandon)
+            self._finder.find()
+            on_failure.pop_all()
+        self._environ, problem = self._environment.settle()
+        if problem is not None:
+            logger.warning("%s (docs/environment.md)", problem)
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the variables that it gets."""
+        return tuple(sorted(self._environ))
+
+    def abandon(self) -> None:
+        """Ends what another thread waits for here; that thread is told that there is no Codex."""
+        self._environment.abandon()
+        self._finder.abandon()
 
     def launch(self) -> Launch:
         """What to spawn now; Codex may have been updated, moved or removed since the last time.
@@ -41,7 +67,7 @@ class Launcher:
             CodexUnavailable: there is none; the message is a sentence that names the way out.
         """
         try:
-            codex = self.find()
+            codex = self._finder.find()
         except Unavailable as unavailable:
             raise CodexUnavailable(str(unavailable)) from None
         except OSError as error:  # it is being replaced, say: gone since it was found
@@ -69,13 +95,6 @@ def command(codex: Codex, settings: Settings) -> list[str]:
     assignments = (f"{CODEX_UNLOAD_DELAY}=0", *secret_overrides.on_command_line(settings.codex_config))
     overrides = [part for assignment in assignments for part in ("-c", assignment)]
     return [str(codex.binary), *overrides, "app-server"]
-
-
-def codex_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of whoever started codexd, the CODEX_HOME that the lock stands for, and the lock's mark."""
-    inherited = {name: value for name, value in environment(environ).items() if name not in _NOT_FOR_CODEX}
-    mark = mark_of(environ, str(settings.codex_home))
-    return inherited | {"CODEX_HOME": str(settings.codex_home), MARK_VARIABLE: mark}
 
 
 def check_directories(settings: Settings, environ: Mapping[str, str], demo: bool) -> None:

@@ -14,7 +14,7 @@ from codexd.protocol import extension
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.running import Holder
 from codexd.protocol.visible import plain
-from codexd.service import detached, handover, locks, log_file, options_on_stdin
+from codexd.service import detached, handover, locks, log_file, login_shell, options_on_stdin
 from codexd.service.arguments import DRAIN_SECONDS, beyond_identity
 from codexd.service.ask import Mute, Refused
 from codexd.service.errors import CannotServe, ServiceError, UsageError
@@ -39,6 +39,9 @@ def start(instance: Instance) -> int:
     Raises:
         ServiceError, Unavailable: it is not ready; the message is why.
     """
+    if login_shell.VARIABLE in instance.environ:  # whoever waits here waits for itself
+        print("codexd is being started, and asks this shell for its environment")
+        return 0
     deadline = time.monotonic() + START_SECONDS
     start_lock = locks.start_lock(instance.environ, instance.settings.codex_home)
     make_private_directory(start_lock.parent)

@@ -289,7 +289,7 @@ class Daemon:
         lock = stack.enter_context(locks.held(locks.home_lock(os.environ, settings.codex_home), holder))
         self._keep_options(state)
         stack.callback(kept_options.forget, state)
-        await in_thread(self._launcher.find)
+        await in_thread(self._launcher.prepare)
         if self._demo:
             # Late: only the demo pays for an HTTP server.
             from codexd.demo.scripted_model import ScriptedModel
@@ -324,6 +324,7 @@ class Daemon:
             codex_silence=settings.codex_silence_seconds,
             inside=settings.inside,
             thread_config=secret_overrides.of_threads(settings.codex_config),
+            environment=self._launcher.names(),
         )
 
     def _limits(self) -> Limits:

@@ -6,7 +6,13 @@ from typing import Any
 
 from codexd import __version__
 from codexd.protocol.visible import plain
-from codexd.service import examination, secret_overrides, settings as settings_module, surroundings
+from codexd.service import (
+    codex_environment,
+    examination,
+    secret_overrides,
+    settings as settings_module,
+    surroundings,
+)
 from codexd.service.errors import UsageError
 from codexd.service.finding import BROKEN, Finding
 from codexd.service.instance import Instance
@@ -29,7 +35,8 @@ def doctor(
     instance, findings = _instance(flags, arguments, environ)
     findings += surroundings.examine(instance, notes)
     findings += examination.examine(instance)
-    handed = examination.environment_of_codex(instance)
+    handed, more = codex_environment.environment_of_codex(instance)
+    findings += more
     if as_json:
         print(json.dumps(_report(instance, findings, handed)))
     else:
@@ -76,6 +83,8 @@ def _settings_rows(settings: Settings) -> list[tuple[str, Any, str]]:
             continue
         if name == "codex_config":
             value = secret_overrides.without_secrets(value)
+        if name == "environment":
+            value = value.shown()
         rows.append((name, _plain(value), settings.sources[name]))
     return rows
 
@@ -96,8 +105,5 @@ def _in_words(instance: Instance, findings: list[Finding], handed: dict[str, Any
         lines.append(f"  {finding.state:<7} {finding.name:<15} {finding.text}")
         if finding.remedy:
             lines.append(f"{'':<26}{finding.remedy}")
-    lines += ["", f"Codex gets the environment of {handed['of']}"]
-    lines += [f"  {name}={value}" for name, value in handed["shown"].items()]
-    lines.append("  and " + ", ".join(handed["names"]))
-    lines.append(f"  in the directory {handed['cwd']}")
+    lines += ["", *codex_environment.in_words(handed)]
     return "\n".join(lines)

@@ -1,7 +1,6 @@
 """The checks of doctor: each looks at one thing, changes nothing and wakes nobody."""
 
 import os
-import re
 import shutil
 import sys
 import time
@@ -14,7 +13,7 @@ from codexd.protocol.errors import STALE_LOGIN, Unavailable
 from codexd.runtime.archive_inspection import Inspection, inspect
 from codexd.service import control_socket, install, locks, log_file, sockets
 from codexd.service.ask import Asker, Refused
-from codexd.service.codex_launch import broken_link, check_directories, codex_environment
+from codexd.service.codex_launch import broken_link, check_directories
 from codexd.service.discovery import Finder, other_than
 from codexd.service.errors import UsageError
 from codexd.service.finding import BROKEN, NOTE, OK, Finding
@@ -26,8 +25,6 @@ from codexd.service.sockets import Occupant
 from codexd.service.surroundings import problem_of
 
 _ANSWER_SECONDS = 5.0
-_SHOWN_VARIABLES = re.compile(r"PATH|HOME|CODEX_HOME|(?:HTTP|HTTPS|ALL|NO)_PROXY", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"//[^/@]*@")
 
 
 def examine(instance: Instance) -> list[Finding]:
@@ -45,26 +42,6 @@ def examine(instance: Instance) -> list[Finding]:
         _log,
     )
     return [finding for check in checks for finding in check(instance)]
-
-
-def environment_of_codex(instance: Instance) -> dict[str, Any]:
-    """What Codex gets: the names of all variables, the values of those that lead it somewhere, never a secret's."""
-    given, whose = dict(instance.environ), "this shell, as codexd start would hand it on"
-    if (runner := instance.runner()) is not None:
-        import psutil
-
-        try:
-            given, whose = psutil.Process(runner.pid).environ(), f"the codexd that runs (pid {runner.pid})"
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            whose += "; that of the running one cannot be read"
-    handed = codex_environment(instance.settings, given)
-    shown = {name: handed[name] for name in sorted(handed) if _SHOWN_VARIABLES.fullmatch(name)}
-    return {
-        "of": whose,
-        "shown": {name: _CREDENTIALS.sub("//…@", value) for name, value in shown.items()},
-        "names": sorted(handed.keys() - shown.keys()),
-        "cwd": str(instance.settings.cwd),
-    }
 
 
 def _codex(instance: Instance) -> Iterator[Finding]:

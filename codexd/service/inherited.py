@@ -11,18 +11,16 @@ import signal
 OWN_UMASK = 0o077
 _DEFAULT_UMASK = 0o022
 _LOGIN_DEFS = "/etc/login.defs"
-_LIMITS = {
+_UNLIMITED_LATER = {
     "RLIMIT_CPU": "seconds of CPU time (ulimit -t)",
     "RLIMIT_FSIZE": "the size of a file (ulimit -f)",
     "RLIMIT_DATA": "memory for data (ulimit -d)",
     "RLIMIT_AS": "virtual memory (ulimit -v)",
-    "RLIMIT_NPROC": "processes (ulimit -u)",
-    "RLIMIT_NOFILE": "open files (ulimit -n)",
 }
+"""Limits that no system sets by itself: where the hard one is finite, a shell has set it."""
+_LIMITS = (*_UNLIMITED_LATER, "RLIMIT_NPROC", "RLIMIT_NOFILE")
 """Not RLIMIT_STACK, which decides where memory is mapped and how large a thread's stack is, nor RLIMIT_CORE: nobody asked
 for the core files of what Codex runs."""
-_UNLIMITED_LATER = ("RLIMIT_CPU", "RLIMIT_FSIZE", "RLIMIT_DATA", "RLIMIT_AS")
-"""Limits that no system sets by itself: where the hard one is finite, a shell has set it."""
 
 
 def put_right() -> list[str]:
@@ -33,7 +31,27 @@ def put_right() -> list[str]:
         # What a shell starts in the background ignores SIGINT, and what nohup starts SIGHUP; so would all commands.
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
-    return [*_raise_limits(), *_reset_priority()]
+    _raise_limits()
+    _reset_priority()
+    return left(os.getpid())
+
+
+def left(pid: int) -> list[str]:
+    """Sentences about what that process has from whoever started it, and could not reset; of another one where that can be
+    looked at (Linux)."""
+    try:
+        hard = {what: _hard_limit(pid, getattr(resource, name)) for name, what in _UNLIMITED_LATER.items()}
+        nice = os.getpriority(os.PRIO_PROCESS, pid)
+    except (OSError, AttributeError):  # it has ended, or is another user's; macOS has no prlimit
+        return []
+    found = [
+        f"whoever started codexd has limited {what} to {limit} for all that it starts"
+        for what, limit in hard.items()
+        if limit != resource.RLIM_INFINITY
+    ]
+    if nice > 0:
+        found.append(f"whoever started codexd has made it nice ({nice}), and all that it starts")
+    return found
 
 
 def umask_of_user() -> int:
@@ -48,29 +66,28 @@ def umask_of_user() -> int:
         return _DEFAULT_UMASK
 
 
-def _raise_limits() -> list[str]:
+def _hard_limit(pid: int, number: int) -> int:
+    if pid == os.getpid():
+        return resource.getrlimit(number)[1]
+    return resource.prlimit(pid, number)[1]
+
+
+def _raise_limits() -> None:
     """Every soft limit becomes the hard one."""
-    left = []
-    for name, what in _LIMITS.items():
+    for name in _LIMITS:
         number = getattr(resource, name)
         soft, hard = resource.getrlimit(number)
         if soft != hard:
             try:
                 resource.setrlimit(number, (hard, hard))
             except (ValueError, OSError):  # macOS has a smaller limit of its own for open files
-                hard = soft
-        if name in _UNLIMITED_LATER and hard != resource.RLIM_INFINITY:
-            left.append(f"whoever started codexd has limited {what} to {hard} for all that it starts")
-    return left
+                continue
 
 
-def _reset_priority() -> list[str]:
+def _reset_priority() -> None:
     """Only root, or who has RLIMIT_NICE for it, may lower the nice value."""
-    nice = os.getpriority(os.PRIO_PROCESS, 0)
-    if nice <= 0:
-        return []
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, 0)
-    except PermissionError:
-        return [f"whoever started codexd has made it nice ({nice}), and all that it starts"]
-    return []
+    if os.getpriority(os.PRIO_PROCESS, 0) > 0:
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, 0)
+        except PermissionError:
+            return

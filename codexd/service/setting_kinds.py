@@ -1,9 +1,12 @@
 """What a setting may be: each kind reads a value as it was given, or raises `Unwanted` with what is wanted."""
 
 import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import get_args
 
-from codexd.protocol.sandbox import Inside
+from codexd.protocol.sandbox import MARK_VARIABLE, Inside
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 TIMELINES = ("on", "off")
@@ -12,8 +15,40 @@ CODEX_UNLOAD_DELAY = "thread_unload_delay_secs"
 """Codex's own setting: for how many seconds it keeps a thread loaded that nobody is subscribed to."""
 
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATTERN = re.compile(r"[A-Za-z0-9_*?]+")
+_OWN_VARIABLES = {
+    "CODEX_HOME": "the setting `codex_home` says it",
+    "HOME": "it is the one that codexd has",
+    MARK_VARIABLE: "codexd sets it",
+}
+
+
 class Unwanted(ValueError):
     """The value is not of the wanted kind; the message is what is wanted."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What differs from Codex's environment as it is by default.
+
+    Args:
+        login_shell: whether the user's shell is asked for the environment of a login.
+        passed: names, with `*` and `?`, of variables that Codex gets from codexd's own environment.
+        set: variables with their values, which are nobody's to see.
+        unset: names, with `*` and `?`, of variables that it does not get.
+    """
+
+    login_shell: bool = True
+    passed: tuple[str, ...] = ()
+    set: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unset: tuple[str, ...] = ()
+
+    def shown(self) -> tuple[str, ...]:
+        """What it says, without any value."""
+        said = {"pass": self.passed, "set": self.set, "unset": self.unset}
+        lines = [f"{key} {' '.join(names)}" for key, names in said.items() if names]
+        return (*lines, *(() if self.login_shell else ("login_shell = false",)))
 
 
 def path(value: object) -> str:
@@ -45,6 +80,52 @@ def assignments(value: object) -> tuple[str, ...]:
             "config file says how long a thread stays loaded"
         )
     return tuple(value)
+
+
+def environment(value: object) -> Environment:
+    """A table. The message of `Unwanted` is a sentence of its own, which shows no value."""
+    if not isinstance(value, dict):
+        raise Unwanted("it has to be a table, as in: [environment]")
+    if unknown := sorted(value.keys() - {"pass", "set", "unset", "login_shell"}):
+        raise Unwanted(f"{unknown[0]!r} is not known there; pass, set, unset and login_shell are")
+    if not isinstance(login_shell := value.get("login_shell", True), bool):
+        raise Unwanted("login_shell has to be true or false")
+    return Environment(
+        login_shell,
+        _patterns("pass", value.get("pass", [])),
+        _variables(value.get("set", {})),
+        _patterns("unset", value.get("unset", [])),
+    )
+
+
+def _patterns(key: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise Unwanted(f'{key} has to be a list of names of variables, as in ["GITHUB_*"]')
+    for each in value:
+        if not _PATTERN.fullmatch(each):
+            name = each.partition("=")[0]
+            raise Unwanted(
+                f"{key} takes names of variables, in which * and ? stand for others: {name!r} is none"
+            )
+        _check_is_not_own(key, each)
+    return tuple(value)
+
+
+def _variables(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        raise Unwanted('set has to be a table of names and texts, as in { EDITOR = "vim" }')
+    for name, text in value.items():
+        if not _VARIABLE.fullmatch(name):
+            raise Unwanted(f"set: {name!r} is no name of a variable")
+        if not isinstance(text, str) or "\0" in text:
+            raise Unwanted(f"set: {name} has to be a text in quotes")
+        _check_is_not_own("set", name)
+    return value
+
+
+def _check_is_not_own(key: str, name: str) -> None:
+    if name in _OWN_VARIABLES:
+        raise Unwanted(f"{key}: {name} cannot stand there, {_OWN_VARIABLES[name]}")
 
 
 def truth(value: object) -> bool:

@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     codex_home: Path
     """Without links."""
     codex_config: tuple[str, ...]
+    environment: setting_kinds.Environment
     cwd: Path
     log_dir: Path
     control_socket: bool
@@ -76,6 +77,7 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "codex": setting_kinds.program,
     "codex_home": setting_kinds.path,
     "codex_config": setting_kinds.assignments,
+    "environment": setting_kinds.environment,
     "cwd": setting_kinds.path,
     "log_dir": setting_kinds.path,
     "control_socket": setting_kinds.truth,
@@ -182,6 +184,7 @@ def _defaults() -> dict[str, Any]:
         "socket": None,
         "codex_home": None,
         "codex_config": (),
+        "environment": setting_kinds.Environment(),
         "cwd": os.path.expanduser("~"),
         "log_dir": None,
         "control_socket": False,
@@ -269,6 +272,8 @@ def _read(reader: Callable[[object], Any], where: str, value: object) -> Any:
     try:
         return reader(value)
     except setting_kinds.Unwanted as wanted:
+        if reader is setting_kinds.environment:
+            raise UsageError(f"{where}: {wanted}") from None
         raise UsageError(f"{where} is {_shown(reader, value)!r}; it has to be {wanted}") from None
 
 

@@ -87,7 +87,7 @@ def test_status_says_how_everything_is() -> None:
         },
         "codex": {
             "pid": 4001, "version": "0.163.0", "state": "ready", "restarts": 0, "startedAt": START, "reason": None, "schemaProblem": None,
-            "loginIsStale": False,
+            "loginIsStale": False, "environment": [],
         },
         "clients": 3, "threads": 1, "pendingApprovals": 1, "inFlight": 33, "queued": 8, "quarantined": [],
         "timeline": {"lastSeq": 0, "bytes": 0, "events": 0, "memoryBytes": 0, "state": "on", "problem": None},
@@ -98,6 +98,7 @@ def test_status_says_how_everything_is() -> None:
         "reason": "Codex was killed by SIGKILL",
         "schemaProblem": None,
         "loginIsStale": False,
+        "environment": [],
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from codexd.routing.reports import AnswerParams, Approval, ClientInfo, CodexdSta
 def test_status_has_the_members_that_programs_rely_on() -> None:
     """`codexctl status --json` prints this."""
     status = Status(
-        CodexdStatus(1, "0.1.0", 2.5, "/run/s", "/home/u/.codex"), CodexStatus(None, None, "waiting", 3, None, "dead"),
+        CodexdStatus(1, "0.1.0", 2.5, "/run/s", "/home/u/.codex"), CodexStatus(None, None, "waiting", 3, None, "dead", environment=("PATH",)),
         clients=4, threads=5, pending_approvals=6, in_flight=7, queued=8, quarantined=["T"],
         timeline=TimelineStatistics(9, 10, 3, 4, "degraded", "no room"),
     )  # fmt: skip
@@ -23,7 +23,7 @@ def test_status_has_the_members_that_programs_rely_on() -> None:
         },
         "codex": {
             "pid": None, "version": None, "state": "waiting", "restarts": 3, "startedAt": None, "reason": "dead",
-            "schemaProblem": None, "loginIsStale": False,
+            "schemaProblem": None, "loginIsStale": False, "environment": ["PATH"],
         },
         "clients": 4, "threads": 5, "pendingApprovals": 6, "inFlight": 7, "queued": 8, "quarantined": ["T"],
         "timeline": {"lastSeq": 9, "bytes": 10, "events": 3, "memoryBytes": 4, "state": "degraded", "problem": "no room"},

@@ -1,37 +1,61 @@
 """How Codex is spawned."""
 
+import pwd
+
 import pytest
 
-from codexd.protocol.sandbox import MARK_VARIABLE
+from codexd.protocol.errors import Unavailable
 from codexd.runtime.codex import CodexUnavailable
 from codexd.service.codex_launch import Launcher, check_directories
+from codexd.service.environment import of_codex
 from codexd.service.errors import UsageError
 from tests.service.place import Place
 
 
 def test_the_command_and_its_surroundings(place: Place) -> None:
-    """Codex gets the whole environment of whoever started codexd, less what is between codexd and its starter."""
+    """Codex gets the environment that was settled, however that in which codexd was started looks."""
     path = place.codex()
-    environ = place.environ | {
-        "API_KEY": "k",
-        "NOTIFY_SOCKET": "/n",
-        "WATCHDOG_USEC": "1",
-        "LISTEN_FDS": "1",
-        "INVOCATION_ID": "i",
-        "JOURNAL_STREAM": "1:2",
-        "CODEXD_SHIM": "1",
-    }
+    environ = place.environ | {"API_KEY": "k", "NOTIFY_SOCKET": "/n", "CODEXD_SHIM": "1"}
     settings = place.instance(codex_config=["a=b", "c.d=e"], cwd="/srv").settings
-    launch = Launcher(settings, environ).launch()
+    launcher = Launcher(settings, environ)
+    launcher.prepare()
+    launch = launcher.launch()
     assert launch.argv == [
         *(str(path), "-c", "thread_unload_delay_secs=0"),
         *("-c", "a=b", "-c", "c.d=e", "app-server"),
     ]
     assert (launch.cwd, launch.version) == ("/srv", "0.163.0")
-    mark = launch.env.pop(MARK_VARIABLE)
-    assert launch.env == place.environ | {"API_KEY": "k", "CODEX_HOME": str(place.codex_home)}
-    other = place.instance(codex_home=str(place.home / "other")).settings
-    assert Launcher(other, environ).launch().mark != mark
+    assert launch.env == of_codex(settings, place.environ).variables
+    assert launcher.names() == tuple(sorted(launch.env))
+    other = Launcher(place.instance(codex_home=str(place.home / "other")).settings, environ)
+    other.prepare()
+    assert other.launch().mark != launch.mark
+
+
+def test_a_login_shell_that_says_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is in the log, and codexd goes on."""
+    place.codex()
+    user = pwd.struct_passwd(("me", "x", 0, 0, "", str(place.home), str(place.program("shell", "exit"))))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: user)
+    launcher = Launcher(place.instance().settings, place.environ)
+    launcher.prepare()
+    assert "PATH" in launcher.launch().env
+    assert f"the login shell {place.bin}/shell ended without saying" in caplog.text
+
+
+def test_the_login_shell_is_not_left_behind(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no Codex there is no need to wait for it."""
+    user = pwd.struct_passwd(
+        ("me", "x", 0, 0, "", str(place.home), str(place.program("shell", "sleep 1000")))
+    )
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: user)
+    launcher = Launcher(place.instance(codex="/nowhere/codex").settings, place.environ)
+    with pytest.raises(Unavailable):
+        launcher.prepare()
+    assert place.strays() == []
+    launcher.abandon()
 
 
 def test_without_a_codex(place: Place) -> None:
@@ -60,6 +84,6 @@ def test_directories(place: Place) -> None:
 def test_a_codex_that_is_being_replaced(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two looks at it there is none: that is one more reason to try again, and not the end of codexd."""
     launcher = Launcher(place.instance().settings, place.environ)
-    monkeypatch.setattr(launcher, "find", (place.home / "gone").stat)
+    monkeypatch.setattr(launcher._finder, "find", (place.home / "gone").stat)
     with pytest.raises(CodexUnavailable, match="no Codex can be had just now"):
         launcher.launch()

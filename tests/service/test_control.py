@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import shlex
 import shutil
 import signal
@@ -202,6 +203,22 @@ def test_a_command_of_codex_starts_no_codexd_but_may_restart_one(place: Place) -
     assert MARK_VARIABLE not in psutil.Process(pid_of(place)).environ()
 
 
+@pytest.mark.skipif(
+    os.path.basename(pwd.getpwuid(os.getuid()).pw_shell) not in ("bash", "dash", "sh"),
+    reason="the user's shell reads other start-up files",
+)
+def test_a_start_up_file_that_starts_codexd(place: Place) -> None:
+    """codexd asks the login shell, whose start-up files may run `codexd start`: that waits for nothing."""
+    place.codex()
+    note = place.root / "note"
+    words = " ".join(place.command("start"))
+    (place.home / ".profile").write_text(
+        f"export PYTHONPATH={place.environ['PYTHONPATH']}; {words} >{note} 2>&1\n"
+    )
+    assert place.run("start").returncode == 0
+    assert note.read_text() == "codexd is being started, and asks this shell for its environment\n"
+
+
 def test_a_codex_that_does_not_stay_alive_is_said(place: Place) -> None:
     """codexd runs, its Codex does not: `start` says so with exit code 3, and a later one tries again."""
     place.codex(start=[["die", {"status": 1}]])
@@ -229,17 +246,17 @@ def test_another_codexd_in_the_way_is_named(place: Place) -> None:
 
 
 def test_it_outlives_whoever_started_it(place: Place) -> None:
-    """A detached codexd is not in the session of its terminal, and its Codex has the caller's environment."""
+    """A detached codexd is not in the session of its terminal, and its Codex has not the caller's environment."""
     place.codex()
-    started = place.run("start", env={"MY_KEY": "mine"}, start_new_session=True)
+    started = place.run("start", env={"MY_KEY": "mine", "RUST_LOG": "warn"}, start_new_session=True)
     assert started.returncode == 0
     codexd = psutil.Process(pid_of(place))
     assert os.getsid(codexd.pid) == codexd.pid
     assert codexd.cwd() == str(place.home)
     assert codexd.terminal() is None
     environ = codex_of(place).environ()
-    assert environ["MY_KEY"] == "mine"
-    assert "NOTIFY_SOCKET" not in environ
+    assert environ["RUST_LOG"] == "warn"
+    assert environ.keys().isdisjoint({"MY_KEY", "NOTIFY_SOCKET"})
 
 
 def test_a_stop_that_arrives_while_it_is_ending(place: Place) -> None:

@@ -13,7 +13,10 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
     place.codex()
     config = place.root / "config" / "codexd" / "config.toml"
     config.parent.mkdir(parents=True)
-    config.write_text('log_level = "debug"\ncodex_config = ["a=b", "c=d"]\nrequest_attestation = true\n')
+    config.write_text(
+        'log_level = "debug"\ncodex_config = ["a=b", "c=d"]\nrequest_attestation = true\n'
+        '[environment]\nlogin_shell = false\npass = ["P_*"]\nset = { KEY = "s3cret" }\n'
+    )
     environ = {"CODEX_PATH": str(place.bin / "codex"), "CODEXD_SOCKET": str(place.socket)}
     done = place.run("doctor", "--cwd", "/", "--json", env=environ)
     assert done.returncode == 0
@@ -23,6 +26,7 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
         "codex": {"value": [str(place.bin / "codex")], "source": "CODEX_PATH"},
         "codex_home": {"value": str(place.codex_home), "source": "default"},
         "codex_config": {"value": ["a=b", "c=d"], "source": str(config)},
+        "environment": {"value": ["pass P_*", "set KEY", "login_shell = false"], "source": str(config)},
         "cwd": {"value": "/", "source": "--cwd"},
         "log_dir": {"value": str(place.log.parent), "source": "default"},
         "control_socket": {"value": False, "source": "default"},
@@ -47,6 +51,8 @@ def test_settings_and_where_they_came_from(place: Place) -> None:
     assert report["version"] == "0.1.0"
     words = place.run("doctor", env=environ).stdout
     assert f"  codex_config         a=b, c=d  ({config})\n" in words
+    assert f"  environment          pass P_*, set KEY, login_shell = false  ({config})\n" in words
+    assert "s3cret" not in words + done.stdout
     assert f"  socket               {place.socket}  (CODEXD_SOCKET)\n" in words
     assert "  log_level            debug" in words
 
@@ -69,23 +75,29 @@ def test_no_secrets(place: Place) -> None:
     place.codex()
     environ = {
         "OPENAI_API_KEY": "sk-secret",
+        "MY_API_KEY": "sk-secret",
         "HTTPS_PROXY": "http://me:sk-secret@proxy:80",
         "no_proxy": "a,b",
+        "PATH": f"{place.environ['PATH']}:/sk-secret",
     }
     for flags in ((), ("--json",)):
         out = place.run("doctor", *flags, env=environ).stdout
         assert "sk-secret" not in out
         assert "OPENAI_API_KEY" in out
-    shown = json.loads(out)["environment"]
-    assert shown["shown"] == {
+    found = json.loads(out)["environment"]
+    path = found["shown"].pop("PATH")
+    assert path.endswith("/usr/sbin:/usr/bin:/sbin:/bin")
+    assert found["shown"] == {
         "CODEX_HOME": str(place.codex_home),
         "HOME": str(place.home),
         "HTTPS_PROXY": "http://…@proxy:80",
-        "PATH": place.environ["PATH"],
         "no_proxy": "a,b",
     }
-    assert shown["of"] == "this shell, as codexd start would hand it on"
-    assert shown["cwd"] == str(place.home)
+    assert (found["of"], found["cwd"]) == ("a Codex that is started from this shell", str(place.home))
+    assert "MY_API_KEY" in found["missing"]
+    assert "PATH" in found["different"]
+    assert {"CODEX_HOME", "TERM"} <= set(found["extra"])
+    assert "OPENAI_API_KEY" not in found["missing"] + found["different"] + found["extra"]
 
 
 @pytest.mark.parametrize("text", ["log_level = 1", "not toml"])

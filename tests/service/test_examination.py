@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from codexd.protocol.running import Holder
 from codexd.runtime.archive_store import Store
 from codexd.service import control_socket, examination, install, locks
 from codexd.service.ask import Refused
-from codexd.service.examination import environment_of_codex, examine
+from codexd.service.examination import examine
 from codexd.service.finding import BROKEN, NOTE, OK, Finding
 from tests.runtime.events import event
 from tests.service.place import Place
@@ -335,22 +334,6 @@ def test_a_program_behind_a_shim(place: Place, monkeypatch: pytest.MonkeyPatch) 
     assert found.text == f"{program} is started through a shim, which costs 85 ms"
     program.write_text("#!/usr/bin/python3\n")
     assert findings(place, "start-up") == []
-
-
-def test_the_environment_of_the_one_that_runs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What counts is what the running codexd was started with, not the shell that asks; it is not always to be had."""
-    place.codex()
-    process = place.start("run", env={"ONLY_THERE": "x"})
-    place.wait_until_listening(process)
-    there = environment_of_codex(place.instance())
-    assert there["of"] == f"the codexd that runs (pid {process.pid})"
-    assert "ONLY_THERE" in there["names"]
-    place.end(process)
-    lock = place.instance().home_lock()
-    with locks.held(lock, Holder(process.pid, str(place.socket), str(place.codex_home))):
-        gone = environment_of_codex(place.instance())
-    assert gone["of"].endswith("; that of the running one cannot be read")
-    assert "ONLY_THERE" not in gone["names"]
 
 
 def test_a_socket_that_is_gone_under_a_codexd(place: Place) -> None:

@@ -9,6 +9,7 @@ from codexd.runtime.archive_retention import Keep
 from codexd.runtime.limits import Limits
 from codexd.service import settings
 from codexd.service.errors import UsageError
+from codexd.service.setting_kinds import Environment
 from codexd.service.settings import Choice, load
 from tests.service.place import Place
 
@@ -29,6 +30,7 @@ def test_defaults(place: Place) -> None:
         codex=(),
         codex_home=place.codex_home,
         codex_config=(),
+        environment=Environment(),
         cwd=place.home,
         log_dir=place.log.parent,
         control_socket=False,
@@ -97,6 +99,11 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         timeline_bytes = 4000
         log_level = "debug"
         log_content = true
+        [environment]
+        pass = ["MINE_*"]
+        set = { A = "b" }
+        unset = ["C"]
+        login_shell = false
         """,
     )
     loaded = load({}, place.environ)
@@ -105,6 +112,7 @@ def test_every_setting_comes_from_the_file(place: Place) -> None:
         (Choice("codex-beta", str(file)),),
         place.home / "other",
         ("model=a", "b.c=d=e"),
+        Environment(False, ("MINE_*",), {"A": "b"}, ("C",)),
         Path("/srv"),
         place.home / "logs",
         True,
@@ -220,6 +228,31 @@ def test_another_codex_home_has_another_socket(place: Place) -> None:
         ("client_name = 7", "client_name is 7; it has to be a name of printable ASCII characters"),
         ("max_buffered_bytes = 10", "max_buffered_bytes (10) is less than max_message_bytes (134217728)"),
         ("socket = ", "is not TOML"),
+        ("environment = 1", "line 1: environment: it has to be a table, as in: [environment]"),
+        (
+            '[environment]\nMY_KEY = "s3cret"',
+            "environment: 'MY_KEY' is not known there; pass, set, unset and login_shell are",
+        ),
+        ("[environment]\nlogin_shell = 0", "environment: login_shell has to be true or false"),
+        ('[environment]\npass = "A"', 'pass has to be a list of names of variables, as in ["GITHUB_*"]'),
+        ("[environment]\nunset = [1]", "unset has to be a list of names of variables"),
+        ('[environment]\npass = ["MY_KEY=s3cret"]', "stand for others: 'MY_KEY' is none"),
+        (
+            '[environment]\nunset = [""]',
+            "unset takes names of variables, in which * and ? stand for others: ''",
+        ),
+        ('[environment]\nset = ["A"]', 'set has to be a table of names and texts, as in { EDITOR = "vim" }'),
+        ('[environment]\nset = { "A=" = "s3cret" }', "set: 'A=' is no name of a variable"),
+        ("[environment]\nset = { A = 1 }", "set: A has to be a text in quotes"),
+        ('[environment]\nset = { A = "s3cret\\u0000" }', "set: A has to be a text in quotes"),
+        (
+            '[environment]\nset = { HOME = "/" }',
+            "set: HOME cannot stand there, it is the one that codexd has",
+        ),
+        (
+            '[environment]\npass = ["CODEX_HOME"]',
+            "pass: CODEX_HOME cannot stand there, the setting `codex_home`",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(place: Place, text: str, complaint: str) -> None:
@@ -228,6 +261,7 @@ def test_a_wrong_file_is_refused(place: Place, text: str, complaint: str) -> Non
     with pytest.raises(UsageError) as refusal:
         load({}, place.environ)
     assert complaint in str(refusal.value)
+    assert "s3cret" not in str(refusal.value)
     assert refusal.value.exit_code == 2
 
 

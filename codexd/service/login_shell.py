@@ -1,0 +1,127 @@
+"""The environment that the user's shell makes at a login: asked for once, as editors do.
+
+Where programs are is said in the start-up files of shells (nvm, pyenv, Homebrew, Nix), and nowhere else. So the shell is run
+as a login shell and an interactive one, `$SHELL -lic`, and prints its environment. It has no terminal and no input, is in a
+session of its own, and has a time limit. It runs in the environment that Codex would have without it, and with `VARIABLE`,
+by which start-up files can tell.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+
+from codexd.service.inherited import umask_of_user
+
+VARIABLE = "CODEXD_ASKS_SHELL"
+"""Is 1 in the environment of the shell, for the user's start-up files."""
+SECONDS = 10.0
+_CHUNK_BYTES = 64 * 1024
+_MOST_BYTES = 16 * 1024 * 1024
+_END_SECONDS = 1.0
+OF_ITSELF = ("_", "OLDPWD", "PWD", "SHLVL", VARIABLE)
+"""What a shell keeps for itself, and what was for it alone."""
+
+
+class NotTold(Exception):
+    """The shell did not say it; the rest of a sentence, behind the shell's name, that says why."""
+
+
+class LoginShell:
+    """One question. `begin` and `answer` are called in one thread, `abandon` in any other one.
+
+    Args:
+        environ: the environment to run it in; SHELL names it.
+        seconds: how long it may take.
+    """
+
+    def __init__(self, environ: Mapping[str, str], seconds: float = SECONDS) -> None:
+        self._environ = environ
+        self._name = environ["SHELL"]
+        self._seconds = seconds
+        self._mark = os.urandom(8).hex()
+        self._deadline = 0.0
+        self._shell: subprocess.Popen[bytes] | None = None
+        self._why_not = ""
+        self._abandoned = False
+
+    def begin(self) -> None:
+        """Starts the shell. Where it cannot be run `answer` says so."""
+        # csh takes -l only where nothing else follows.
+        options = "-ic" if self._name.endswith("csh") else "-lic"
+        self._deadline = time.monotonic() + self._seconds
+        try:
+            self._shell = subprocess.Popen(
+                [self._name, options, f"echo {self._mark}; /usr/bin/env -0; echo {self._mark}"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**self._environ, VARIABLE: "1"},
+                cwd=self._environ["HOME"],
+                start_new_session=True,
+                umask=umask_of_user(),
+            )
+        except OSError as error:
+            self._why_not = f"cannot be run: {error.strerror}"
+        if self._abandoned:
+            self.abandon()
+
+    def answer(self) -> dict[str, str]:
+        """The environment; waits for it, and for the end of the shell.
+
+        Raises:
+            NotTold: it did not come in time, or not at all.
+        """
+        shell = self._shell
+        if shell is None:
+            raise NotTold(self._why_not)
+        assert shell.stdout
+        try:
+            said = self._said(shell.stdout.fileno())
+        except NotTold:
+            self.abandon()
+            raise
+        finally:
+            shell.stdout.close()
+        _wait_or_end(shell)
+        entries = (os.fsdecode(each).partition("=") for each in said.split(b"\0") if b"=" in each)
+        return {name: value for name, _, value in entries if name not in OF_ITSELF}
+
+    def abandon(self) -> None:
+        """Ends the shell with all that it runs, now or as soon as it has begun."""
+        self._abandoned = True
+        if self._shell is not None and self._shell.poll() is None:
+            _end(self._shell)
+
+    def _said(self, descriptor: int) -> bytes:
+        """What it says between the marks. Start-up files say things, too; what they leave running may keep the pipe open."""
+        mark, said = f"{self._mark}\n".encode(), b""
+        readable = select.poll()
+        readable.register(descriptor, select.POLLIN)
+        while said.count(mark) < 2:
+            if not readable.poll(max(0.0, self._deadline - time.monotonic()) * 1000):
+                raise NotTold(f"did not say its environment within {self._seconds:g} seconds")
+            chunk = os.read(descriptor, _CHUNK_BYTES)
+            if not chunk or len(said) > _MOST_BYTES:
+                raise NotTold("ended without saying its environment")
+            said += chunk
+        return said.split(mark)[1]
+
+
+def _wait_or_end(shell: subprocess.Popen[bytes]) -> None:
+    """What it says at its end may take a while. What its start-up files have left running is left alone."""
+    try:
+        shell.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        shell.kill()
+        shell.wait()
+
+
+def _end(shell: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait(_END_SECONDS)
+    except (ProcessLookupError, subprocess.TimeoutExpired):  # it has ended, or takes its time to be killed
+        return
