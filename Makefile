@@ -8,15 +8,15 @@
 #   make soak    what takes too long for every day: 10,000 simulated worlds around the whole daemon; and with the real
 #                Codex, codexd killed a hundred times and 10 minutes of clients (tests/soak; MINUTES=1 for fewer)
 #   make bench   codexd beside bare Codex
-# PYTHON=… chooses the Python that .venv is made with, WORKERS=… how many processes share the tests: as many tests wait
-# as reckon, so that three are well on two cores.
+# PYTHON=… chooses the Python that .venv is made with, WORKERS=… how many processes share the tests: half of them wait at
+# any time, so that four are well on two cores.
 
 .POSIX:
 .PHONY: setup demo test check walk soak bench conformance conformance-latest clean
 
 STEPS = 1000000
 MINUTES = 10
-WORKERS = 3
+WORKERS = 4
 SETUP = PYTHON='$(PYTHON)' scripts/setup.sh
 RUN = .venv/bin/python -m
 SOURCES = codexd codexctl tests bench

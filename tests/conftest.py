@@ -64,6 +64,15 @@ def codex_npm() -> Path:
         pytest.skip(str(missing))
 
 
+@pytest.fixture(scope="session")
+def newest_codex(codex: Path) -> Path:
+    """The newest Codex at hand, for what depends on codexd more than on Codex; ``CODEX_PATH`` instead."""
+    try:
+        return chosen() or from_npm()
+    except Missing:
+        return codex
+
+
 @pytest.fixture(scope="session", params=["CODEX_PATH"] if chosen() else ["PyPI", "npm"])
 def each_codex(request: pytest.FixtureRequest) -> Path:
     """Each of the two Codexes in turn; with ``CODEX_PATH`` that one alone."""

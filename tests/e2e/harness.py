@@ -24,6 +24,7 @@ from codexd.demo import mcp_server, places
 from codexd.demo.scripted_model import ScriptedModel
 from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
 from tests.e2e.harness_terminal import Terminal
+from tests.ends import wait_for_ends
 
 # What could lead a program of the world out of it.
 _FOREIGN = ("XDG_", "CODEX", "OPENAI_", "LISTEN_", "NOTIFY_", "WATCHDOG_", "NO_COLOR", "TMUX")
@@ -40,6 +41,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
+_SOON_S = 0.5  # an idle codexd ends within it
 
 _Client = TypeVar("_Client", bound=JsonLinesClient)
 
@@ -53,7 +55,7 @@ class World:
 
     def __init__(self, codex: Path) -> None:
         self.codex = codex
-        self.grace_s = 10.0  # how long a process may take to end when it is told to
+        self.grace_s = 20.0  # how long a process may take to end when it is told to
         self.root = places.new_directory("cw-")
         self.home = self._directory("home")
         self.codex_home = self._directory("home/.codex")
@@ -302,8 +304,10 @@ class World:
             time.sleep(0.01)
 
     def stop(self, process: subprocess.Popen[bytes], sent: signal.Signals = signal.SIGTERM) -> int:
-        """Sends a signal and waits for the end; the exit code."""
+        """Sends a signal and waits for the end; the exit code. codexd does not wait for running turns."""
         process.send_signal(sent)
+        if sent is signal.SIGTERM:
+            _end_drain(psutil.Process(process.pid))
         return process.wait(PATIENCE_S)
 
     def close(self) -> list[str]:
@@ -315,7 +319,7 @@ class World:
         self.model.__exit__()
         killed = [str(process.args) for process in self._processes if not self._ended(process)]
         if self._has_bare_codex:
-            psutil.wait_procs(filter(self._is_mcp_server, self.living()), timeout=self.grace_s)
+            wait_for_ends(filter(self._is_mcp_server, self.living()), self.grace_s)
         for left in self.living():
             killed.append(_describe(left))
             left.kill()
@@ -332,6 +336,7 @@ class World:
         """Asks a process to end, unless it has; False when it had to be killed."""
         if process.poll() is None:
             process.terminate()
+            _end_drain(psutil.Process(process.pid))
         try:
             process.wait(self.grace_s)
         except subprocess.TimeoutExpired:
@@ -349,7 +354,8 @@ class World:
         try:
             daemon = psutil.Process(client.call("codexd/status", timeout=self.grace_s)["codexd"]["pid"])
             daemon.terminate()
-            psutil.wait_procs([daemon], timeout=self.grace_s)
+            _end_drain(daemon)
+            wait_for_ends([daemon], self.grace_s)
         except (TimeoutError, ConnectionError, psutil.NoSuchProcess):
             pass  # what is left of it is found, killed and reported next
         finally:
@@ -366,6 +372,12 @@ def a_world(codex: Path) -> Iterator[World]:
     finally:
         left = place.close()
     assert left == [], "processes outlived the end of their world"
+
+
+def _end_drain(process: psutil.Process) -> None:
+    """Repeats SIGTERM for a process that does not end soon: the first has codexd wait ten seconds for running turns."""
+    if wait_for_ends([process], _SOON_S):
+        process.terminate()
 
 
 def _told(question: Callable[[], Any]) -> Any:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.harness import World
 from tests.e2e.harness_client import PATIENCE_S
+from tests.ends import has_ended
 
 _AGAIN_S = 1.0
 _GLANCE_S = 0.02  # nothing announces what a program has drawn
@@ -53,19 +54,12 @@ class Tmux:
         processes = [psutil.Process(pid) for pid in set(map(int, listed)) if psutil.pid_exists(pid)]
         for process in processes:
             process.kill()
-        self._world.until(lambda: not any(map(self._lives, processes)))
+        self._world.until(lambda: all(map(has_ended, processes)))
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         argv = ["tmux", "-S", self._socket, "-f", "/dev/null", *arguments]
         where: dict[str, Any] = {"env": self._world.env, "cwd": self._world.project}
         return subprocess.run(argv, **where, capture_output=True, text=True, check=False)
-
-    @staticmethod
-    def _lives(process: psutil.Process) -> bool:
-        try:
-            return process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
 
 
 class Screen:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.e2e.harness import World
+from tests.ends import wait_for_ends
 
 pytestmark = pytest.mark.e2e
 CHECKOUT = Path(__file__).parents[2]
@@ -43,8 +44,7 @@ def test_interrupted_it_ends_what_it_started(world: World) -> None:
     bench.send_signal(signal.SIGTERM)
     bench.communicate(timeout=60)
     assert bench.returncode == 128 + signal.SIGTERM
-    _, alive = psutil.wait_procs(started, timeout=10)
-    assert not alive
+    assert wait_for_ends(started, 10) == []
     assert not directory.exists()
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.harness import World
 from tests.e2e.harness_children import sleepers, start_command, start_escaped, start_job
 from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
+from tests.ends import wait_for_ends
 
 pytestmark = pytest.mark.e2e
 
@@ -138,7 +139,7 @@ def test_a_killed_codexd_leaves_nothing_to_the_next_one(world: World) -> None:
     daemon.kill()
     daemon.wait()
     client.wait_closed()
-    psutil.wait_procs([codex], timeout=30)
+    assert wait_for_ends([codex], 30) == []
     world.start_daemon()
     assert world.client().call("thread/loaded/list") == {"data": [], "nextCursor": None}
     assert sleepers(world) == []

@@ -27,17 +27,17 @@ def test_a_burst_of_3000_requests_is_answered_and_delays_nobody(world: World) ->
     assert answered_before < 1500
 
 
-def test_1000_commands_at_once_are_all_answered(world: World) -> None:
-    """Slow requests hold no place of the window: a counting window lost 16 to 65 of these.
+def test_300_commands_at_once_are_all_answered(world: World) -> None:
+    """Slow requests hold no place of the window, which has 96: a counting window lost 16 to 65 of 1,000.
 
     Without a sandbox, which would cost more than all the rest.
     """
     slow = {"command": ["sleep", "1"], "sandboxPolicy": {"type": "dangerFullAccess"}}
     world.start_daemon()
     client = world.client()
-    for number in range(1000):
+    for number in range(300):
         client.start("command/exec", slow, id=f"c{number}")
-    for number in range(1000):
+    for number in range(300):
         assert client.wait_response(f"c{number}")["result"]["exitCode"] == 0
 
 
@@ -45,8 +45,9 @@ def test_200_requests_that_are_never_answered_harm_nobody(world: World) -> None:
     """Sleeping commands stand for requests without an answer; the same client and another one go on."""
     world.start_daemon()
     a, b = world.client("a"), world.client("b")
+    never = {"command": ["sleep", "1000"], "timeoutMs": 1_000_000, "sandboxPolicy": {"type": "dangerFullAccess"}}
     for number in range(200):
-        a.start("command/exec", {"command": ["sleep", "1000"], "timeoutMs": 1_000_000}, id=f"long{number}")
+        a.start("command/exec", never, id=f"long{number}")
     assert b.call("thread/loaded/list") == {"data": [], "nextCursor": None}
     assert a.call("thread/loaded/list") == {"data": [], "nextCursor": None}
     assert b.call("codexd/status")["inFlight"] >= 200

@@ -53,9 +53,9 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def world(each_codex: Path) -> Iterator[World]:
+def world(newest_codex: Path) -> Iterator[World]:
     """Its sandbox lets commands write in the project and use the network."""
-    with a_world(each_codex) as place:
+    with a_world(newest_codex) as place:
         file = place.codex_home / "config.toml"
         file.write_text(
             file.read_text()

@@ -23,12 +23,12 @@ def restart(world: World, client: JsonLinesClient, *options: str) -> str:
     return client.said_in(turn)
 
 
-def test_a_restart_by_an_agent_is_finished_without_it(each_codex: Path) -> None:
+def test_a_restart_by_an_agent_is_finished_without_it(newest_codex: Path) -> None:
     """Regression: the command ended with its Codex, between the stop and the start, and nobody served any more.
 
     Its turn ends well and says what happens. Then another codexd serves, as the first one was, and nothing of that one is left.
     """
-    with a_world(each_codex) as world:
+    with a_world(newest_codex) as world:
         assert world.codexd("start", "--codex-config", "model_verbosity=low").returncode == 0
         client = world.client("agent")
         start_command(client, "slow")

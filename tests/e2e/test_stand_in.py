@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.harness import World, a_world
 from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
+from tests.ends import wait_for_ends
 
 pytestmark = pytest.mark.e2e
 
@@ -61,7 +62,7 @@ def test_another_codex_home_has_a_codexd_of_its_own(world: World) -> None:
     codexd = psutil.Process(client.call("codexd/status")["codexd"]["pid"])
     client.close()
     codexd.terminate()
-    psutil.wait_procs([codexd], timeout=30)
+    assert wait_for_ends([codexd], 30) == []
 
 
 def test_everything_else_is_done_by_the_real_codex(stood_in: World) -> None:

@@ -18,6 +18,7 @@ import pytest
 from tests.e2e.harness import World, a_world
 from tests.e2e.harness_children import recorded, sleepers, start_command, start_job
 from tests.e2e.harness_client import PATIENCE_S, JsonLinesClient
+from tests.ends import wait_for_ends
 
 pytestmark = pytest.mark.e2e
 
@@ -98,7 +99,7 @@ class Leavers:
         self._tmux("kill-server")
         os.kill(self.pids["ssh-agent"], signal.SIGTERM)
         ended = [psutil.Process(pid) for pid in self.pids.values() if psutil.pid_exists(pid)]
-        psutil.wait_procs(ended, timeout=PATIENCE_S)
+        wait_for_ends(ended, PATIENCE_S)
 
 
 def status(world: World) -> dict[str, Any]:
@@ -175,9 +176,9 @@ WAYS: list[Callable[[World], None]] = [
 
 
 @pytest.fixture
-def leavers(each_codex: Path) -> Iterator[tuple[World, Leavers]]:
+def leavers(newest_codex: Path) -> Iterator[tuple[World, Leavers]]:
     """A codexd whose Codex has run commands that started what is to live on."""
-    with a_world(each_codex) as world:
+    with a_world(newest_codex) as world:
         assert world.codexd("start").returncode == 0
         started = Leavers(world, world.client("starter"))
         try:

@@ -8,6 +8,8 @@ from typing import Any
 import psutil
 
 from tests.e2e.harness import World
+from tests.e2e.harness_client import PATIENCE_S
+from tests.ends import wait_for_ends
 from tests.soak.books import Books
 from tests.soak.history import History
 from tests.soak.memory import Memory
@@ -99,7 +101,7 @@ class Course:
         self._books.codexd_goes()
         daemon = psutil.Process(self._memory.pid)
         daemon.kill()
-        psutil.wait_procs([daemon])
+        wait_for_ends([daemon], PATIENCE_S)
         self._books.count("deaths of codexd")
         self._started()
 

@@ -12,6 +12,7 @@ from codexd.service.locks import timeline_file
 from tests.e2e.harness import World
 from tests.e2e.harness_children import sleepers, start_job
 from tests.e2e.harness_client import PATIENCE_S
+from tests.ends import wait_for_ends
 from tests.soak.history import History
 from tests.soak.recording import SEQ, PlainClient, Received, RecordingClient
 
@@ -102,8 +103,7 @@ class Storms:
         codex = psutil.Process(status["codex"]["pid"])
         psutil.Process(status["codexd"]["pid"]).send_signal(signal.SIGKILL)
         if self.result.kills % WAITED_FOR == 0:
-            _, alive = psutil.wait_procs([codex], PATIENCE_S)
-            self._expect(not alive, "Codex has not ended with its stdin")
+            self._expect(wait_for_ends([codex], PATIENCE_S) == [], "Codex has not ended with its stdin")
 
     def _look(self) -> None:
         """The next one has an intact timeline, whose numbers go on, and nothing is left of the one before."""
