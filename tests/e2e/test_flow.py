@@ -45,7 +45,11 @@ def test_200_requests_that_are_never_answered_harm_nobody(world: World) -> None:
     """Sleeping commands stand for requests without an answer; the same client and another one go on."""
     world.start_daemon()
     a, b = world.client("a"), world.client("b")
-    never = {"command": ["sleep", "1000"], "timeoutMs": 1_000_000, "sandboxPolicy": {"type": "dangerFullAccess"}}
+    never = {
+        "command": ["sleep", "1000"],
+        "timeoutMs": 1_000_000,
+        "sandboxPolicy": {"type": "dangerFullAccess"},
+    }
     for number in range(200):
         a.start("command/exec", never, id=f"long{number}")
     assert b.call("thread/loaded/list") == {"data": [], "nextCursor": None}

@@ -1,13 +1,9 @@
 """The simulation is worth something: a runtime that is broken by hand, in any of these ways, does not get through it."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
-from tests.unmeasured import run_unmeasured
+from tests.planted import run_with_fault
 
-CHECKOUT = Path(__file__).parents[2]
 SEEDS = 1000
 """So many at most; most faults are found within the first twenty."""
 
@@ -237,16 +233,12 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_caught(fault: str, tmp_path: Path) -> None:
-    """Planted in a copy, it ends one of the simulated worlds; all of them go well without it (`test_simulation`)."""
+def test_a_fault_is_caught(fault: str) -> None:
+    """It ends one of the simulated worlds; all of them go well without it (`test_simulation`)."""
     file, sound, broken = FAULTS[fault]
-    for package in ("codexd", "tests/simulation"):
-        shutil.copytree(CHECKOUT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    path = tmp_path / "codexd" / "runtime" / file
-    source = path.read_text()
-    assert source.count(sound) == 1, "the fault can't be planted: the code has changed, so must the fault"
-    path.write_text(source.replace(sound, broken))
-    simulated = run_unmeasured("tests.simulation", "--seeds", "0", str(SEEDS), cwd=tmp_path)
+    simulated = run_with_fault(
+        f"codexd/runtime/{file}", sound, broken, "tests.simulation", "--seeds", "0", str(SEEDS)
+    )
     assert simulated.returncode != 0, "no world noticed"
     said = [line for line in simulated.stderr.splitlines() if " fails: " in line]
     assert said, simulated.stderr

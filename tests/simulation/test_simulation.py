@@ -1,13 +1,10 @@
 """The whole daemon in simulated worlds: the same thousand in every run. `make soak` tries ten times as many."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.simulation.world import simulate
 from tests.unmeasured import run_unmeasured
 
-CHECKOUT = Path(__file__).parents[2]
 SEEDS = 1000
 AT_ONCE = 100
 
@@ -24,5 +21,5 @@ def test_worlds_go_well():
 @pytest.mark.parametrize("first", range(AT_ONCE, SEEDS, AT_ONCE))
 def test_worlds_go_well_unmeasured(first):
     """The rest of them where nobody counts the lines that are run."""
-    simulated = run_unmeasured("tests.simulation", "--seeds", str(first), str(first + AT_ONCE), cwd=CHECKOUT)
+    simulated = run_unmeasured("tests.simulation", "--seeds", str(first), str(first + AT_ONCE))
     assert simulated.returncode == 0, simulated.stderr
