@@ -5,6 +5,7 @@ An effect names all its recipients. Lines carry no line feed; the transport adds
 
 from msgspec import Struct
 
+from codexd.protocol.messages import Message
 from codexd.routing.events import Event, Gap, Selection, View
 
 ClientId = int
@@ -72,13 +73,14 @@ class Observed(Struct, frozen=True):
     """What Codex has sent, for the observability log; `at` in seconds since the epoch.
 
     `seq`: the number that it was given, `None` when it was not numbered on the spot. `method`: what it answers, where
-    codexd has asked that.
+    codexd has asked that. `message`: the line as it was read; `None` for one that is no message, or that nobody read.
     """
 
     line: bytes
     at: float
     seq: int | None = None
     method: str | None = None
+    message: Message | None = None
 
 
 class PauseReading(Struct, frozen=True):

@@ -4,7 +4,7 @@ import logging
 
 from codexd.protocol import messages
 from codexd.protocol.errors import ProtocolError
-from codexd.protocol.messages import Notification, Request
+from codexd.protocol.messages import Message, Notification, Request
 from codexd.routing.answers import Answers
 from codexd.routing.decisions import Decisions
 from codexd.routing.effects import Observed
@@ -31,13 +31,13 @@ class FromCodex:
             self._take(incarnation, line)
             return
         received = state.received = Received(line)
-        self._take(incarnation, line)
-        state.want(Observed(line, state.now, received.seq, received.answers))
+        message = self._take(incarnation, line)
+        state.want(Observed(line, state.now, received.seq, received.answers, message))
 
-    def _take(self, incarnation: int, line: bytes) -> None:
-        life = self._state.life
+    def _take(self, incarnation: int, line: bytes) -> Message | None:
+        life, message = self._state.life, None
         if not life.is_current(incarnation) or life.state is LifeState.DRAINING:
-            return
+            return None
         self._state.silence.heard(self._state.now)
         try:
             message = messages.parse_codex(line)
@@ -49,3 +49,4 @@ class FromCodex:
                 self._answers.take(message)
         except ProtocolError as error:
             self._state.log(f"skipped a line of {len(line)} bytes: {error}", logging.WARNING)
+        return message

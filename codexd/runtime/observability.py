@@ -1,8 +1,7 @@
 """The observability log: one line per message of Codex, written by a thread of its own.
 
-The event loop only hands over what came; everything else, reading the messages again included, is the thread's. It
-collects for a moment before it writes, so that a lone message does not cost the loop a fight for the interpreter, and
-lets go of that after every piece. What a slow disk has not taken when the queue is full is dropped, and so is what a
+The event loop only hands over what came; everything else is the thread's. It collects for a moment before it writes, so
+that a lone message does not cost the loop a fight for the interpreter, and lets go of that after every piece. What a slow disk has not taken when the queue is full is dropped, and so is what a
 full one refuses; how many those were is a line in the log when it goes on.
 """
 
@@ -10,7 +9,7 @@ import errno
 import logging
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,8 +31,9 @@ ENTRY_BYTES = 200
 COLLECT_SECONDS = 0.1
 CLOSE_SECONDS = 0.3
 """How long the end waits for the thread: codexd has to be gone five seconds after it was told to stop."""
-_PIECE = 128
-"""So many entries are written at once; the interpreter is the thread's for less than a millisecond."""
+PIECE_ENTRIES = 128
+PIECE_BYTES = 64 * 1024
+"""So much is written at once, or one message: the interpreter is the thread's for less than a millisecond."""
 
 
 class _Dropped(Struct, frozen=True):
@@ -137,8 +137,8 @@ class ObservabilityLog:
                 closing = self._closing
             if reopening:
                 self._file.close()
-            for start in range(0, len(entries), _PIECE):
-                self._write(entries[start : start + _PIECE])
+            for piece in _pieces(entries):
+                self._write(piece)
             with self._changed:
                 self._queued_bytes -= taken_bytes
         self._file.close()
@@ -166,3 +166,17 @@ class ObservabilityLog:
         if isinstance(entry, _Dropped):
             return sse_line.of_dropped(entry.at, entry.count)
         return sse_line.of_message(entry, self._log_content)
+
+
+def _pieces(entries: Sequence[_Entry]) -> Iterator[list[_Entry]]:
+    piece: list[_Entry] = []
+    size = 0
+    for entry in entries:
+        length = len(entry.line) if isinstance(entry, Observed) else 0
+        if piece and (len(piece) == PIECE_ENTRIES or size + length > PIECE_BYTES):
+            yield piece
+            piece, size = [], 0
+        piece.append(entry)
+        size += length
+    if piece:
+        yield piece

@@ -74,7 +74,7 @@ def of_message(observed: Observed, with_content: bool) -> bytes:
     """
     size = len(observed.line)
     try:
-        message = messages.parse_codex(observed.line)
+        message = observed.message or messages.parse_codex(observed.line)
     except ProtocolError:
         return _encode(_Line(_time(observed.at), "unreadable", bytes=size)) + b"\n"
     line = _Line(_time(observed.at), _KINDS[type(message)], seq=observed.seq, bytes=size)

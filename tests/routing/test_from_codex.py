@@ -14,6 +14,7 @@ from codexd.protocol.catalogue import (
     HANDLE_OF_NOTIFICATION,
     USAGE,
 )
+from codexd.protocol.messages import parse_codex
 from codexd.routing.effects import Log, Numbered, Observed, ToClients
 from tests.protocol.strategies import ids, values
 from tests.routing.driver import IDENTITY, Driver, line, to
@@ -105,9 +106,11 @@ def test_everything_is_observed_when_that_is_wanted() -> None:
     client = driver.client()
     driver.sends(client, id=1, method="x", params={})
     skills, answer = line(method="skills/changed"), line(id=2, result={})
-    assert driver.says_bytes(skills) == [ToClients((client,), skills), Observed(skills, driver.now)]
-    assert driver.says_bytes(answer)[-1] == Observed(answer, driver.now, None, "x")
-    assert driver.says_bytes(skills)[-1] == Observed(skills, driver.now)
+    said, answered = parse_codex(skills), parse_codex(answer)
+    observed = Observed(skills, driver.now, message=said)
+    assert driver.says_bytes(skills) == [ToClients((client,), skills), observed]
+    assert driver.says_bytes(answer)[-1] == Observed(answer, driver.now, None, "x", answered)
+    assert driver.says_bytes(skills)[-1] == observed
 
 
 def test_what_is_observed_has_the_number_that_it_was_given() -> None:
@@ -141,7 +144,7 @@ def test_what_is_nobodys_is_observed_too() -> None:
     driver = Driver(OBSERVED).ready()
     assert driver.says_bytes(b"panicked") == [Observed(b"panicked", driver.now)]
     answer = line(id=99, result={})
-    assert driver.says_bytes(answer) == [Observed(answer, driver.now)]
+    assert driver.says_bytes(answer) == [Observed(answer, driver.now, message=parse_codex(answer))]
     driver.died_and_back()
     driver.incarnation -= 1
     assert driver.says_bytes(answer) == [Observed(answer, driver.now)]

@@ -87,6 +87,16 @@ def test_it_is_written_in_order(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_large_messages_are_written_a_few_at_a_time() -> None:
+    """The thread keeps the interpreter from the event loop for one piece; a message that is larger is one by itself."""
+    small, large, huge = observed(0), observed(1, text="x" * 20_000), observed(2, text="x" * 200_000)
+    entries = [*small * 300, *large * 5, *huge, *large]
+    pieces = list(observability._pieces(entries))
+    assert [len(piece) for piece in pieces] == [128, 128, 47, 2, 1, 1]
+    assert [entry for piece in pieces for entry in piece] == entries
+    assert list(observability._pieces([])) == []
+
+
 def test_it_is_written_while_it_goes_on(fifo: Path) -> None:
     """A message is there a moment after it came, and not only at the end."""
     reader = Reader(fifo)

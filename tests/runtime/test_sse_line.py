@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
+from codexd.protocol.messages import parse_codex
 from codexd.routing.effects import Observed
 from codexd.runtime import sse_line
 from codexd.runtime.redaction import REDACTED
@@ -36,6 +37,18 @@ def test_a_notification() -> None:
         b'{"time":"2026-11-21T09:04:31.477000Z","kind":"notification","method":"item/agentMessage/delta",'
         b'"threadId":"t","turnId":"u","itemId":"i","seq":17,"bytes":%d}\n' % len(line)
     )
+
+
+def test_what_the_core_has_read_is_not_read_again() -> None:
+    """A line of twenty kilobytes takes the interpreter from the event loop for as long as it is read."""
+    message = parse_codex(b'{"id":7,"result":{"turn":{"id":"u"}}}')
+    assert said(b"not read", method="turn/start", message=message) == {
+        "kind": "response",
+        "method": "turn/start",
+        "id": 7,
+        "turnId": "u",
+        "seq": None,
+    }
 
 
 @pytest.mark.parametrize(
