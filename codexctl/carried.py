@@ -17,6 +17,8 @@ NAMES = (
     "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_NUMERIC", "LC_TIME", "TZ",
 )  # fmt: skip
 """Where programs are found, and how they speak: what differs from shell to shell, and is nobody's secret."""
+_POLICY = "shell_environment_policy"
+_SET = f"{_POLICY}.set."
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -38,7 +40,28 @@ def config_of(environ: Mapping[str, str], further: Sequence[str] = ()) -> dict[s
         if not _is_text(environ[name]):
             raise Failure(Exit.USAGE, f"--env {name}: its value is not valid UTF-8, and Codex takes no other")
     carried = [*(name for name in NAMES if _is_text(environ.get(name))), *further]
-    return {f"shell_environment_policy.set.{name}": environ[name] for name in dict.fromkeys(carried)}
+    return {f"{_SET}{name}": environ[name] for name in dict.fromkeys(carried)}
+
+
+def beneath(config: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, object]:
+    """The overrides of a client, by dotted keys, and beneath them what is carried of its environment.
+
+    Where they say themselves what commands inherit, nothing is carried.
+    """
+    said = _opened(_opened(config, _POLICY), f"{_POLICY}.set")
+    if any(f"{key}.".startswith(f"{_POLICY}.") and not key.startswith(_SET) for key in said):
+        return dict(config)
+    return {**config_of(environ), **said}
+
+
+def _opened(config: Mapping[str, object], key: str) -> dict[str, object]:
+    """A table in the configuration as one key for each of its members. Codex keeps no order among keys of which one is inside
+    of the other."""
+    table = config.get(key)
+    if not isinstance(table, dict) or any("." in name or not name for name in table):
+        return dict(config)
+    rest = {other: value for other, value in config.items() if other != key}
+    return rest | {f"{key}.{name}": value for name, value in table.items()}
 
 
 def _is_text(value: str | None) -> bool:

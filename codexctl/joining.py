@@ -5,7 +5,7 @@ import os
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from codexctl import finding, session, trust
+from codexctl import finding, lacking, session, trust
 from codexctl.carried import config_of
 from codexctl.client import Client
 from codexctl.threads import last_turns
@@ -43,6 +43,8 @@ def join(arguments: argparse.Namespace) -> Joined:
             if thread is None
             else _join(client, thread, None, status, TURNS_SHOWN)
         )
+        provider = joined.thread.get("modelProvider")
+        lacking.say("codexctl", lacking.wanted(os.environ), status["codex"], provider)
         on_failure.pop_all()
     return joined
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from codexctl import finding, session, trust
+from codexctl import finding, lacking, session, trust
 from codexctl.arguments import directory
 from codexctl.client import Client
 from codexctl.exits import Exit, Failure
@@ -27,7 +27,12 @@ def run(arguments: argparse.Namespace) -> Exit:
         raise Failure(Exit.USAGE, "--trust and --no-trust are for a new thread")
     turn: Params = {"input": user_input(arguments, limit), **turn_options(arguments)}
     with Client.open(arguments.socket, start=not arguments.no_start) as client:
+        wants = lacking.wanted(os.environ)
+        status = None if wants is None else client.send(extension.STATUS)
         thread = _open_thread(client, arguments, turn, limit)
+        if status is not None:
+            codex = client.wait(status, limit.left())["codex"]
+            lacking.say("codexctl", wants, codex, thread.get("modelProvider"))
         turn |= {"threadId": thread["id"], "clientUserMessageId": os.urandom(16).hex()}
         if arguments.detach:
             return _detach(client, arguments, turn, limit)

@@ -12,7 +12,9 @@ import socket
 import sys
 import threading
 
+from codexctl import lacking
 from codexctl.app_server_line import AppServer
+from codexctl.carried import beneath
 from codexctl.exits import Exit, Failure
 from codexctl.introduction import Introduction
 from codexctl.patience import Patience
@@ -44,10 +46,11 @@ def serve(program: str, line: AppServer, path: str | None, *, start: bool) -> Ex
         )
     connection, where, named = reach(path, start=start)
     with connection:
-        home, further = _served_home(connection, where)
-        check_home(where, home, named=named)
+        served, further = _served(connection, where)
+        check_home(where, _home_in(served), named=named)
+        lacking.say(program, lacking.wanted(os.environ, config), served.get("codex"))
         stdin_ended = threading.Event()
-        introduction = Introduction(_about(program, config))
+        introduction = Introduction(_about(program, beneath(config, os.environ)))
         threading.Thread(target=_pass_on, args=(connection, introduction, stdin_ended), daemon=True).start()
         if not _pass_back(connection, further) or stdin_ended.is_set():
             return Exit.DONE
@@ -80,8 +83,8 @@ def _is_utf8(value: object) -> bool:
     return True
 
 
-def _served_home(connection: socket.socket, where: str) -> tuple[str | None, bytes]:
-    """The CODEX_HOME of the codexd at the other end, asked before a byte of the client is handed over, and what follows."""
+def _served(connection: socket.socket, where: str) -> tuple[dict[str, object], bytes]:
+    """What the codexd at the other end says of itself, asked before a byte of the client is handed over, and what follows."""
     try:
         connection.sendall(b'{"id":0,"method":"%s","params":{}}\n' % extension.STATUS.encode(), NO_SIGPIPE)
     except ConnectionError:
@@ -98,23 +101,30 @@ def _served_home(connection: socket.socket, where: str) -> tuple[str | None, byt
             raise Unavailable("codexd closed the connection")
         answer += chunk
     line, _, further = answer.partition(b"\n")
-    return _home_of(line, where), further
+    return _status_in(line, where), further
 
 
-def _home_of(line: bytes, where: str) -> str | None:
+def _status_in(line: bytes, where: str) -> dict[str, object]:
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
         message = None
     match message:
-        case {"result": {"codexd": {"codexHome": str(home)}}}:
-            return home
-        case {"result": {"codexd": dict()}}:
-            return None
+        case {"result": {"codexd": dict()} as result}:
+            status: dict[str, object] = result
+            return status
         case {"error": {"message": str(sentence)}}:
             raise Unavailable(sentence)
         case _:
             raise Unavailable(f"what listens at {where} is no codexd")
+
+
+def _home_in(status: dict[str, object]) -> str | None:
+    match status:
+        case {"codexd": {"codexHome": str(home)}}:
+            return home
+        case _:
+            return None
 
 
 def _pass_on(connection: socket.socket, introduction: Introduction, ended: threading.Event) -> None:

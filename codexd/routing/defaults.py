@@ -153,9 +153,16 @@ def _config(
     own = given.get("config", UNSET)
     if own is not UNSET and bytes(own) != b"null" and not bytes(own).startswith(b"{"):
         return {}
-    said = {**(process.config or {}), **messages.members_of(own)}
+    named = messages.members_of(own)
+    both = {**(process.config or {}), **named}
+    said = {key: value for key, value in both.items() if key in named or not _is_inside(key, named)}
     below = {key: value for key, value in thread_config.items() if not _is_said(key, said)}
     return {"config": Raw(encode({**below, **said}))}
+
+
+def _is_inside(key: str, config: Mapping[str, Any]) -> bool:
+    """Whether this configuration says it, or something around it: that takes the place of what was said before."""
+    return any(f"{key}.".startswith(f"{said}.") for said in config)
 
 
 def _is_said(key: str, config: Mapping[str, Any]) -> bool:

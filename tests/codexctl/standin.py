@@ -207,6 +207,7 @@ def status(path: Path, codex_home: Path) -> Params:
             "reason": None,
             "schemaProblem": None,
             "loginIsStale": False,
+            "environment": ["HOME", "PATH"],
         },
         "clients": 1,
         "threads": 2,

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from codexctl.carried import config_of
 from codexctl.exits import Exit
 
 
@@ -31,8 +32,9 @@ def test_stdin_and_stdout_are_a_client(codexd, words):
     codexd.answers["initialize"] = lambda connection, params: connection.hang_up()
     words = [str(codexd.path) if word == "SOCKET" else word for word in words]
     run(*words, input='{"id":1,"method":"initialize","params":{}}\n')
-    config = {"config": {"model": "o3"}} if "-c" in words else {}
-    assert codexd.requests("initialize") == [{"capabilities": {"codexd": {"cwd": os.getcwd(), **config}}}]
+    config = config_of(os.environ) | ({"model": "o3"} if "-c" in words else {})
+    about = {"cwd": os.getcwd(), "config": config}
+    assert codexd.requests("initialize") == [{"capabilities": {"codexd": about}}]
 
 
 @pytest.mark.parametrize(

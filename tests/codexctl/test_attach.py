@@ -117,6 +117,16 @@ def test_a_named_thread_and_a_new_one(attach, talk, place):
     assert talk.requests("config/read") == [{"cwd": f"{place}/project"}]
 
 
+def test_a_key_that_codex_lacks_is_said(attach, talk, place, monkeypatch):
+    """In one line, before the talk begins."""
+    (place / ".codex").mkdir()
+    (place / ".codex" / "config.toml").write_text('[mcp_servers.s]\nenv_vars = ["MINE_KEY"]\n')
+    monkeypatch.setenv("MINE_KEY", "s3cret")
+    assert attach("hello\n")[2].startswith(
+        "codexctl: Codex does not have MINE_KEY, which its configuration names"
+    )
+
+
 def test_signed_out_is_said_at_once(attach, talk):
     """Exit 4."""
     talk.answers["account/read"] = {"account": None, "requiresOpenaiAuth": True}

@@ -1,6 +1,6 @@
 import pytest
 
-from codexctl.carried import config_of
+from codexctl.carried import beneath, config_of
 from codexctl.exits import Exit, Failure
 
 SET = "shell_environment_policy.set."
@@ -47,3 +47,41 @@ def test_what_cannot_be_carried_is_said(name, why):
     with pytest.raises(Failure, match=why) as failure:
         config_of({"BROKEN": "\udcff"}, [name])
     assert failure.value.code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("own", "all_of_it"),
+    [
+        ({}, {f"{SET}PATH": "/bin", f"{SET}TZ": "UTC"}),
+        ({"model": "x"}, {"model": "x", f"{SET}PATH": "/bin", f"{SET}TZ": "UTC"}),
+        ({f"{SET}TZ": "CET"}, {f"{SET}PATH": "/bin", f"{SET}TZ": "CET"}),
+        (
+            {"shell_environment_policy.set": {"A": "b", "TZ": "CET"}},
+            {f"{SET}PATH": "/bin", f"{SET}TZ": "CET", f"{SET}A": "b"},
+        ),
+        (
+            {"shell_environment_policy": {"set": {"A": "b"}}},
+            {f"{SET}PATH": "/bin", f"{SET}TZ": "UTC", f"{SET}A": "b"},
+        ),
+        ({"shell_environment_policy": {}}, {f"{SET}PATH": "/bin", f"{SET}TZ": "UTC"}),
+    ],
+)
+def test_a_client_may_have_overrides_of_its_own(own, all_of_it):
+    """They count more, and no two keys say something of the same place."""
+    assert beneath(own, {"PATH": "/bin", "TZ": "UTC", "KEY": "secret"}) == all_of_it
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"shell_environment_policy.inherit": "none"},
+        {"shell_environment_policy": {"inherit": "none", "set": {"A": "b"}}},
+        {"shell_environment_policy": {"include_only": ["A"]}},
+        {"shell_environment_policy": "what"},
+        {"shell_environment_policy.set": {"a.b": "c"}},
+        {"shell_environment_policy.set": 5},
+    ],
+)
+def test_nothing_is_carried_where_the_client_says_what_commands_inherit(own):
+    """Nor where what it says is for Codex to refuse."""
+    assert beneath(own, {"PATH": "/bin"}) == own

@@ -52,6 +52,23 @@ def test_a_prompt_begins_a_thread_and_its_reply_is_stdout(send, codexd, place):
     assert turn_start == {"input": [{"type": "text", "text": "hello there"}], "threadId": THREAD}
 
 
+def test_a_key_that_codex_lacks_is_said(send, codexd, place, monkeypatch):
+    """In one line on stderr, for the model provider of the thread; who names no key asks codexd nothing."""
+    send("hello")
+    assert "codexd/status" not in methods(codexd)
+    (place / ".codex").mkdir()
+    (place / ".codex" / "config.toml").write_text('[model_providers.mine]\nenv_key = "MINE_KEY"\n')
+    monkeypatch.setenv("MINE_KEY", "s3cret")
+    codexd.answers["thread/start"] = {"thread": {**thread(), "modelProvider": "mine"}}
+    code, out, err = send("hello")
+    assert (code, out) == (0, "Hello you\n")
+    assert err.startswith("codexctl: Codex does not have MINE_KEY, which its configuration names")
+    assert err.endswith(f"\nthread {THREAD}\n")
+    assert "s3cret" not in err
+    codexd.answers["codexd/status"]["codex"]["environment"].append("MINE_KEY")
+    assert send("hello")[2] == f"thread {THREAD}\n"
+
+
 def test_what_needs_no_answer_leaves_together(send, codexd):
     """One write up to the thread, before anything is answered; a Codex that was left down is tried again first."""
     first_write = ["codexd/codex/start", "initialize", "config/read", "account/read"]

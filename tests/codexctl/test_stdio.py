@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from codexctl.carried import config_of
 from codexctl.exits import Exit
 from tests.codexctl.standin import status
 
@@ -118,12 +119,25 @@ def test_bytes_pass_both_ways_and_initialize_tells_where_the_client_is(shim):
         "method": "initialize",
         "params": {
             "clientInfo": {},
-            "capabilities": {"codexd": {"cwd": os.getcwd(), "config": {"model": "o3"}}},
+            "capabilities": {
+                "codexd": {"cwd": os.getcwd(), "config": {**config_of(os.environ), "model": "o3"}}
+            },
         },
     }
     assert one.lines.readline() == b'{"id" : 2}\n'
     one.codexd.sendall(b'{"id" : 2, "result" : {} }\nhalf')
     assert one.read(31) == b'{"id" : 2, "result" : {} }\nhalf'
+
+
+def test_a_key_that_codex_lacks_is_said(shim):
+    """On stderr, before the client has said anything; its overrides count."""
+    own = ("-c", "model_provider=mine", "-c", "model_providers.mine.env_key=MINE_KEY")
+    one = shim(*own, "app-server", MINE_KEY="s3cret")
+    one.leave()
+    code, said = one.end()
+    assert code == 0
+    assert said.startswith("codexd-codex: Codex does not have MINE_KEY, which its configuration names")
+    assert "s3cret" not in said
 
 
 def test_at_the_end_of_stdin_the_answers_under_way_still_come(shim):
@@ -292,7 +306,9 @@ def test_what_is_not_utf8_is_left_out_and_said(codexd, place):
     there = os.fsencode(place) + b"/\xff"
     os.mkdir(there)
     done = run("app-server", "-c", b"a=\xff", "-c", "b=1", cwd=there, input=INITIALIZE)
-    assert codexd.requests("initialize") == [{"capabilities": {"codexd": {"config": {"b": 1}}}}]
+    assert codexd.requests("initialize") == [
+        {"capabilities": {"codexd": {"config": {**config_of(os.environ), "b": 1}}}}
+    ]
     assert done.stderr.splitlines()[0] == (
         f"codexd-codex: not valid UTF-8, and not passed on: the directory {place}/\\udcff, -c a"
     )
@@ -337,7 +353,7 @@ def test_a_directory_that_is_gone_is_not_told(codexd, place):
         input=b'{"id":1,"method":"initialize","params":{}}\n',
         timeout=PATIENCE_S,
     )
-    assert codexd.requests("initialize") == [{"capabilities": {"codexd": {}}}]
+    assert codexd.requests("initialize") == [{"capabilities": {"codexd": {"config": config_of(os.environ)}}}]
 
 
 INITIALIZE = '{"id":1,"method":"initialize","params":{}}\n'

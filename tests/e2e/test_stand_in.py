@@ -106,6 +106,28 @@ def test_its_directory_and_overrides_count_for_its_threads(world: World) -> None
         client.close()
 
 
+def test_its_environment_reaches_the_commands_of_its_threads(world: World) -> None:
+    """As if it had a Codex of its own: its virtualenv and its PATH, beneath what it says itself; nothing else of it."""
+    world.start_daemon()
+    client = world.stand_in(
+        *("-c", 'shell_environment_policy.set={SAID="said"}'),
+        env={"VIRTUAL_ENV": "/mine", "TZ": "UTC-3", "MY_KEY": "s3cret"},
+    )
+    client.initialize("test")
+    prompt = "run-free echo =$VIRTUAL_ENV=$TZ=$SAID=${MY_KEY-none}=$OWN="
+    for config, expected in (
+        ({}, "=/mine=UTC-3=said=none=="),
+        ({"shell_environment_policy.set.OWN": "own"}, "=/mine=UTC-3=said=none=own="),
+        ({"shell_environment_policy": {"set": {"OWN": "own"}}}, "===none=own="),
+    ):
+        thread = client.call("thread/start", {"config": config})["thread"]["id"]
+        turn = client.start_turn(thread, prompt)
+        client.wait_turn(turn)
+        assert expected in client.said_in(turn)
+        client.call("thread/resume", {"threadId": thread})
+    assert "s3cret" not in world.log.read_text()
+
+
 JUDGED = (
     "app-server --print-startup-config",
     "app-server --bogus",

@@ -34,6 +34,16 @@ def given(method: str, params: Any, said: Process = SAID) -> Any:
         ("thread/start", {}, {"cwd": "/w", "config": {"model": "x", "a.b": 1}}),
         ("thread/resume", {"threadId": "T"}, {"threadId": "T", "config": {"model": "x", "a.b": 1}}),
         ("thread/fork", {"config": {"model": "y", "c": 2}}, {"config": {"model": "y", "a.b": 1, "c": 2}}),
+        (
+            "thread/start",
+            {"cwd": "/p", "config": {"a": {"c": 2}}},
+            {"cwd": "/p", "config": {"model": "x", "a": {"c": 2}}},
+        ),
+        (
+            "thread/start",
+            {"cwd": "/p", "config": {"a.b.c": 2}},
+            {"cwd": "/p", "config": {"model": "x", "a.b": 1, "a.b.c": 2}},
+        ),
         ("thread/fork", {"config": None}, {"config": {"model": "x", "a.b": 1}}),
         ("thread/fork", {"config": 5}, {"config": 5}),
         ("thread/list", {}, {}),
