@@ -13,7 +13,9 @@ import sys
 from codexd.protocol.lock_table import LOCKS, flock_holder
 
 FILE = "codexd.lock"
-_MAX_BYTES = 64 * 1024
+NEW_FILE = f".{FILE}.new"
+"""What the file is called while it is written."""
+MAX_BYTES = 64 * 1024
 
 
 class Holder:
@@ -74,7 +76,7 @@ def running(lock: str) -> Holder | None:
     if descriptor is None:
         return None
     try:
-        return named(os.pread(descriptor, _MAX_BYTES, 0)) if is_locked(descriptor) else None
+        return named(os.pread(descriptor, MAX_BYTES, 0)) if is_locked(descriptor) else None
     finally:
         os.close(descriptor)
 
@@ -88,7 +90,7 @@ def ask_to_listen(lock: str, locks: str = LOCKS) -> bool:
     if descriptor is None:
         return False
     try:
-        holder = named(os.pread(descriptor, _MAX_BYTES, 0))
+        holder = named(os.pread(descriptor, MAX_BYTES, 0))
         if not is_locked(descriptor) or not _is_proven(holder, os.fstat(descriptor).st_ino, locks):
             return False
         from signal import SIGHUP  # late: 4 ms

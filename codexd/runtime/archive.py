@@ -103,6 +103,9 @@ class Archive(Protocol):
             ArchiveFailed: they can't be read.
         """
 
+    def look(self) -> None:
+        """Sees to it that an archive which was removed is soon begun anew, also while nothing is put."""
+
     def size(self) -> Size:
         """How much it holds on disk."""
 
@@ -137,6 +140,9 @@ class NoArchive:
 
     async def read(self, first: int, last: int, thread: str | None, max_bytes: int, max_events: int) -> Page:
         raise ArchiveFailed('with timeline = "off" only the newest events are kept, in memory')
+
+    def look(self) -> None:
+        return None
 
     def size(self) -> Size:
         return Size()

@@ -46,6 +46,16 @@ class Unusable(Exception):
         self.final = final
 
 
+class Vanished(Unusable):
+    """The file was removed while it was open. What was in it is gone, and another one can take its place."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"the timeline {path} was removed while codexd ran, and the history in it is gone: a new one is begun there",
+            final=False,
+        )
+
+
 def open_for_writing(path: Path, max_wal_bytes: int) -> sqlite3.Connection:
     """The database, made when there is none. It may be used in any thread, in one at a time.
 

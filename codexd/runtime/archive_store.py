@@ -17,6 +17,7 @@ from codexd.runtime.archive_file import (
     BUSY_MILLISECONDS,
     PAGE_BYTES,
     Unusable,
+    Vanished,
     damaged,
     numbers_in,
     open_for_writing,
@@ -164,16 +165,23 @@ class Store:
         return Size(os.stat(self._path).st_size + self._log_bytes(), self._numbers()["events"])
 
     def check_still_there(self) -> None:
-        """Raises `Unusable` when the file, or its log, was removed, replaced or emptied: what is written would be nobody's."""
+        """Raises when what is written would be nobody's.
+
+        Raises:
+            Vanished: there is no file of that name any more.
+            Unusable: the file was replaced or emptied, or its log is gone.
+        """
         try:
             file = os.stat(self._path)
             is_same = (file.st_ino, os.stat(self._wal).st_ino) == self._inodes and file.st_size >= PAGE_BYTES
         except FileNotFoundError:
             is_same = False
+        if not is_same and not os.path.lexists(self._path):
+            raise Vanished(self._path)
         if not is_same:
             raise Unusable(
-                f"the timeline {self._path} was removed, replaced or emptied while codexd ran: history is kept in "
-                "memory only until: codexd restart",
+                f"the timeline {self._path} was replaced or emptied, or has lost its log: history is kept in memory only "
+                "until: codexd restart",
                 final=True,
             )
 

@@ -1,7 +1,7 @@
 """The thread that writes the archive: takes what was put, commits it in batches, and tidies up in between.
 
-An archive that can't be written is tried again now and then with what could not be committed, which waits. One that
-is of no use any more ends the thread.
+An archive that can't be written is tried again now and then with what could not be committed, which waits. For a file
+that was removed a new one is begun. One that is of no use any more ends the thread.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from codexd.routing.events import Event
 from codexd.runtime.archive import DEGRADED, ON, History, Size, Span, Status
-from codexd.runtime.archive_file import FAILURES, Failure, Unusable, in_words
+from codexd.runtime.archive_file import FAILURES, Failure, Unusable, Vanished, in_words
 from codexd.runtime.archive_retention import Keep, Retention
 from codexd.runtime.archive_store import BLOCK, Store
 from codexd.runtime.ring import cost
@@ -60,7 +60,7 @@ Item = Event | Span | Deletion | Used | Close
 
 
 class Loop(Protocol):
-    """The other side, in trio's thread. Only `allow` is waited for."""
+    """The other side, in trio's thread. Only `allow` and `let_go` are waited for."""
 
     def committed(self, batch: "Batch") -> None:
         """This has been committed, and with it all that was put before."""
@@ -70,6 +70,9 @@ class Loop(Protocol):
 
     def allow(self, floor: int, force: bool) -> int:
         """How far retention may go."""
+
+    def let_go(self) -> None:
+        """Closes the file for reading: it was removed. SQLite removes what belongs to it when it is closed last, by name."""
 
 
 class Batch:
@@ -122,6 +125,7 @@ class Writer:
         self._closing_soon = False
         self.ended = False
         self._store: Store | None = None
+        self._has_vanished = False
         self._history: History | None = None
         self.status = Status(ON)
         try:
@@ -130,6 +134,8 @@ class Writer:
             # Beyond what a codexd that ended this very moment may have reserved.
             self.first_seq = now + 10 * BLOCK
             self._fail(in_words(error, path))
+        self._uncommitted = self.first_seq
+        """Where the life of a file begins that would be begun now."""
         self.handed_out = self.first_seq - 1
         """The newest number that is in use; written in trio's thread."""
 
@@ -159,7 +165,10 @@ class Writer:
                 self._fail(in_words(self._cause(error), self._path))
             if self.status != before:
                 loop.changed(self.status)
-            if self.status.state == DEGRADED and not self.ended:
+            if self._has_vanished:
+                self._has_vanished = False
+                loop.let_go()
+            elif self.status.state == DEGRADED and not self.ended:
                 # What can't be written by now, when nobody waits any longer, never will be.
                 self.ended = self._closing_soon
                 self._pause(RETRY_SECONDS)
@@ -181,9 +190,17 @@ class Writer:
     def _fail(self, unusable: Unusable) -> None:
         if self.status.problem != str(unusable):
             logger.warning("%s", unusable)
+        if isinstance(unusable, Vanished):
+            self._let_go()
         # What can't be written can still be read.
         self.status = Status(DEGRADED, str(unusable), None if unusable.final else self._history)
         self.ended = self.ended or unusable.final
+
+    def _let_go(self) -> None:
+        """Of the file that was removed: another one is begun with what has not been committed."""
+        assert self._store is not None, "it has been looked for"
+        self._store.close()
+        self._store, self._history, self._has_vanished = None, None, True
 
     def _cause(self, error: Failure) -> Failure:
         """A file that is gone fails in as many ways as it is used; the reason is always the same."""
@@ -198,10 +215,11 @@ class Writer:
 
     def _work(self, retention: Retention, loop: Loop) -> None:
         """One commit at most, and one step of what there is to tidy up."""
+        is_degraded = self.status.state == DEGRADED
         if self._store is None:
             self._store = self._opened_late()
         seconds = self._tidy(self._store, retention)
-        self._take(0 if self.status.state == DEGRADED else seconds)
+        self._take(0 if is_degraded else seconds)
         if self.ended:
             return
         self._commit(self._store, retention, loop)
@@ -215,15 +233,19 @@ class Writer:
 
     def _opened_late(self) -> Store:
         """Numbers have been given since, which must not have been used before."""
-        store, first_seq = self._opened(self.first_seq)
-        if first_seq == self.first_seq:
-            return store
-        store.close()
-        raise Unusable(
-            f"the timeline {self._path} has numbers from the future: the clock was set back. History is kept in "
-            "memory only until: codexd restart",
-            final=True,
-        )
+        store, first_seq = self._opened(self._uncommitted)
+        try:
+            if first_seq != self._uncommitted:
+                raise Unusable(
+                    f"the timeline {self._path} has numbers from the future: the clock was set back. History is kept in "
+                    "memory only until: codexd restart",
+                    final=True,
+                )
+            store.write([], [], {}, self.handed_out)
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def _tidy(self, store: Store, retention: Retention) -> float:
         """A step of what is left to do, deletions first. Returns after how many seconds there will be more."""
@@ -272,6 +294,7 @@ class Writer:
         store.write(batch.events, batch.lost, batch.deleted, self.handed_out)
         self._pause_until = 0.0 if batch.is_full() else time.monotonic() + PACE_SECONDS
         self._batch = Batch()
+        self._uncommitted = max(self._uncommitted, batch.last + 1)
         loop.committed(batch)
         if batch.deleted:
             self._log_from = 0.0

@@ -1,7 +1,7 @@
 """The archive in a SQLite file: one thread writes it, fed by a queue; another one reads it when somebody asks."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +44,7 @@ class _FromThread(NamedTuple):
     on_committed: Callable[[Batch], None]
     on_changed: Callable[[Status], None]
     on_allow: Callable[[int, bool], int]
+    on_let_go: Callable[[], Awaitable[None]]
 
     def committed(self, batch: Batch) -> None:
         self.token.run_sync_soon(self.on_committed, batch)
@@ -53,6 +54,9 @@ class _FromThread(NamedTuple):
 
     def allow(self, floor: int, force: bool) -> int:
         return trio.from_thread.run_sync(self.on_allow, floor, force)
+
+    def let_go(self) -> None:
+        trio.from_thread.run(self.on_let_go)
 
 
 class SqliteArchive:
@@ -134,6 +138,12 @@ class SqliteArchive:
             self._let_go_of_deleted()
         return Page(events, page.next)
 
+    def look(self) -> None:
+        """See `Archive.look`. The writer does before each commit."""
+        if not self._writer.ended:
+            self._writer.items.put(Used(self._writer.handed_out))
+            self._writer.wake()
+
     def size(self) -> Size:
         """See `Archive.size`."""
         return self._writer.size
@@ -146,6 +156,7 @@ class SqliteArchive:
             partial(self._on_committed, reports),
             self._on_changed,
             reports.trim,
+            self._close_reader,
         )
         scope = trio.CancelScope(shield=True)
         async with trio.open_nursery() as nursery:
@@ -166,10 +177,13 @@ class SqliteArchive:
     async def _write(self, loop: _FromThread, scope: trio.CancelScope) -> None:
         with scope:
             await in_thread(self._writer.run, loop, abandon_on_cancel=True)
-            async with self._reading:
-                self._reader.close()
+            await self._close_reader()
         if scope.cancelled_caught:
             logger.warning("the disk with the timeline %s hangs: the newest events are not on it", self._path)
+
+    async def _close_reader(self) -> None:
+        async with self._reading:
+            self._reader.close()
 
     def _put_refused(self) -> None:
         if self._refused is not None:
@@ -205,6 +219,6 @@ class SqliteArchive:
         if unusable.final and self._changed is not None:
             self._writer.stop()
             self._on_changed(Status(DEGRADED, str(unusable)))
-        elif not self._writer.ended:
-            self._writer.items.put(Used(self._writer.handed_out))
+        else:
+            self.look()
         return ArchiveFailed(str(unusable))

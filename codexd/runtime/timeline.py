@@ -165,6 +165,10 @@ class Timeline:
         task_status.started()
         await self._archive.run(self)
 
+    def look_for_archive(self) -> None:
+        """Has the archive see whether it is still there."""
+        self._archive.look()
+
     def close(self) -> None:
         """Commits what was appended and marks a clean end; then `run` returns."""
         self._archive.close()

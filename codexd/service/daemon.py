@@ -9,19 +9,17 @@ Locks, socket and the demo's model belong to one exit stack, which unwinds when 
 import logging
 import os
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from codexd import __version__
-from codexd.protocol.errors import Code, CodexdError
+from codexd.protocol.errors import CodexdError
 from codexd.protocol.program import sentence_of
 from codexd.protocol.running import Holder
 from codexd.protocol.sandbox import mark_of, why_not_to_start
@@ -36,7 +34,6 @@ from codexd.runtime.processes import is_process_table_there
 from codexd.runtime.threads import NoThread, in_thread, reserve, short_turns
 from codexd.runtime.timeline import Timeline
 from codexd.runtime.trust import ProjectTrust
-from codexd.runtime.turning_away import FIRST_BYTES, refusal
 from codexd.service import (
     control_socket,
     inherited,
@@ -52,10 +49,11 @@ from codexd.service.codex_launch import Launcher, check_directories
 from codexd.service.errors import CannotServe
 from codexd.service.home_claim import HomeClaim
 from codexd.service.instance import how_to_talk
-from codexd.service.keeping import archive_of
+from codexd.service.keeping import archive_of, kept_file
 from codexd.service.settings import Settings
 from codexd.service.systemd import Starter
 from codexd.service.terminal import Terminal
+from codexd.service.unserved import turn_away
 from codexd.service.upkeep import Grounds, Upkeep
 
 logger = logging.getLogger(__name__)
@@ -123,38 +121,6 @@ def _say_why(starter: Starter, sentence: str) -> None:
     starter.tell(STATUS=sentence)
     for listener in starter.listeners:
         turn_away(listener, sentence)
-
-
-def turn_away(listener: socket.socket, sentence: str) -> None:
-    """Tells every client that waits on a socket of the service manager why nobody serves it.
-
-    Unanswered they would make systemd start codexd again at once, until it gives up on the socket for good.
-    """
-    listener.setblocking(False)
-    while True:
-        try:
-            client, _ = listener.accept()
-        except BlockingIOError:
-            return
-        with client:
-            client.setblocking(False)
-            try:
-                client.send(_refusal(_first_bytes(client), sentence))
-            except (BrokenPipeError, ConnectionResetError):
-                logger.debug("a client left before it could be told")
-
-
-def _first_bytes(client: socket.socket) -> bytes:
-    """What it has said so far; left unread, it would reset the connection under the answer."""
-    try:
-        return client.recv(FIRST_BYTES)
-    except BlockingIOError:
-        return b""
-
-
-def _refusal(first_bytes: bytes, sentence: str) -> bytes:
-    reason = {"reason": "codexdUnavailable"}
-    return refusal(first_bytes, Code.CODEX_UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, sentence, reason)
 
 
 class Ending:
@@ -254,9 +220,9 @@ class Daemon:
                 on_stop=self._ending.request,
                 would_trust=trust.would_be_written,
             )
-            self._upkeep = Upkeep(
-                grounds.parts(broker.replace_listener), self._keep_again, partial(self._ending.request, 0.0)
-            )
+            kept = kept_file(self._settings, os.environ, timeline.look_for_archive)
+            parts = [*grounds.parts(broker.replace_listener), *kept]
+            self._upkeep = Upkeep(parts, self._keep_again, partial(self._ending.request, 0.0))
             async with trio.open_nursery() as serving:
                 await serving.start(broker.run, [own.listener for own in grounds.sockets])
                 grounds.claim.listens()

@@ -13,12 +13,16 @@ What happens in odd places:
   lock in the state directory is then what keeps a second codexd away.
 - A CODEX_HOME that is removed is not made anew: it may be on a disk that was unmounted. When there is another directory
   of that name, it is locked in its turn; if another codexd was quicker, this one ends.
+- When everything that names the running codexd has been removed or replaced, Linux still shows which files it has open
+  (`still_running`). A codexd that starts then has the other one make all of it anew, and ends.
 """
 
 import fcntl
 import logging
 import os
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from codexd.protocol import running
@@ -26,8 +30,12 @@ from codexd.protocol.lock_table import flock_holder
 from codexd.protocol.running import Holder
 from codexd.service.errors import CannotServe
 from codexd.service.locks import PATIENCE_SECONDS, RETRY_SECONDS, AlreadyRunning, as_text, sentence
+from codexd.service.still_running import still_running
 
 logger = logging.getLogger(__name__)
+
+NAMING_SECONDS = 2.0
+"""How long a codexd may take to lock and name itself anew. It takes milliseconds."""
 
 
 class HomeClaim:
@@ -48,6 +56,9 @@ class HomeClaim:
             AlreadyRunning: another codexd serves this CODEX_HOME.
             CannotServe: the directory cannot be opened, or a program that is no codexd has locked it.
         """
+        is_new = self._directory is None
+        if is_new:  # before there is a lock that would be in the way of the other one
+            self._refuse_beside_another()
         directory = _locked_directory(self.path)
         other = running.running(os.fspath(self._file))
         if other is not None and other.pid != self._owner.pid:
@@ -57,6 +68,8 @@ class HomeClaim:
             os.close(self._directory)
         self._directory = directory
         self._write_name()
+        if is_new:  # two may have begun, and locked two directories that had the name one after the other
+            self._refuse_beside_another()
 
     def listens(self) -> None:
         """From now on the file says that the socket is there."""
@@ -96,9 +109,18 @@ class HomeClaim:
             os.close(self._directory)
         self._name = self._directory = None
 
+    def _refuse_beside_another(self) -> None:
+        """Raises `AlreadyRunning` when a codexd lives whose locks are gone, after it was asked to make them anew."""
+        other = still_running(os.fspath(self.path))
+        if other is None:
+            return
+        self.drop()
+        _ask_to_name_itself(other, self._file)
+        raise AlreadyRunning(sentence(self._file, other), other)
+
     def _write_name(self) -> None:
         """Under another name first: nobody sees a `codexd.lock` that is not yet locked, or half written."""
-        new = self.path / f".{running.FILE}.new"
+        new = self.path / running.NEW_FILE
         try:
             new.unlink(missing_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -127,6 +149,23 @@ class HomeClaim:
                 self._file,
                 error.strerror,
             )
+
+
+def _ask_to_name_itself(other: Holder, file: Path) -> None:
+    """Returns when the file names that codexd, so that whoever has started this one finds it; or gives up."""
+    deadline = time.monotonic() + NAMING_SECONDS
+    is_asked = False
+    while not _names(file, other) and time.monotonic() < deadline:
+        if not is_asked:
+            is_asked = True
+            with suppress(ProcessLookupError):
+                os.kill(other.pid, signal.SIGHUP)
+        time.sleep(RETRY_SECONDS)
+
+
+def _names(file: Path, other: Holder) -> bool:
+    named = running.running(os.fspath(file))
+    return named is not None and named.pid == other.pid
 
 
 def _locked_directory(home: Path) -> int:

@@ -1,7 +1,7 @@
 """How events are kept: the archive that the settings want."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from codexd.runtime.archive import Archive, NoArchive, number_of_now
@@ -11,6 +11,7 @@ from codexd.runtime.archive_store import begin_life_without
 from codexd.runtime.sqlite_archive import SqliteArchive
 from codexd.service import locks
 from codexd.service.settings import Settings
+from codexd.service.upkeep import KeptFile, Part
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,14 @@ def archive_of(settings: Settings, environ: Mapping[str, str]) -> Archive:
     if settings.timeline == "off":
         return NoArchive(_first_beside(file) if file.exists() else None)
     return SqliteArchive(file, Keep(settings.timeline_days, settings.timeline_bytes))
+
+
+def kept_file(
+    settings: Settings, environ: Mapping[str, str], look: Callable[[], None]
+) -> list[tuple[str, Part]]:
+    """The archive's file, to be looked after; none with `timeline = "off"`. `look`: has the archive look for it."""
+    file = locks.timeline_file(environ, settings.codex_home)
+    return [] if settings.timeline == "off" else [(f"the timeline {file}", KeptFile(file, look))]
 
 
 def _first_beside(file: Path) -> int | None:

@@ -1,4 +1,4 @@
-"""What codexd stands on, looked after: its claim on the CODEX_HOME, its lock, its sockets and their directories.
+"""What codexd stands on, looked after: its claim on the CODEX_HOME, its lock, its sockets, their directories, its timeline.
 
 Somebody may remove or replace any of them while codexd runs: a cleaner of temporary files, a logout that removes
 `/run/user/UID`, a user. codexd looks every `CHECK_SECONDS`, on SIGHUP, which codexctl sends when it finds the lock held
@@ -8,9 +8,11 @@ because a directory on a network may not answer and a lock may have to be waited
 """
 
 import logging
+import os
 import socket
 from collections.abc import Callable, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple, NoReturn, Protocol
 
 import trio
@@ -161,6 +163,22 @@ class ServedSocket:
                 "systemctl --user start codexd.socket",
                 self._own.path,
             )
+
+
+class KeptFile:
+    """A file that somebody in trio's thread makes anew, some time after being told to look."""
+
+    def __init__(self, path: Path, look: Callable[[], None]) -> None:
+        self._path = path
+        self._look = look
+
+    def is_whole(self) -> bool:
+        """Whether there is one of that name."""
+        return os.path.lexists(self._path)
+
+    def mend(self) -> None:
+        """Has it looked for."""
+        trio.from_thread.run_sync(self._look)
 
 
 class Grounds(NamedTuple):

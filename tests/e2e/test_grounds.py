@@ -79,11 +79,30 @@ def test_a_turn_goes_on_while_socket_and_state_directory_vanish(world: World) ->
         in sent.stderr
     )
     assert world.codexes() == [codex]
+    world.until(lambda: world.client().call("codexd/status")["timeline"]["state"] == "on")
+    assert [*world.state_home.rglob("timeline.db")] != []
     world.model.release("there")
     out, _ = sending.communicate()
     assert (sending.returncode, out) == (0, b"holding there, released there\n")
     assert pid_of(world) == pid
     assert world.codexd("stop").returncode == 0
+    assert world.living() == []
+
+
+def test_a_codexd_whose_locks_are_all_gone_is_the_only_one(world: World) -> None:
+    """CODEX_HOME, state and sockets vanish at once. Before, the next start served the same CODEX_HOME beside it."""
+    assert world.codexd("start").returncode == 0
+    pid = pid_of(world)
+    (codex,) = world.codexes()
+    world.codex_home.rename(world.root / "old-codex-home")
+    shutil.rmtree(world.socket_path.parent)
+    world.state_home.rename(world.root / "old-state")  # codexd may be writing into it, and `rmtree` give up
+    started = world.codexd("start")
+    assert started.returncode == 0, started.stderr
+    assert started.stdout.startswith(f"codexd already runs (pid {pid}); ")
+    assert world.codexes() == [codex]
+    assert pid_of(world) == pid
+    assert world.codexd("stop").stdout == f"codexd stopped (pid {pid})\n"
     assert world.living() == []
 
 

@@ -141,7 +141,7 @@ def test_deleted_and_ephemeral_threads_are_in_no_file(world: World) -> None:
 
 
 def test_without_its_file_codexd_serves_on_and_says_so(world: World) -> None:
-    """One that vanishes while codexd runs, of which everybody is told, and one that is damaged when it starts."""
+    """One that is replaced while codexd runs, of which everybody is told, and one that is damaged when it starts."""
     daemon = world.start_daemon()
     client = world.client()
     client.start_thread()
@@ -149,7 +149,8 @@ def test_without_its_file_codexd_serves_on_and_says_so(world: World) -> None:
     terminal.wait_text("thread started")
     [path] = world.state_home.rglob("timeline.db")
     path.unlink()
-    assert _serves(client) == ("degraded", "was removed, replaced or emptied")
+    path.touch()
+    assert _serves(client) == ("degraded", "was replaced or emptied")
     warning = client.wait_notification("warning", threadId=None)["params"]["message"]
     assert warning.startswith("events may be missing: ")
     terminal.wait_text(f"codexctl: {warning[:60]}")
@@ -157,7 +158,7 @@ def test_without_its_file_codexd_serves_on_and_says_so(world: World) -> None:
     assert terminal.wait_exit() == 130
     doctor = world.codexd("doctor")
     assert doctor.returncode == 1
-    assert "was removed, replaced or emptied while codexd ran" in doctor.stdout
+    assert "was replaced or emptied, or has lost its log" in doctor.stdout
     world.stop(daemon)
     _damage(path)
     world.start_daemon()
@@ -171,7 +172,7 @@ def _serves(client: JsonLinesClient) -> tuple[str, str]:
     events = client.call("codexd/events/read", {"threadId": thread, "after": 0})["events"]
     assert "turn/completed" in [event["method"] for event in events]
     found = client.call("codexd/status")["timeline"]
-    known = ("was removed, replaced or emptied", "is damaged")
+    known = ("was replaced or emptied", "is damaged")
     return found["state"], next(part for part in known if part in found["problem"])
 
 

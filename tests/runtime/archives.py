@@ -63,6 +63,9 @@ class ListArchive:
         self.after_read()
         return page
 
+    def look(self) -> None:
+        return
+
     def size(self) -> Size:
         return Size(7, len(self.kept))
 

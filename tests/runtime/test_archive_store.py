@@ -10,7 +10,7 @@ import pytest
 from codexd.routing.events import Event
 from codexd.runtime import archive_store
 from codexd.runtime.archive import History, Page, Size, Span
-from codexd.runtime.archive_file import Unusable
+from codexd.runtime.archive_file import Unusable, Vanished
 from codexd.runtime.archive_reader import Reader
 from codexd.runtime.archive_store import BLOCK, Store, begin_life_without
 from tests.runtime.events import event, events
@@ -265,17 +265,19 @@ def test_the_log_is_bounded(path: Path) -> None:
 
 @pytest.mark.parametrize("replaced", [True, False])
 def test_a_file_that_vanished(path: Path, replaced: bool) -> None:
-    """Removed or replaced, it is not written any more."""
+    """Removed or replaced, it is not written any more. What is there now is somebody else's, and is left alone."""
     store = begun(path)
     store.check_still_there()
     path.rename(path.with_name("elsewhere"))
     if replaced:
         path.touch()
-    with pytest.raises(
-        Unusable, match=f"the timeline {path} was removed, replaced or emptied .* codexd restart$"
-    ) as raised:
+    sentence = f"the timeline {path} was " + (
+        "replaced or emptied, .* codexd restart$" if replaced else "removed .* a new one is begun there$"
+    )
+    with pytest.raises(Unusable, match=sentence) as raised:
         store.check_still_there()
-    assert raised.value.final
+    assert isinstance(raised.value, Vanished) != replaced
+    assert raised.value.final == replaced
     store.close()
 
 
@@ -290,7 +292,7 @@ def test_a_file_that_is_not_whole_any_more(path: Path, what: str) -> None:
         Path(f"{path}-wal").rename(path.with_name("elsewhere"))
         if what == "the log is another":
             Path(f"{path}-wal").touch()
-    with pytest.raises(Unusable, match="was removed, replaced or emptied"):
+    with pytest.raises(Unusable, match="was replaced or emptied"):
         store.check_still_there()
     store.close()
 

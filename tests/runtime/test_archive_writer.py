@@ -11,7 +11,7 @@ import pytest
 
 from codexd.routing.events import Event
 from codexd.runtime import archive_file, archive_writer
-from codexd.runtime.archive import Span, Status
+from codexd.runtime.archive import History, Span, Status
 from codexd.runtime.archive_reader import Reader
 from codexd.runtime.archive_retention import Keep, Retention
 from codexd.runtime.archive_store import BLOCK, Store
@@ -26,6 +26,8 @@ class Told:
         self.batches: list[Batch] = []
         self.statuses: list[Status] = []
         self.when_changed: Callable[[], object] = list
+        self.path: Path | None = None
+        self.let_gone: list[bool] = []
 
     def committed(self, batch: Batch) -> None:
         self.batches.append(batch)
@@ -36,6 +38,9 @@ class Told:
 
     def allow(self, floor: int, force: bool) -> int:
         return floor
+
+    def let_go(self) -> None:
+        self.let_gone.append(self.path is not None and self.path.exists())
 
 
 @pytest.fixture
@@ -235,13 +240,57 @@ def test_an_end_without_a_note(path: Path) -> None:
     assert read(path) == []
 
 
-def test_a_file_that_vanishes_while_it_is_tidied(path: Path) -> None:
+def test_a_file_that_is_replaced_while_it_is_tidied(path: Path) -> None:
     """Whatever fails first, the reason is told, once, and the thread ends."""
     writer = Writer(path, Keep(), 10)
     path.unlink()
+    path.touch()
     (status,) = run(writer, event(10)).statuses
-    assert str(status.problem).startswith(f"the timeline {path} was removed, replaced or emptied")
-    assert not path.exists()
+    assert str(status.problem).startswith(f"the timeline {path} was replaced or emptied")
+    assert path.read_bytes() == b""
+
+
+def test_a_file_that_is_removed_is_begun_anew(path: Path) -> None:
+    """With what has not been committed, and numbers above all that are in use. The other side lets go of the old one first."""
+    writer = Writer(path, Keep(), 10)
+    writer.handed_out = 500_000
+    told = Told()
+    told.path = path
+
+    def remove(batch: Batch) -> None:
+        told.batches.append(batch)
+        if batch.last == 10:
+            path.unlink()
+            for item in (event(12), Deletion("u", 12), event(13), Close()):
+                writer.items.put(item)
+
+    told.committed = remove  # type: ignore[method-assign]
+    writer.items.put(event(10))
+    writer.run(told)
+    gone, again = told.statuses
+    assert (gone.state, gone.history) == ("degraded", None)
+    assert gone.problem == (
+        f"the timeline {path} was removed while codexd ran, and the history in it is gone: a new one is begun there"
+    )
+    assert (again.state, again.problem, again.history) == ("on", None, History(11, 11))
+    assert told.let_gone == [False], "it is let go of before the new one is there"
+    assert read(path) == [event(12), event(13)]
+    after = Writer(path, Keep(), 5)
+    assert after.first_seq > 500_000 + BLOCK
+    run(after)
+
+
+def test_an_idle_writer_that_begins_late_says_so_at_once(path: Path) -> None:
+    """Nothing comes that it could commit. Regression: it was degraded to everybody until something came."""
+    run(Writer(path, Keep(), 10))
+    somebody = sqlite3.connect(path, isolation_level=None)
+    somebody.execute("BEGIN IMMEDIATE")
+    writer = Writer(path, Keep(), 10**6)
+    somebody.close()
+    told = Told()
+    told.when_changed = lambda: writer.items.put(Close())
+    writer.run(told)
+    assert [status.state for status in told.statuses] == ["on"]
 
 
 def test_a_file_that_can_not_be_written_is_tried_again(path: Path) -> None:

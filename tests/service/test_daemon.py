@@ -1,5 +1,6 @@
 """codexd in the foreground: what it takes, what it says, and how it ends."""
 
+import fcntl
 import json
 import logging
 import os
@@ -21,7 +22,8 @@ import trio
 from codexd.service import locks
 from codexd.service.arguments import DRAIN_SECONDS
 from codexd.service.control_socket import path_in
-from codexd.service.daemon import STOP_SECONDS, Ending, turn_away
+from codexd.service.daemon import STOP_SECONDS, Ending
+from codexd.service.unserved import turn_away
 from tests.service.place import PATIENCE_SECONDS, Place, handed_over
 
 SAYS_ITS_VERSION = '[ "$1" = --version ] && echo codex-cli 0.163.0 && exit'
@@ -389,21 +391,39 @@ def test_a_second_codexd_is_refused_whatever_is_removed(
     assert place.end(first) == 0
 
 
-def test_another_codexd_that_has_taken_over_is_the_one(place: Place, heard: socket.socket) -> None:
-    """With all of it removed at once, the CODEX_HOME too, a second codexd can start: the first one ends when it looks."""
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the open files of others")
+def test_a_second_one_is_impossible_when_all_of_it_is_removed(place: Place, heard: socket.socket) -> None:
+    """Regression: with the CODEX_HOME and every lock gone at once, it served. Now the first one has all of it again."""
     place.codex()
     first = place.start("run")
     next_said(heard)
+    codex = place.ask("codexd/status")["result"]["codex"]["pid"]
     remove(place, "all but the CODEX_HOME")
     place.codex_home.rename(place.home / "old")
-    second = place.start("run")
-    place.wait_until_listening(second)
+    second = place.run("run")
+    assert second.returncode == 3
+    assert (
+        f"codexd already runs for {place.codex_home}: pid {first.pid}, socket {place.socket}" in second.stderr
+    )
+    place.wait_until_listening(first)
+    assert place.ask("codexd/status")["result"]["codex"]["pid"] == codex
+    assert place.end(first) == 0
+
+
+def test_who_has_taken_over_is_the_one(place: Place, heard: socket.socket) -> None:
+    """Of a CODEX_HOME that was replaced, before codexd had looked: codexd ends."""
+    place.codex()
+    first = place.start("run")
+    next_said(heard)
+    place.codex_home.rename(place.home / "old")
+    place.codex_home.mkdir(0o700)
+    taken = os.open(place.codex_home, os.O_RDONLY)
+    fcntl.flock(taken, fcntl.LOCK_EX)
     first.send_signal(signal.SIGHUP)
     place.wait_for_line(first.stderr, "another codexd has it now; this one ends")
     first.communicate(timeout=PATIENCE_SECONDS)
     assert first.returncode == 0
-    assert place.ask("codexd/status")["result"]["codexd"]["pid"] == second.pid
-    assert place.end(second) == 0
+    os.close(taken)
 
 
 def test_no_codex_is_started_for_a_home_that_was_replaced(place: Place, heard: socket.socket) -> None:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,14 +21,17 @@ from codexd.service.locks import AlreadyRunning
 from tests.service.place import Place
 
 _CLAIM = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from codexd.protocol.running import Holder
 from codexd.service.home_claim import HomeClaim
-HomeClaim(Path(sys.argv[1]), Holder(os.getpid(), "/s", sys.argv[1], os.uname().nodename)).take()
+claim = HomeClaim(Path(sys.argv[1]), Holder(os.getpid(), "/s", sys.argv[1], os.uname().nodename))
+signal.signal(signal.SIGHUP, lambda *_: sys.argv[2:] or claim.mend())
+claim.take()
 print("claimed", flush=True)
 sys.stdin.read()
 """
+"""With another argument it does nothing when it is asked to make anew what is gone."""
 _LOCK = """
 import fcntl, os, sys
 if len(sys.argv) > 2: os.setuid(int(sys.argv[2]))
@@ -37,6 +40,8 @@ fcntl.flock(directory, fcntl.LOCK_EX)
 print("locked", flush=True)
 sys.stdin.read()
 """
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the open files of others")
 
 
 @contextmanager
@@ -87,13 +92,88 @@ def test_a_second_one_is_refused_whatever_is_removed(place: Place, claim: HomeCl
             claim.take()
         assert refusal.value.holder == named(place)
         (place.codex_home / "codexd.lock").unlink()
-        with pytest.raises(AlreadyRunning, match=f"process {process.pid} has locked the directory"):
+        with pytest.raises(AlreadyRunning, match=f"codexd already runs .*: pid {process.pid}, socket /s"):
             claim.take()
         (place.root / "alias").symlink_to(place.codex_home)
         with pytest.raises(AlreadyRunning):
             HomeClaim(place.root / "alias", Holder(1, "/s", "/h")).take()
     claim.take()
     assert claim.is_whole()
+
+
+@needs_proc
+@pytest.mark.parametrize("loss", ["removed", "moved", "swept"])
+def test_a_second_one_is_refused_when_all_of_it_is_gone(place: Place, claim: HomeClaim, loss: str) -> None:
+    """Regression: with the directory and every lock gone at once, it served the same CODEX_HOME beside the first one.
+
+    The first one is asked to lock and name itself anew, and is found then.
+    """
+    with other(place, _CLAIM) as process:
+        match loss:
+            case "removed":
+                shutil.rmtree(place.codex_home)
+                place.codex_home.mkdir()
+            case "moved":
+                place.codex_home.rename(place.home / "old")
+                place.codex_home.mkdir()
+            case _:
+                (place.codex_home / "codexd.lock").unlink()
+        assert named(place) is None
+        with pytest.raises(AlreadyRunning, match=f"codexd already runs .*: pid {process.pid}, socket /s"):
+            claim.take()
+        found = named(place)
+        assert found is not None
+        assert found.pid == process.pid
+    claim.take()
+    assert claim.is_whole()
+
+
+@needs_proc
+def test_one_that_does_not_answer_is_in_the_way_too(
+    place: Place, claim: HomeClaim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be suspended: it still has its clients and its Codex."""
+    monkeypatch.setattr(home_claim, "NAMING_SECONDS", 0.0)
+    with other(place, _CLAIM, "idle") as process:
+        shutil.rmtree(place.codex_home)
+        place.codex_home.mkdir()
+        with pytest.raises(AlreadyRunning, match=f"pid {process.pid}, socket /s"):
+            claim.take()
+        assert list(place.codex_home.iterdir()) == []
+
+
+@needs_proc
+def test_two_that_have_begun_in_two_directories_of_one_name_do_not_both_go_on(
+    place: Place, claim: HomeClaim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one was not there when this one looked first."""
+    monkeypatch.setattr(home_claim, "NAMING_SECONDS", 0.0)
+    real = home_claim._locked_directory
+    with ExitStack() as stack:
+
+        def lock_late(home: Path) -> int:
+            stack.enter_context(other(place, _CLAIM, "idle"))
+            place.codex_home.rename(place.home / "old")
+            place.codex_home.mkdir()
+            return real(home)
+
+        monkeypatch.setattr(home_claim, "_locked_directory", lock_late)
+        with pytest.raises(AlreadyRunning):
+            claim.take()
+        assert list(place.codex_home.iterdir()) == []
+
+
+def test_one_that_ends_while_it_is_asked_is_waited_for_no_longer_than_others(
+    place: Place, claim: HomeClaim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal to who is gone is no error."""
+    monkeypatch.setattr(home_claim, "NAMING_SECONDS", 0.01)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    gone = Holder(ended.pid, "/s", str(place.codex_home))
+    monkeypatch.setattr(home_claim, "still_running", lambda home: gone)
+    with pytest.raises(AlreadyRunning):
+        claim.take()
 
 
 def test_one_that_has_just_begun_is_not_named_yet(
@@ -188,7 +268,10 @@ def test_a_home_that_was_replaced_may_be_anothers(place: Place, claim: HomeClaim
     claim.take()
     place.codex_home.rename(place.home / "old")
     place.codex_home.mkdir()
-    with other(place, _CLAIM), pytest.raises(AlreadyRunning):
+    with (
+        other(place, _LOCK) as process,
+        pytest.raises(AlreadyRunning, match=f"process {process.pid} has locked"),
+    ):
         claim.mend()
 
 

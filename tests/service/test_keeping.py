@@ -5,7 +5,7 @@ import pytest
 from codexd.runtime.archive import NoArchive, Span
 from codexd.runtime.sqlite_archive import SqliteArchive
 from codexd.service import locks
-from codexd.service.keeping import archive_of
+from codexd.service.keeping import archive_of, kept_file
 from tests.service.place import Place
 
 
@@ -50,3 +50,16 @@ def test_a_time_when_nothing_is_kept_is_noted_in_the_file(
     file.write_bytes(b"no database, but some text that is long enough to be none" * 100)
     assert isinstance(archive_of(off, place.environ), NoArchive)
     assert "it will not be said there that this time is missing" in caplog.text
+
+
+def test_the_file_is_looked_after_where_there_is_one(place: Place) -> None:
+    """With the timeline off there is none that could be missed."""
+    settings = place.instance().settings
+    ((name, part),) = kept_file(settings, place.environ, lambda: None)
+    file = locks.timeline_file(place.environ, place.codex_home)
+    assert name == f"the timeline {file}"
+    assert not part.is_whole()
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert part.is_whole()
+    assert kept_file(settings._replace(timeline="off"), place.environ, lambda: None) == []

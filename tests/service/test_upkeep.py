@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,7 +16,7 @@ from codexd.service import sockets
 from codexd.service.errors import CannotServe
 from codexd.service.locks import AlreadyRunning, Lock, holder, socket_lock
 from codexd.service.sockets import OwnSocket, private_listener
-from codexd.service.upkeep import CHECK_SECONDS, LockedDirectory, ServedSocket, Upkeep
+from codexd.service.upkeep import CHECK_SECONDS, KeptFile, LockedDirectory, ServedSocket, Upkeep
 from tests.runtime.shortage import no_more_threads
 from tests.service.place import Place
 
@@ -245,3 +246,22 @@ def test_the_path_of_a_service_manager_is_not_removed(place: Place) -> None:
             pass
         with place.connect():
             pass
+
+
+async def test_who_keeps_a_file_is_told_that_it_is_gone(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In trio's thread; whoever keeps it says what became of it."""
+    file = place.root / "timeline.db"
+    told: list[int] = []
+
+    def look() -> None:
+        told.append(threading.get_ident())
+
+    heard = Heard()
+    upkeep = Upkeep([("the timeline", KeptFile(file, look))], lambda: heard.append("mended"), lambda: None)
+    await upkeep.look()
+    file.touch()
+    await upkeep.look()
+    assert told == [threading.get_ident()]
+    assert (list(heard), caplog.text) == ([], "")

@@ -168,6 +168,9 @@ class SimulatedArchive:
         await trio.sleep(self._rng.random() * self._climate.read)
         return Page([e for e in page.events if e.seq > self._deleted.get(e.thread, 0)], page.next)
 
+    def look(self) -> None:
+        """Nothing is removed in the middle of a life here."""
+
     def size(self) -> Size:
         """A guess."""
         return Size(0, len(self._file.events))
