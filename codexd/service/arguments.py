@@ -86,6 +86,12 @@ def drain_of(parsed: argparse.Namespace) -> float:
     return 0.0 if parsed.now else float(parsed.drain)
 
 
+def of_restart_alone(parsed: argparse.Namespace) -> list[str]:
+    """The options of `restart` that are none of the codexd that it starts."""
+    after = [] if parsed.after is None else [f"--after={parsed.after}"]
+    return [f"--drain={drain_of(parsed)!r}", *after]
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)

@@ -107,7 +107,7 @@ def _control(parsed: Namespace, instance: Instance) -> int:
             "do it from a shell of your own: codexd restart"
         )
     if MARK_VARIABLE in os.environ:
-        _leave_codex()
+        _leave_codex(parsed)
     if parsed.after is not None:
         handover.wait_until_left(parsed.after)
     drain = arguments.drain_of(parsed)
@@ -117,12 +117,23 @@ def _control(parsed: Namespace, instance: Instance) -> int:
     return control.restart(instance, drain, has_left=parsed.after is not None)
 
 
-def _leave_codex() -> NoReturn:
+def _leave_codex(parsed: Namespace) -> NoReturn:
     """Begins anew without the mark: a command of Codex, outside of its sandbox, may ask for a restart, and the new codexd is
-    neither to be refused as a part of the old Codex nor to take this process for one of its own."""
+    neither to be refused as a part of the old Codex nor to take this process for one of its own.
+
+    What may be a secret is on no command line from then on, while running turns are waited for.
+    """
     environ = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
-    command = own_command()
-    os.execve(command[0], [*command, *sys.argv[1:]], environ)
+    options = arguments.repeatable(parsed)
+    with options_on_stdin.handed(options) as stdin:
+        os.dup2(stdin.fileno(), 0)
+    command = [
+        *own_command(),
+        "restart",
+        *arguments.of_restart_alone(parsed),
+        *options_on_stdin.shown(options),
+    ]
+    os.execve(command[0], command, environ)
 
 
 def _show(parsed: Namespace, instance: Instance) -> int:

@@ -1,14 +1,16 @@
-"""Which of the settings in `codex_config` may hold a secret, and how Codex hears of them.
+"""Which of the settings in `codex_config` stand on Codex's command line, and how Codex hears of the others.
 
 Codex (0.163, 0.171) takes overrides from its command line alone, which every user of the machine can read, and from the
 `config` of the request that starts, resumes or forks a thread. So what may hold a secret goes there, and all else stays on
-the command line, where it counts for the whole process. An MCP server of which one setting is secret goes there as a whole:
-the process would start it without that setting. What Codex reads for the whole process only has no such way, and is refused
-when it may hold a secret.
+the command line, where it counts for the whole process.
+
+What runs a program may hold a secret in any of its words, and neither a name nor a shape tells: `mcp_servers`, `hooks`,
+`notify` and the `auth` of a provider always go to the threads, as a whole. The rest is judged setting by setting
+(`may_hold_secret`). What Codex reads for the whole process only has no such way, and is refused when it may hold a secret.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from codexd.protocol.overrides import config_of, of_the_process
 from codexd.runtime.redaction import REDACTED, may_hold_secret
@@ -17,14 +19,16 @@ from codexd.service.errors import UsageError
 _Path = list[str]
 _Test = Callable[[_Path, object], bool]
 
+_OF_THREADS = ("mcp_servers", "hooks", "notify")
+"""Settings that name programs. The `config` of a thread takes them to the same effect as `-c` (measured on both)."""
+
 
 def on_command_line(assignments: Sequence[str]) -> tuple[str, ...]:
     """The assignments without what may hold a secret; one that holds none is as it was."""
-    is_private = _test_of(assignments)
     shown = []
     for assignment in assignments:
         for key, value in _config([assignment]).items():
-            left = _only(key.split("."), value, lambda path, leaf: not is_private(path, leaf))
+            left = _only(key.split("."), value, lambda path, leaf: not _is_private(path, leaf))
             if left == value:
                 shown.append(assignment)
             elif left is not None:
@@ -34,10 +38,9 @@ def on_command_line(assignments: Sequence[str]) -> tuple[str, ...]:
 
 def of_threads(assignments: Sequence[str]) -> dict[str, object]:
     """What may hold a secret, as the `config` of a thread: each setting by its dotted key."""
-    is_private = _test_of(assignments)
     found: dict[str, object] = {}
     for key, value in _config(assignments).items():
-        left = _only(key.split("."), value, is_private)
+        left = _only(key.split("."), value, _is_private)
         if left is not None:
             found.update(_dotted(key, left))
     return found
@@ -54,11 +57,10 @@ def check(assignments: Sequence[str], codex_home: str) -> None:
 
 def without_secrets(assignments: Sequence[str]) -> tuple[str, ...]:
     """The assignments as they can be shown to people: of what may hold a secret the key alone."""
-    is_private = _test_of(assignments)
     return tuple(
         f"{assignment.partition('=')[0]}={REDACTED}"
         if any(
-            _only(key.split("."), value, is_private) is not None
+            _only(key.split("."), value, _is_private) is not None
             for key, value in _config([assignment]).items()
         )
         else assignment
@@ -72,29 +74,11 @@ def _config(assignments: Sequence[str]) -> dict[str, object]:
     return config
 
 
-def _test_of(assignments: Sequence[str]) -> _Test:
-    """Says of a path and what is there whether it may not be on a command line."""
-    servers = {
-        path[1]
-        for assignment in assignments
-        for key, value in _config([assignment]).items()
-        for path, leaf in _leaves(key.split("."), value)
-        if len(path) > 1 and path[0] == "mcp_servers" and may_hold_secret(path, leaf)
-    }
-
-    def is_private(path: _Path, leaf: object) -> bool:
-        return (path[0] == "mcp_servers" and not servers.isdisjoint(path[1:2])) or may_hold_secret(path, leaf)
-
-    return is_private
-
-
-def _leaves(path: _Path, value: object) -> Iterator[tuple[_Path, object]]:
-    """What is no table, or an empty one."""
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from _leaves([*path, name], inner)
-    else:
-        yield path, value
+def _is_private(path: _Path, leaf: object) -> bool:
+    """Whether what is there may not be on a command line."""
+    first, *rest = (name.strip(" \t\"'") for name in path)
+    runs_a_program = first in _OF_THREADS or (first == "model_providers" and rest[1:2] == ["auth"])
+    return runs_a_program or may_hold_secret(path, leaf)
 
 
 def _only(path: _Path, value: object, is_wanted: _Test) -> object | None:

@@ -29,7 +29,9 @@ def test_a_restart_by_an_agent_is_finished_without_it(newest_codex: Path) -> Non
     Its turn ends well and says what happens. Then another codexd serves, as the first one was, and nothing of that one is left.
     """
     with a_world(newest_codex) as world:
-        assert world.codexd("start", "--codex-config", "model_verbosity=low").returncode == 0
+        settings = ["model_verbosity=low", 'notify=["true", "planted"]']
+        options = [f"--codex-config={setting}" for setting in settings]
+        assert world.codexd("start", *options).returncode == 0
         client = world.client("agent")
         start_command(client, "slow")
         start_job(world, client)
@@ -47,6 +49,7 @@ def test_a_restart_by_an_agent_is_finished_without_it(newest_codex: Path) -> Non
         assert after["codex"]["state"] == "ready"
         assert own & {process.pid for process in world.living()} == set()
         assert "model_verbosity=low" in psutil.Process(after["codex"]["pid"]).cmdline()
+        assert "planted" not in "".join(word for process in world.living() for word in process.cmdline())
         assert MARK_VARIABLE not in new.environ()
         assert "CODEX_THREAD_ID" not in new.environ(), "what Codex gives its commands"
 

@@ -25,16 +25,16 @@ def world(each_codex: Path) -> Iterator[World]:
 
 
 def told(world: World) -> Path:
-    """What the MCP server appends a line to whenever it is started: the secret that it was given."""
+    """What the MCP server appends a line to whenever it is started: the secrets that it was given."""
     return world.root / "told"
 
 
 def overrides(world: World, secret: str) -> list[str]:
-    """An MCP server that writes down its secret, and a header of a provider."""
+    """An MCP server that writes down its secrets, of which nothing tells that one is, and a header of a provider."""
     serve = shlex.join([sys.executable, mcp_server.__file__])
-    script = f'echo "$PASS_PHRASE" >>{told(world)}; exec {serve}'
+    script = f'echo "$PASS_PHRASE $1" >>{told(world)}; exec {serve}'
     return [
-        f"mcp_servers.x={{command='/bin/sh', args={json.dumps(['-c', script])}}}",
+        f"mcp_servers.x={{command='/bin/sh', args={json.dumps(['-c', script, 'x', secret])}}}",
         f'mcp_servers.x.env.PASS_PHRASE="{secret}"',
         f'model_providers.scripted.http_headers={{x-own="{secret}"}}',
         'model_reasoning_summary="concise"',
@@ -42,8 +42,9 @@ def overrides(world: World, secret: str) -> list[str]:
 
 
 def command_lines(world: World) -> str:
-    """Of all that runs in this world."""
-    return "\n".join(" ".join(process.cmdline()) for process in world.living())
+    """Of all that runs in this world, the MCP server apart: its words are on its own."""
+    lines = [process.cmdline() for process in world.living()]
+    return "\n".join(" ".join(line) for line in lines if line[:1] != ["/bin/sh"])
 
 
 def starts_told(world: World) -> list[str]:
@@ -80,7 +81,7 @@ def test_a_secret_reaches_its_mcp_server_and_no_command_line(world: World, given
     client.wait_turn(client.start_turn(thread, "say hello again"))
     world.until(lambda: len(starts_told(world)) >= 2)
     lines += command_lines(world)
-    assert set(starts_told(world)) == {secret}
+    assert set(starts_told(world)) == {f"{secret} {secret}"}
     assert {asked.headers["x-own"] for asked in world.model.requests} == {secret}
     status = client.call("codexd/status")
     doctor = world.codexd("doctor", *options), world.codexd("doctor", "--json", *options)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from codexd.service.arguments import beyond_identity, flags_of, parse, repeatable
+from codexd.service.arguments import beyond_identity, flags_of, of_restart_alone, parse, repeatable
 from codexd.service.errors import UsageError
 from tests.service.place import Place
 
@@ -84,3 +84,18 @@ def test_the_demo_has_a_home_of_its_own(place: Place) -> None:
     assert flags_of(parse(["status", "--demo", "--codex-home", "/h"]))["codex_home"] == "/h"
     assert flags_of(parse(["status"]))["codex_home"] is None
     assert flags_of(parse(["install"]))["codex_home"] is None
+
+
+@pytest.mark.parametrize(
+    ("argv", "again"),
+    [
+        ([], ["--drain=10.0"]),
+        (["--now"], ["--drain=0.0"]),
+        (["--drain=0.1", "--after=7"], ["--drain=0.1", "--after=7"]),
+    ],
+)
+def test_what_a_restart_is_told_again(argv: list[str], again: list[str]) -> None:
+    """When it begins anew as another process."""
+    parsed = parse(["restart", *argv])
+    assert of_restart_alone(parsed) == again
+    assert of_restart_alone(parse(["restart", *again])) == again

@@ -1,17 +1,23 @@
 """A restart that is handed over. With the real Codex: tests/e2e/test_restart_by_an_agent.py."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
 
 from codexd.protocol.running import Holder
 from codexd.protocol.sandbox import MARK_VARIABLE
-from codexd.service import control, handover
+from codexd.service import control, handover, options_on_stdin
 from codexd.service.arguments import DRAIN_SECONDS
 from codexd.service.errors import ServiceError
 from tests.service.place import Place
+
+OPTIONS = ("--cwd=/", '--codex-config=mcp_servers.x.args=["PLANTED"]')
 
 
 def holder(pid: int, machine: str = "") -> Holder:
@@ -48,6 +54,43 @@ def test_the_new_codexd_has_the_environment_of_the_old_one(place: Place) -> None
         "CODEX_HOME": "/new",
         "CODEX_THREAD_ID": "t",
     }
+
+
+def test_no_secret_is_on_the_command_line_of_who_takes_over(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The options come over stdin, also those that a first restart had kept."""
+    seen: list[tuple[list[str], bytes]] = []
+
+    class Child:
+        def __init__(self, argv: list[str], stdin: IO[bytes], **_: object) -> None:
+            seen.append((argv, stdin.read()))
+
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    for name, value in place.environ.items():
+        monkeypatch.setenv(name, value)
+    handover.hand_over(place.instance(*OPTIONS), holder(os.getppid()))
+    ((argv, said),) = seen
+    assert argv[-3:] == [f"--after={os.getpid()}", "--cwd=/", options_on_stdin.FLAG]
+    assert json.loads(said) == [OPTIONS[1]]
+
+
+def test_no_secret_is_on_the_command_line_of_a_restart_that_leaves_codex(place: Place) -> None:
+    """It begins anew without the mark, and may wait long for running turns then."""
+    script = """
+import os, sys
+from codexd.service import command
+def execve(program, argv, environ):
+    print(argv[-3:], os.read(0, 1000).decode(), "CODEXD_MARK" in environ)
+    sys.exit()
+os.execve = execve
+command.run_command(sys.argv[1:])
+"""
+    argv = ["restart", "--drain", "7", *OPTIONS]
+    done = place.run(args=[sys.executable, "-c", script, *argv], env={MARK_VARIABLE: "m"})
+    assert done.stderr == ""
+    flag = options_on_stdin.FLAG
+    assert done.stdout == f"{['--drain=7.0', '--cwd=/', flag]} {json.dumps([OPTIONS[1]])} False\n"
 
 
 def test_a_service_of_systemd_is_handed_over_too(

@@ -17,14 +17,23 @@ S = "PLANTED"
     [
         ([f'mcp_servers.x.env.KEY="{S}"'], [], {"mcp_servers.x.env.KEY": S}),
         (
-            ['mcp_servers.x={command="c"}', f"mcp_servers.x.http_headers={{A.B='{S}'}}", 'mcp_servers.y.command="d"'],
-            ['mcp_servers.y.command="d"'],
-            {"mcp_servers.x.command": "c", "mcp_servers.x.http_headers.A.B": S},
+            [f'mcp_servers.x={{command="c", args=["{S}"]}}', f"mcp_servers.x.http_headers={{A.B='{S}'}}", 'model="m"'],
+            ['model="m"'],
+            {"mcp_servers.x.command": "c", "mcp_servers.x.args": [S], "mcp_servers.x.http_headers.A.B": S},
         ),
         (
             [f'mcp_servers={{x={{command="c", env={{PIN={7}, "A.B"="{S}"}}}}, y={{command="d"}}}}'],
-            ['mcp_servers={"y" = {"command" = "d"}}'],
-            {"mcp_servers.x.command": "c", "mcp_servers.x.env": {"PIN": 7, "A.B": S}},
+            [],
+            {"mcp_servers.x.command": "c", "mcp_servers.x.env": {"PIN": 7, "A.B": S}, "mcp_servers.y.command": "d"},
+        ),
+        ([f'mcp_servers.x.url="https://example.org/{S}"'], [], {"mcp_servers.x.url": f"https://example.org/{S}"}),
+        ([f'hooks.Stop=[{{hooks=[{{command="c {S}"}}]}}]'], [], {"hooks.Stop": [{"hooks": [{"command": f"c {S}"}]}]}),
+        ([f'notify=["n", "{S}"]'], [], {"notify": ["n", S]}),
+        ([f""" 'mcp_servers'.x.args=["{S}"]"""], [], {"'mcp_servers'.x.args": [S]}),
+        (
+            [f'model_providers.p={{name="P", auth={{command="c", args=["{S}"]}}}}'],
+            ['model_providers.p={"name" = "P"}'],
+            {"model_providers.p.auth.command": "c", "model_providers.p.auth.args": [S]},
         ),
         (
             [f'model_providers.p={{name="P", n=[1.5, true], env_key="K", query_params={{v="{S}"}}}}', 'model_provider="p"'],
@@ -56,7 +65,7 @@ def test_what_may_be_a_secret_is_given_to_threads(
         "model=gpt-5", " a = 1979-05-27", "a={b = inf}", "use_legacy_landlock=true", 'cli_auth_credentials_store="file"',
         'mcp_oauth_credentials_store="keyring"', "tool_output_token_limit=1000", "features.api_key=true", "a={}",
         'projects={"/srv/keys"={trust_level="trusted"}}', 'model_providers.token.env_key="K"', "otel.exporter='none'",
-        'mcp_servers.secret={command="c", args=["-v"]}', 'mcp_servers.x.bearer_token_env_var="T"',
+        'model_providers.auth.env_key="K"', "shell_environment_policy.inherit='core'",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_stays_as_it_was(assignment: str) -> None:
