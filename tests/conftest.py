@@ -1,5 +1,5 @@
-"""What all tests share: the Codexes they run, how hypothesis looks for examples, signals left as they were found, and
-what tests tell the reader at the end."""
+"""What all tests share: the Codexes they run, how hypothesis looks for examples, signals left as they were found, no codexd
+left running, and what tests tell the reader at the end."""
 
 import os
 import signal
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import left_running
 from tests.codex_binaries import Missing, chosen, from_npm, from_pypi
 
 # The same examples in every run, so that a failure stays until it is mended.
@@ -18,6 +19,8 @@ settings.load_profile("same_every_time")
 # What a shell starts in the background ignores Ctrl-C, and so would all that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+left_running.mark()
 
 AT_THE_END = "at the end"
 """The property that a test records to have it printed behind everything else: a title, and lines under it.
@@ -34,6 +37,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(title)
         for line in lines:
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_codexd_is_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A codexd that outlives its test file would serve on for ever; it is ended, and the file named."""
+    yield
+    left = left_running.end()
+    assert left == [], f"left running by {request.path}"
 
 
 @pytest.fixture(autouse=True)

@@ -292,7 +292,7 @@ class World:
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
-            return process.environ().get("HOME") == str(self.home)
+            return Path(process.environ().get("HOME", "")).is_relative_to(self.root)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
 

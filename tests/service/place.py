@@ -19,10 +19,11 @@ import psutil
 from codexd.demo import places
 from codexd.service import settings
 from codexd.service.instance import Instance
+from tests import left_running
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 30.0
-_KEPT = ("LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+_KEPT = ("LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", left_running.VARIABLE)
 _GLANCE_SECONDS = 0.01
 
 
@@ -136,11 +137,11 @@ class Place:
     # What runs
 
     def strays(self) -> list[psutil.Process]:
-        """The processes whose HOME this is."""
+        """The processes whose HOME is in this place."""
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("HOME") == str(self.home):
+                if Path(process.environ().get("HOME", "")).is_relative_to(self.root):
                     found.append(process)
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
