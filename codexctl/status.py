@@ -8,7 +8,10 @@ from codexctl import session
 from codexctl.exits import Exit
 from codexctl.render import Paint, ago, as_json, exact, table
 from codexd.protocol import extension
+from codexd.protocol.binary import was_replaced
 from codexd.protocol.errors import STALE_LOGIN
+
+UPDATED = "what is there now takes over with: codexd restart"
 
 
 def status(arguments: argparse.Namespace) -> Exit:
@@ -31,6 +34,8 @@ def status(arguments: argparse.Namespace) -> Exit:
     )
     if codex["state"] != "ready" and codex.get("reason"):
         print(paint(f"  {exact(codex['reason'])}", "red"))
+    if (binary := codex.get("binary")) and was_replaced(binary, codex.get("binaryIdentity")):
+        print(paint(f"  its program {exact(binary)} was updated or removed since; {UPDATED}", "yellow"))
     if codex.get("loginIsStale"):
         print(paint(f"  {STALE_LOGIN}", "yellow"))
     if codex.get("schemaProblem"):

@@ -242,7 +242,7 @@ class RecordingReports:
         self.learnt: list[tuple[int, Learnt | str]] = []
         self._changed = trio.Event()
 
-    def codex_spawned(self, incarnation: int, pid: int) -> None:
+    def codex_spawned(self, incarnation: int, pid: int, binary: tuple[str, str] | None) -> None:
         """Writes it down."""
         self.pids[incarnation] = pid
         self._has_changed()

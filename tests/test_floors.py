@@ -51,7 +51,7 @@ FLOORS = {
 }
 STANDARD_LIBRARY_ALONE = (
     "socket_path", "running", "lock_table", "thread_ids", "errors", "framing", "extension", "stand_in", "visible",
-    "own_command", "overrides", "project_roots", "names", "program", "descriptors", "home", "working_directory",
+    "own_command", "overrides", "binary", "project_roots", "names", "program", "descriptors", "home", "working_directory",
 )  # fmt: skip
 """The modules of floor 0 that every `codexctl` pays for."""
 

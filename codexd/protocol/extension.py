@@ -6,11 +6,12 @@ state of Codex. Clients that do not ask for them never see them.
 
 STATUS = "codexd/status"
 """`{}` → `{codexd: {pid, version, startedAt, socket, codexHome, drainingUntil}, codex: {pid, version, state, restarts, startedAt, loginIsStale,
-reason, schemaProblem, environment}, clients, threads, pendingApprovals, inFlight, queued, quarantined, timeline: {lastSeq, bytes, events, memoryBytes,
+reason, schemaProblem, environment, binary, binaryIdentity}, clients, threads, pendingApprovals, inFlight, queued, quarantined, timeline: {lastSeq, bytes, events, memoryBytes,
 state, problem}}`; times in seconds since the epoch; what there is none of is null. `drainingUntil` is set while codexd waits for running turns before it ends. Of the timeline, `state` is `on`, `off` or
 `degraded`, and `problem` then says why and what to do; `bytes` and `events` are those on disk. Of Codex, `reason` says why there is none, and the way out when it was left down; `schemaProblem`, why
 its schema can't be had: experimental methods are then held back from nobody. `loginIsStale`: another login lies in its home than
-it was started with. `environment`: the names of the variables that it has, never a value. `quarantined`: the ids of the threads that codexd lets nobody resume or fork, because Codex died twice while
+it was started with. `environment`: the names of the variables that it has, never a value. `binary`, `binaryIdentity`: the path of its program, and which file that
+was (`codexd.protocol.binary`): another one after an update. `quarantined`: the ids of the threads that codexd lets nobody resume or fork, because Codex died twice while
 it was resuming them; `THREADS_RELEASE` lifts that."""
 CLIENTS_LIST = "codexd/clients/list"
 """`{}` → `{clients: [{id, name, version, pid, cwd, connectedAt, threads, inFlight, outboxBytes, lagging}]}`; `name` and

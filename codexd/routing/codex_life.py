@@ -73,12 +73,12 @@ class CodexLife:
             self._state.life.forgive()
             self.start()
 
-    def spawned(self, incarnation: int, pid: int) -> None:
+    def spawned(self, incarnation: int, pid: int, binary: tuple[str, str] | None) -> None:
         """The process is there: codexd introduces itself, once for all clients."""
         state, identity = self._state, self._state.identity
         if not state.life.is_current(incarnation) or state.life.state is not LifeState.STARTING:
             return
-        state.life.spawned(pid, state.now)
+        state.life.spawned(pid, state.now, binary)
         state.startup.clear()
         state.startup_is_complete = False
         capabilities = {

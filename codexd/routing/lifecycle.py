@@ -73,6 +73,8 @@ class Lifecycle:
         self.incarnation = 0
         self.pid: int | None = None
         self.started_at: float | None = None
+        self.binary: tuple[str, str] | None = None
+        """The path of the program that it runs, and the identity of that file (`codexd.protocol.binary`)."""
         self.reason: str | None = None
         self.stopping = False
         self.deadline: float | None = None
@@ -101,9 +103,10 @@ class Lifecycle:
         self.deadline = now + START_SECONDS
         return self.incarnation
 
-    def spawned(self, pid: int, now: float) -> None:
+    def spawned(self, pid: int, now: float, binary: tuple[str, str] | None = None) -> None:
         """The process is there; it has not answered yet."""
         self.pid = pid
+        self.binary = binary
         self.started_at = now
 
     def answered(self) -> None:
@@ -120,7 +123,7 @@ class Lifecycle:
         other death is; not one whose cause is known and will not come again.
         """
         self.fire(Event.EXIT)
-        self.pid = None
+        self.pid = self.binary = None
         self.started_at = None
         self.deadline = None
         self.reason = reason

@@ -106,6 +106,7 @@ class OwnMethods:
     def status(self) -> Status:
         """How codexd and Codex are."""
         state, life, identity = self._state, self._state.life, self._state.identity
+        binary, binary_identity = life.binary or (None, None)
         return Status(
             codexd=CodexdStatus(
                 pid=identity.pid,
@@ -125,6 +126,8 @@ class OwnMethods:
                 login_is_stale=life.state is LifeState.READY and state.logins.differs(),
                 schema_problem=state.learnt if isinstance(state.learnt, str) else None,
                 environment=identity.environment,
+                binary=binary,
+                binary_identity=binary_identity,
             ),
             clients=len(state.clients),
             threads=len(state.threads),

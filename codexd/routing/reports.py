@@ -36,6 +36,7 @@ class CodexStatus(Struct, rename="camel"):
     `login_is_stale`: another login lies in its home than it was started with; it is replaced when nothing is under way.
     `schema_problem`: why its schema can't be had, so that experimental methods are held back from nobody. `environment`: the
     names of its variables, without values.
+    `binary`, `binary_identity`: the path of its program, and which file that was when it was started.
     """
 
     pid: int | None
@@ -47,6 +48,8 @@ class CodexStatus(Struct, rename="camel"):
     schema_problem: str | None = None
     login_is_stale: bool = False
     environment: tuple[str, ...] = ()
+    binary: str | None = None
+    binary_identity: str | None = None
 
 
 class Status(Struct, rename="camel"):

@@ -151,10 +151,12 @@ class Router:
         self._clients.disconnect(client)
         return self._pumped()
 
-    def codex_spawned(self, incarnation: int, pid: int, now: float) -> list[Effect]:
-        """The process that `StartCodex` asked for is there."""
+    def codex_spawned(
+        self, incarnation: int, pid: int, now: float, binary: tuple[str, str] | None = None
+    ) -> list[Effect]:
+        """The process that `StartCodex` asked for is there. `binary`: its program's path, and the identity of that file."""
         self._state.now = now
-        self._life.spawned(incarnation, pid)
+        self._life.spawned(incarnation, pid, binary)
         return self._state.take_effects()
 
     def codex_learnt(self, incarnation: int, learnt: Learnt | str, now: float) -> list[Effect]:

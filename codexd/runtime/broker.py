@@ -232,9 +232,9 @@ class Broker:
         logger.info("client %d left", client)
         self._carry_out(self._router.disconnect(client, self._clock.now()))
 
-    def codex_spawned(self, incarnation: int, pid: int) -> None:
+    def codex_spawned(self, incarnation: int, pid: int, binary: tuple[str, str] | None) -> None:
         """Codex runs."""
-        self._carry_out(self._router.codex_spawned(incarnation, pid, self._clock.now()))
+        self._carry_out(self._router.codex_spawned(incarnation, pid, self._clock.now(), binary))
 
     def codex_learnt(self, incarnation: int, learnt: Learnt | str) -> None:
         """What the schema of this Codex says, or why it says nothing."""

@@ -52,7 +52,7 @@ class Launch:
     """How to start Codex. `argv[0]` is the binary; `env` is complete and holds the mark (`MARK_VARIABLE`).
 
     `schema_file`: where to keep what its schema says; it is made when it is missing. `umask`: for the files that it and its
-    commands make.
+    commands make. `binary_identity`: which file the binary is, read before it is started; None: nobody wants to know.
     """
 
     argv: list[str]
@@ -61,6 +61,12 @@ class Launch:
     version: str
     schema_file: Path
     umask: int = 0o077
+    binary_identity: str | None = None
+
+    @property
+    def binary(self) -> tuple[str, str] | None:
+        """Its path, and which file that is."""
+        return (self.argv[0], self.binary_identity) if self.binary_identity is not None else None
 
     @property
     def mark(self) -> str:

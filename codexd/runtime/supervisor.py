@@ -20,8 +20,8 @@ STOPPED_EARLY = "Codex was stopped before it had started"
 class CodexReports(Protocol):
     """Who is told about each Codex: the broker. An incarnation is one life of it, as the core numbers them."""
 
-    def codex_spawned(self, incarnation: int, pid: int) -> None:
-        """It runs."""
+    def codex_spawned(self, incarnation: int, pid: int, binary: tuple[str, str] | None) -> None:
+        """It runs. `binary`: its program's path, and the identity of that file; None where that is unknown."""
 
     def codex_learnt(self, incarnation: int, learnt: Learnt | str) -> None:
         """What its schema says of what is experimental, or why that can't be had; called once, if it lives to that."""
@@ -113,7 +113,7 @@ class Supervisor:
                 nursery.start_soon(self._machine.watch, codex.pid)
                 nursery.start_soon(self._learn, incarnation, launch)
                 codex.on_taken = partial(self._reports.codex_takes, incarnation)
-                self._reports.codex_spawned(incarnation, codex.pid)
+                self._reports.codex_spawned(incarnation, codex.pid, launch.binary)
                 reason = await codex.run(
                     partial(self._reports.codex_receive, incarnation),
                     partial(self._machine.look_last, codex.pid),

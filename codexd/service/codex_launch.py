@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from codexd.protocol import socket_path
+from codexd.protocol.binary import identity
 from codexd.protocol.errors import Unavailable
 from codexd.protocol.home import home_of
 from codexd.runtime.codex import CodexUnavailable, Launch
@@ -79,6 +80,7 @@ class Launcher:
             codex.version,
             self._schema_file,
             umask_of_user(),
+            identity(str(codex.binary)),
         )
 
 

@@ -1,5 +1,6 @@
 import json
 
+from codexd.protocol.binary import identity
 from tests.codexctl.standin import Refused
 
 
@@ -48,6 +49,23 @@ def test_a_login_that_codex_does_not_have_yet_is_shown(codexd, codexctl, capsys)
     assert codexctl("status") == 0
     assert capsys.readouterr().out.splitlines()[2] == (
         "  the login has changed, and is taken up with a new Codex as soon as nothing is under way"
+    )
+
+
+def test_a_codex_that_was_updated_is_said(codexd, codexctl, capsys, place):
+    """The one that runs is older then."""
+    binary = place / "codex"
+    binary.write_text("1")
+    codexd.answers["codexd/status"]["codex"] |= {
+        "binary": str(binary),
+        "binaryIdentity": identity(str(binary)),
+    }
+    assert codexctl("status") == 0
+    assert "updated" not in capsys.readouterr().out
+    binary.write_text("22")
+    assert codexctl("status") == 0
+    assert capsys.readouterr().out.splitlines()[2] == (
+        f"  its program {binary} was updated or removed since; what is there now takes over with: codexd restart"
     )
 
 

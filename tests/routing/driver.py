@@ -213,7 +213,11 @@ class Driver:
 
     def spawned(self, pid: int = 4000) -> list[Effect]:
         """It is there, and its schema is known."""
-        effects = self.keep(self.router.codex_spawned(self.incarnation, pid + self.incarnation, self.now))
+        effects = self.keep(
+            self.router.codex_spawned(
+                self.incarnation, pid + self.incarnation, self.now, ("/codex", "1-2-3-4")
+            )
+        )
         return effects + self.learnt(LEARNT)
 
     def learnt(self, learnt: Learnt | str) -> list[Effect]:

@@ -88,6 +88,7 @@ def test_status_says_how_everything_is() -> None:
         "codex": {
             "pid": 4001, "version": "0.163.0", "state": "ready", "restarts": 0, "startedAt": START, "reason": None, "schemaProblem": None,
             "loginIsStale": False, "environment": [],
+            "binary": "/codex", "binaryIdentity": "1-2-3-4",
         },
         "clients": 3, "threads": 1, "pendingApprovals": 1, "inFlight": 33, "queued": 8, "quarantined": [],
         "timeline": {"lastSeq": 0, "bytes": 0, "events": 0, "memoryBytes": 0, "state": "on", "problem": None},
@@ -99,6 +100,7 @@ def test_status_says_how_everything_is() -> None:
         "schemaProblem": None,
         "loginIsStale": False,
         "environment": [],
+        "binary": None, "binaryIdentity": None,
     }  # fmt: skip
 
 

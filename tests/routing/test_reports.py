@@ -24,6 +24,7 @@ def test_status_has_the_members_that_programs_rely_on() -> None:
         "codex": {
             "pid": None, "version": None, "state": "waiting", "restarts": 3, "startedAt": None, "reason": "dead",
             "schemaProblem": None, "loginIsStale": False, "environment": ["PATH"],
+            "binary": None, "binaryIdentity": None,
         },
         "clients": 4, "threads": 5, "pendingApprovals": 6, "inFlight": 7, "queued": 8, "quarantined": ["T"],
         "timeline": {"lastSeq": 9, "bytes": 10, "events": 3, "memoryBytes": 4, "state": "degraded", "problem": "no room"},

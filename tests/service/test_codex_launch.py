@@ -4,6 +4,7 @@ import pwd
 
 import pytest
 
+from codexd.protocol.binary import identity
 from codexd.protocol.errors import Unavailable
 from codexd.runtime.codex import CodexUnavailable
 from codexd.service.codex_launch import Launcher, check_directories
@@ -25,6 +26,7 @@ def test_the_command_and_its_surroundings(place: Place) -> None:
         *("-c", "a=b", "-c", "c.d=e", "app-server"),
     ]
     assert (launch.cwd, launch.version) == ("/srv", "0.163.0")
+    assert launch.binary == (str(path), identity(str(path)))
     assert launch.env == of_codex(settings, place.environ).variables
     assert launcher.names() == tuple(sorted(launch.env))
     other = Launcher(place.instance(codex_home=str(place.home / "other")).settings, environ)

@@ -76,10 +76,10 @@ class WatchedBroker(Broker):
             self.books[client].is_cut_off()
         super().leave(client)
 
-    def codex_spawned(self, incarnation: int, pid: int) -> None:
+    def codex_spawned(self, incarnation: int, pid: int, binary: tuple[str, str] | None) -> None:
         """Codex runs."""
         self.codex = self._watched_machine.codexes[pid].book
-        super().codex_spawned(incarnation, pid)
+        super().codex_spawned(incarnation, pid, binary)
 
     def codex_receive(self, incarnation: int, lines: Sequence[bytes]) -> None:
         """A burst from Codex."""
