@@ -16,6 +16,7 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
+from codexd.protocol.bulk import LongLine
 from codexd.protocol.framing import LineSplitter, TooLong
 from codexd.protocol.learnt import Learnt
 from codexd.protocol.sandbox import MARK_VARIABLE
@@ -206,7 +207,7 @@ class RecordingDesk:
         """Writes it down."""
         self.log.append(("frames", client, None))
 
-    def receive(self, client: int, lines: Sequence[bytes | TooLong]) -> None:
+    def receive(self, client: int, lines: Sequence[bytes | TooLong | LongLine]) -> None:
         """Writes it down."""
         self.log.append(("receive", client, list(lines)))
         self.when_receiving()
@@ -225,7 +226,7 @@ class RecordingDesk:
         self.in_flight = 0
         self._answered.set()
 
-    def lines(self, client: int) -> list[bytes | TooLong]:
+    def lines(self, client: int) -> list[bytes | TooLong | LongLine]:
         """All lines from one client, bursts joined."""
         return [
             line for kind, who, lines in self.log if kind == "receive" and who == client for line in lines

@@ -56,8 +56,18 @@ class LineSplitter:
         for part in self._parts:
             head += part[: HEAD_BYTES - len(head)]
         self._clear()
-        self._skipping = True
+        self.skip()
         return TooLong(head)
+
+    def take_begun(self) -> bytes:
+        """Takes the unfinished line out, as if nothing of it had come."""
+        begun = b"".join(self._parts)
+        self._clear()
+        return begun
+
+    def skip(self) -> None:
+        """Skips what comes up to the next line feed."""
+        self._skipping = True
 
     def _end_line(self, piece: bytes, found: list[bytes | TooLong]) -> None:
         if self._skipping:

@@ -4,6 +4,8 @@ A line is read as an envelope. Only `id` and `method` are decoded; `params`, `re
 were, and every member that nobody here has heard of travels along, because a message is passed on as its own line
 with another id spliced in.
 
+A long line has come reduced (`LongLine`): its message has the `bulk` that goes back into its line when that is written.
+
 `parse` is strict, for what clients send: it refuses what Codex would drop without a word, so that every request has
 an answer. `parse_codex` trusts the shape of what Codex sends and is the fast path of the fan-out.
 
@@ -18,6 +20,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from codexd.protocol import members, strictness, surrogates
+from codexd.protocol.bulk import Bulk, LongLine
 from codexd.protocol.encoding import encode as encode
 from codexd.protocol.errors import InvalidMessage, NotJson, ProtocolError
 
@@ -30,6 +33,12 @@ class Request(Struct, frozen=True):
     params: Raw | UnsetType
     line: bytes
     id_at: tuple[int, int]
+    bulk: Bulk | None = None
+
+    @property
+    def size(self) -> int:
+        """Its line in bytes, with what was taken out of it."""
+        return len(self.line) if self.bulk is None else len(self.line) + self.bulk.size
 
 
 class Notification(Struct, frozen=True):
@@ -38,6 +47,7 @@ class Notification(Struct, frozen=True):
     method: str
     params: Raw | UnsetType
     line: bytes
+    bulk: Bulk | None = None
 
 
 class Response(Struct, frozen=True):
@@ -47,6 +57,7 @@ class Response(Struct, frozen=True):
     result: Raw
     line: bytes
     id_at: tuple[int, int]
+    bulk: Bulk | None = None
 
 
 class ErrorResponse(Struct, frozen=True):
@@ -56,6 +67,7 @@ class ErrorResponse(Struct, frozen=True):
     error: Raw
     line: bytes
     id_at: tuple[int, int]
+    bulk: Bulk | None = None
 
 
 Message = Request | Notification | Response | ErrorResponse
@@ -64,8 +76,16 @@ Message = Request | Notification | Response | ErrorResponse
 _string = msgspec.json.Decoder(str)
 
 
-def parse(line: bytes) -> Message:
+def parse(line: bytes | LongLine) -> Message:
     """Reads what a client sent; raises `NotJson` or `InvalidMessage`, which carry the answer."""
+    if isinstance(line, LongLine):
+        if line.flaw is not None:
+            raise line.flaw
+        return _parsed(line.short, line.bulk)
+    return _parsed(line, None)
+
+
+def _parsed(line: bytes, bulk: Bulk | None) -> Message:
     try:
         line.decode()
         found = members.decode(line)
@@ -84,7 +104,7 @@ def parse(line: bytes) -> Message:
             strictness.check_id(bytes(found["id"]))
         if "trace" in found:
             strictness.check_trace(found["trace"])
-        return _classify(line, found, spans)
+        return _classify(line, found, spans, bulk)
     except InvalidMessage as error:
         raise InvalidMessage(error.message, _id_to_answer(found)) from None
 
@@ -103,7 +123,9 @@ def _unreadable(line: bytes, error: Exception) -> ProtocolError:
     return InvalidMessage(message, _id_to_answer(found) if has_id else b"null")
 
 
-def _classify(line: bytes, found: dict[str, Raw], spans: dict[str, tuple[int, int]]) -> Message:
+def _classify(
+    line: bytes, found: dict[str, Raw], spans: dict[str, tuple[int, int]], bulk: Bulk | None
+) -> Message:
     if "method" in found:
         try:
             method = _string.decode(found["method"])
@@ -111,13 +133,13 @@ def _classify(line: bytes, found: dict[str, Raw], spans: dict[str, tuple[int, in
             raise InvalidMessage("`method` must be a string") from None
         params = found.get("params", UNSET)
         if "id" not in found:
-            return Notification(method, params, line)
-        return Request(bytes(found["id"]), method, params, line, spans["id"])
+            return Notification(method, params, line, bulk)
+        return Request(bytes(found["id"]), method, params, line, spans["id"], bulk)
     if "id" in found and "result" in found:
-        return Response(bytes(found["id"]), found["result"], line, spans["id"])
+        return Response(bytes(found["id"]), found["result"], line, spans["id"], bulk)
     if "id" in found and "error" in found:
         strictness.check_error(found["error"])
-        return ErrorResponse(bytes(found["id"]), found["error"], line, spans["id"])
+        return ErrorResponse(bytes(found["id"]), found["error"], line, spans["id"], bulk)
     raise InvalidMessage("a message needs a `method`, or an `id` with a `result` or an `error`")
 
 
@@ -243,15 +265,15 @@ def with_params(message: Request, params: Raw) -> Request:
     """What a client sent, with other params in the place of its own. It may be a notification, which has no id."""
     line = with_raw_params(message, params)
     if not message.id:
-        return Request(b"", message.method, params, line, message.id_at)
-    new = parse(line)
+        return Request(b"", message.method, params, line, message.id_at, message.bulk)
+    new = _parsed(line, message.bulk)
     assert isinstance(new, Request), "only its params were changed"
     return new
 
 
 def changed(message: Request, changes: dict[str, Any]) -> Request:
     """A client's request with some members of `params`, which is an object, replaced or added."""
-    new = parse(rewritten(message, changes))
+    new = _parsed(rewritten(message, changes), message.bulk)
     assert isinstance(new, Request), "only members of its params were changed"
     return new
 
@@ -259,8 +281,21 @@ def changed(message: Request, changes: dict[str, Any]) -> Request:
 def with_method(message: Request, method: str) -> Request:
     """A client's request with another method; everything else is the same to the byte."""
     start, end = members.spans(message.line, members.decode(message.line))["method"]
-    new = parse(message.line[:start] + encode(method) + message.line[end:])
+    new = _parsed(message.line[:start] + encode(method) + message.line[end:], message.bulk)
     assert isinstance(new, Request), "only its method was changed"
+    return new
+
+
+def whole(message: Request) -> Request:
+    """A client's request with nothing taken out of it. To read it takes the others' time."""
+    if message.bulk is None:
+        return message
+    line = b"".join(message.bulk.restored(message.line))
+    params = members.decode(line).get("params", UNSET)
+    if not message.id:
+        return Request(b"", message.method, params, line, message.id_at)
+    new = _parsed(line, None)
+    assert isinstance(new, Request), "it was read as one"
     return new
 
 

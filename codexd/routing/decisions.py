@@ -1,6 +1,7 @@
 """Asking clients what Codex asks, and telling Codex what was decided."""
 
 from codexd.protocol import extension, messages
+from codexd.protocol.bulk import Bulk
 from codexd.protocol.errors import Code
 from codexd.protocol.messages import Notification, Request
 from codexd.routing import params
@@ -50,10 +51,10 @@ class Decisions:
         if found is not None:
             self._asking.repeat(*found)
 
-    def decide(self, pending: Pending, line: bytes) -> None:
+    def decide(self, pending: Pending, line: bytes, bulk: Bulk | None = None) -> None:
         """This line is Codex's answer."""
         self._state.server_requests.decide(pending)
-        self._state.tell_codex(line)
+        self._state.tell_codex(line, bulk)
         if pending.thread is not None:
             self._dispatch.unloading.release_if_deserted(pending.thread)
 

@@ -56,6 +56,9 @@ def with_defaults(
     if request.method not in _CONCERNED or not _is_object(request.params):
         return request
     given = messages.members_of(request.params)
+    if request.bulk is not None and _lists_paths(request.method, given):
+        request = messages.whole(request)
+        given = messages.members_of(request.params)
     changes = (
         _directory(request, given, process.cwd, codex_home)
         | _files(request, given, process.cwd)
@@ -69,6 +72,11 @@ _FILES = (b'"localImage"', b'"localAudio"')
 """The types of what `input` holds by its path."""
 _SCANNED_BYTES = 1 << 20
 """A longer request is not looked through for them: that would take time from others. A path is short."""
+
+
+def _lists_paths(method: str, given: dict[str, Raw]) -> bool:
+    """Whether it holds a list of paths, each of which has to be read."""
+    return bytes(given.get(RELATIVE_PATHS.get(method, ""), b"")).startswith(b"[")
 
 
 def names_no_directory(request: Request) -> bool:
@@ -103,7 +111,7 @@ def _directory(request: Request, given: dict[str, Raw], cwd: str | None, codex_h
 
 def _files(request: Request, given: dict[str, Raw], cwd: str | None) -> dict[str, Any]:
     """The input with its files as seen from the directory; all else in it stays to the byte."""
-    if request.method not in TAKES_INPUT or "input" not in given or len(request.line) > _SCANNED_BYTES:
+    if request.method not in TAKES_INPUT or "input" not in given or request.size > _SCANNED_BYTES:
         return {}
     if not any(kind in request.line for kind in _FILES):
         return {}

@@ -100,7 +100,7 @@ class Dispatch:
         self._state.flow.sent(number, call, self._state.now)
         self._state.handles.asked(call)
         self._state.origins.sent(call)
-        self._state.tell_codex(line)
+        self._state.tell_codex(line, call.request.bulk)
 
     def close(self, client: ClientId, opener: str, handle: str) -> None:
         """Ends what a client that has left had opened."""

@@ -5,6 +5,7 @@ An effect names all its recipients. Lines carry no line feed; the transport adds
 
 from msgspec import Struct
 
+from codexd.protocol.bulk import Bulk
 from codexd.protocol.messages import Message
 from codexd.routing.events import Event, Gap, Selection, View
 
@@ -64,9 +65,10 @@ class ForgetThread(Struct, frozen=True):
 
 
 class ToCodex(Struct, frozen=True):
-    """Write one line to Codex's stdin."""
+    """Write one line to Codex's stdin, with the bulk of a long one back in it."""
 
     line: bytes
+    bulk: Bulk | None = None
 
 
 class Observed(Struct, frozen=True):

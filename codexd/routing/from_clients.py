@@ -6,8 +6,9 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from codexd.protocol import extension, messages
+from codexd.protocol.bulk import LongLine
 from codexd.protocol.catalogue import OF_ROLLOUT
-from codexd.protocol.errors import Code, InvalidMessage, ProtocolError
+from codexd.protocol.errors import Code, InvalidMessage, MessageTooLarge, ProtocolError
 from codexd.protocol.members import leading_id
 from codexd.protocol.messages import ErrorResponse, Notification, Request, Response
 from codexd.routing import introduction, lifecycle, params, untrusted
@@ -58,7 +59,7 @@ class FromClients:
         observes = is_observer(peer, self._state.identity.inside)
         self._state.clients.add(Client(client, peer, self._state.now, observes))
 
-    def receive(self, client_id: ClientId, line: bytes) -> None:
+    def receive(self, client_id: ClientId, line: bytes | LongLine) -> None:
         """One line; what is wrong with it concerns this client alone."""
         client = self._state.clients[client_id]
         try:
@@ -130,7 +131,12 @@ class FromClients:
             self._hand_over(client, request)
 
     def _initialize(self, client: Client, request: Request) -> None:
-        """A first one that can be read is answered from what Codex said to codexd. Any other is Codex's to refuse."""
+        """A first one that can be read is answered from what Codex said to codexd. Any other is Codex's to refuse.
+
+        What it says is kept and used in other messages, so nothing may be taken out of it.
+        """
+        if request.bulk is not None and request.bulk.runs:
+            raise MessageTooLarge("`initialize` may be 1 MiB long", request.id)
         first = client.handshake is Handshake.NONE
         try:
             said = introduction.read(request.params) if first else None
@@ -178,22 +184,23 @@ class FromClients:
     def _notification(self, client: Client, notification: Notification) -> None:
         """`initialized` is for the connection and goes no further; Codex only logs it, and nobody must send it."""
         method, said, line = notification.method, notification.params, notification.line
+        bulk = notification.bulk
         ready = self._state.life.state is lifecycle.State.READY
         may_speak = client.handshake is Handshake.DONE and not client.observes
         if method != "initialized" and may_speak and ready:
-            self._queue(Call(client.id, Request(b"", method, said, line, (0, 0)), wants_answer=False))
+            self._queue(Call(client.id, Request(b"", method, said, line, (0, 0), bulk), wants_answer=False))
 
     def _decision(self, client: Client, answer: Response) -> None:
         pending = self._state.server_requests.find(answer.id, client.id)
         if pending is not None:
-            self._decisions.decide(pending, messages.with_id(answer, pending.request.id))
+            self._decisions.decide(pending, messages.with_id(answer, pending.request.id), answer.bulk)
 
     def _abstention(self, client: Client, answer: ErrorResponse) -> None:
         pending = self._state.server_requests.find(answer.id, client.id)
         if pending is None or not self._state.server_requests.abstain(pending, client.id):
             return
         if not self._asking.is_held_for_owner(pending, answer.error):
-            self._decisions.decide(pending, messages.with_id(answer, pending.request.id))
+            self._decisions.decide(pending, messages.with_id(answer, pending.request.id), answer.bulk)
 
 
 def _is_array(params: Raw | UnsetType) -> bool:

@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw
 from codexd.protocol import messages
 from codexd.protocol.members import INTEGER
 from codexd.protocol.messages import Notification
-from codexd.protocol.request_ids import WITHOUT_SCHEMA, RequestIds, translated
+from codexd.protocol.request_ids import EACH, WITHOUT_SCHEMA, RequestIds, translated
 from codexd.protocol.strictness import is_id
 from codexd.routing.effects import ClientId
 from codexd.routing.requests import Call, Requests
@@ -43,9 +43,13 @@ class NamedRequests:
         A call that is made again means the same ones, which may have other numbers by now. What is no id is Codex's to
         refuse.
         """
-        paths, params = self.ids.asked.get(call.method), call.request.params
-        if paths is None or params is UNSET:
+        paths = self.ids.asked.get(call.method)
+        if paths is None or call.request.params is UNSET:
             return
+        if any(EACH in path for path in paths):
+            call.request = messages.whole(call.request)
+        params = call.request.params
+        assert params is not UNSET, "it is the same request"
         meant, about = iter(call.about), []
 
         def number(named: Raw) -> Raw:

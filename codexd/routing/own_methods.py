@@ -200,7 +200,7 @@ class OwnMethods:
                 Code.INVALID_PARAMS,
                 f"no request {answer.id} waits for a decision; it was answered or has ended",
             )
-        self._decisions.decide(pending, messages.result(pending.request.id, answer.result))
+        self._decisions.decide(pending, messages.result(pending.request.id, answer.result), request.bulk)
         return {}
 
     def _release(self, client: Client, request: Request) -> None:

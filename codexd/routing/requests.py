@@ -77,7 +77,7 @@ class Call(Struct, eq=False):
     @property
     def size(self) -> int:
         """Its line in bytes."""
-        return len(self.request.line)
+        return self.request.size
 
 
 class Requests:

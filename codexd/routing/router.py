@@ -35,6 +35,7 @@ What could not be put in a table
 
 from collections.abc import Callable, Sequence
 
+from codexd.protocol.bulk import LongLine
 from codexd.protocol.learnt import Learnt
 from codexd.routing.answers import Answers
 from codexd.routing.asking import Asking
@@ -123,7 +124,7 @@ class Router:
         self._clients.connect(client, peer)
         return self._state.take_effects()
 
-    def receive(self, client: ClientId, line: bytes, now: float) -> list[Effect]:
+    def receive(self, client: ClientId, line: bytes | LongLine, now: float) -> list[Effect]:
         """One line from a client, without its line feed."""
         self._state.now = now
         self._clients.receive(client, line)

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Raw, Struct
 
 from codexd.protocol import messages
+from codexd.protocol.bulk import Bulk
 from codexd.protocol.catalogue import to_everyone
 from codexd.protocol.learnt import Learnt
 from codexd.protocol.messages import Notification, Request
@@ -139,10 +140,11 @@ class State:
         warning = messages.notification("warning", {"threadId": None, "message": sentence})
         self.notify(clients, "warning", warning)
 
-    def tell_codex(self, line: bytes) -> None:
-        """Writes a line to Codex."""
-        self.silence.handed(len(line), self.now)
-        self._effects.append(ToCodex(line))
+    def tell_codex(self, line: bytes, bulk: Bulk | None = None) -> None:
+        """Writes a line to Codex, with its bulk."""
+        length = len(line) if bulk is None else len(line) + bulk.size
+        self.silence.handed(length, self.now)
+        self._effects.append(ToCodex(line, bulk))
 
     def refuse(
         self, client: ClientId, request: Request, code: int, message: str, data: object = None

@@ -18,6 +18,7 @@ from typing import NoReturn
 import trio
 
 from codexd.protocol import writer_lock
+from codexd.protocol.bulk import Bulk, LongLine
 from codexd.protocol.framing import TooLong
 from codexd.protocol.learnt import Learnt
 from codexd.routing.effects import (
@@ -174,11 +175,8 @@ class Broker:
 
     async def _drain(self) -> None:
         if self._drain_seconds > 0 and not self._router.is_drained():
-            logger.info(
-                "waiting for %d running turns, for %g seconds at most",
-                self._router.running_turns(),
-                self._drain_seconds,
-            )
+            turns, seconds = self._router.running_turns(), self._drain_seconds
+            logger.info("waiting for %d running turns, for %g seconds at most", turns, seconds)
             now = self._clock.now()
             self._carry_out(self._router.drain(now + self._drain_seconds, now))
             with trio.move_on_after(self._drain_seconds) as self._draining:
@@ -209,7 +207,7 @@ class Broker:
         """A client speaks WebSocket."""
         self._on_frames.add(client)
 
-    def receive(self, client: ClientId, lines: Sequence[bytes | TooLong]) -> None:
+    def receive(self, client: ClientId, lines: Sequence[bytes | TooLong | LongLine]) -> None:
         """A burst from a client."""
         now = self._clock.now()
         effects: list[Effect] = []
@@ -272,6 +270,9 @@ class Broker:
                 observed.append(effect)
             elif isinstance(effect, ToCodex):
                 to_codex.append(effect.line)
+                if effect.bulk is not None:
+                    self._write(to_codex, effect.bulk)
+                    to_codex = []
             elif isinstance(effect, ViewChanged | Replay | ReadEvents):
                 delivery.arrange(effect)
             else:
@@ -293,9 +294,11 @@ class Broker:
         events = await self._timeline.collect(wanted.after + 1, wanted.last, wanted.thread, wanted.limit)
         return lambda: self._carry_out(self._router.events_read(wanted.number, events, self._clock.now()))
 
-    def _write(self, lines: list[bytes]) -> None:
+    def _write(self, lines: list[bytes], bulk: Bulk | None = None) -> None:
         if lines:
-            self._supervisor.write(LINES.chunk(lines))
+            chunk = LINES.chunk(lines)
+            for piece in (chunk,) if bulk is None else bulk.restored(chunk):
+                self._supervisor.write(piece)
             if any(map(may_matter, lines)):
                 self._machine.stir()
 

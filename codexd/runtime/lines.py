@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from codexd.protocol import messages
 from codexd.protocol.errors import Code
-from codexd.protocol.framing import LineSplitter
+from codexd.protocol.long_lines import LongLineSplitter
 from codexd.runtime.transport import Framing
 
 
@@ -31,7 +31,7 @@ class LineFraming:
 LINES = LineFraming()
 
 
-class Lines(LineSplitter):
+class Lines(LongLineSplitter):
     """A client that speaks lines. Its end of file is not its end: `printf ... | nc -U` waits for answers."""
 
     framing: Framing = LINES

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import trio
 
+from codexd.protocol.bulk import LongLine
 from codexd.protocol.errors import Code
 from codexd.protocol.framing import TooLong
 from codexd.routing.effects import ClientId
@@ -40,7 +41,7 @@ class Desk(Protocol):
     def speaks_frames(self, client: ClientId) -> None:
         """The client speaks WebSocket, and is to be sent frames; called before anything is received from it."""
 
-    def receive(self, client: ClientId, lines: Sequence[bytes | TooLong]) -> None:
+    def receive(self, client: ClientId, lines: Sequence[bytes | TooLong | LongLine]) -> None:
         """Some lines of a burst, in order; never none."""
 
     async def wait_answered(self, client: ClientId) -> None:
@@ -192,9 +193,9 @@ class Session:
 
         return WebSocket(self._limits.max_message_bytes, self._unsent.append)
 
-    def _lines(self, chunk: bytes | None, desk: Desk) -> list[bytes | TooLong]:
+    def _lines(self, chunk: bytes | None, desk: Desk) -> list[bytes | TooLong | LongLine]:
         """What the chunk completes, and an unfinished message that is given up. `chunk`: None for want of memory."""
-        lines: list[bytes | TooLong] = []
+        lines: list[bytes | TooLong | LongLine] = []
         if chunk is not None:
             received = chunk if self._beginning is None else self._after_beginning(chunk, desk)
             lines = alone(self.client, _READING, self._transport.feed, received)

@@ -7,6 +7,7 @@ learns which of the two a client speaks.
 from collections.abc import Sequence
 from typing import Protocol
 
+from codexd.protocol.bulk import LongLine
 from codexd.protocol.framing import TooLong
 
 WEBSOCKET_BEGINNING = b"GET "
@@ -46,7 +47,7 @@ class Transport(Protocol):
     def buffered_bytes(self) -> int:
         """How much of an unfinished message is held."""
 
-    def feed(self, chunk: bytes) -> list[bytes | TooLong]:
+    def feed(self, chunk: bytes) -> list[bytes | TooLong | LongLine]:
         """Takes the next bytes; returns the messages that they complete, each as one line."""
 
     def give_up(self) -> TooLong | None:

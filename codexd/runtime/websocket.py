@@ -23,6 +23,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import SEND_EOF, State
 from websockets.server import ServerProtocol
 
+from codexd.protocol.bulk import LongLine
 from codexd.protocol.framing import HEAD_BYTES, TooLong
 from codexd.runtime import frames
 from codexd.runtime.frames import FRAMES
@@ -65,12 +66,12 @@ class WebSocket:
         """How much is held: the request, an unfinished frame, the fragments before it."""
         return len(self._request) + len(self._protocol.reader.buffer) + len(self._begun)
 
-    def feed(self, chunk: bytes) -> list[bytes | TooLong]:
+    def feed(self, chunk: bytes) -> list[bytes | TooLong | LongLine]:
         """Takes the next bytes; returns the messages that they complete."""
         protocol = self._protocol
         if protocol.state is State.CONNECTING:
             chunk = self._shake_hands(chunk)
-        found: list[bytes | TooLong] = []
+        found: list[bytes | TooLong | LongLine] = []
         if chunk:
             protocol.receive_data(chunk)
             for frame in protocol.events_received():
@@ -130,7 +131,7 @@ class WebSocket:
         self._request = b""
         self.farewell = self._protocol.reject(status, f"This is no WebSocket request: {why}.\n").serialize()
 
-    def _take(self, frame: Frame, found: list[bytes | TooLong]) -> None:
+    def _take(self, frame: Frame, found: list[bytes | TooLong | LongLine]) -> None:
         if not frame.fin:
             self._begun += frame.data
             return

@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 from codexd.protocol import messages
+from codexd.protocol.bulk import LongLine
 from codexd.protocol.gates import Gate, Gates
 from codexd.protocol.learnt import Learnt
 from codexd.protocol.messages import Notification, Request, Response
@@ -263,7 +264,7 @@ class Driver:
         """A client sends a message."""
         return self.sends_bytes(client, line(**members))
 
-    def sends_bytes(self, client: ClientId, text: bytes) -> list[Effect]:
+    def sends_bytes(self, client: ClientId, text: bytes | LongLine) -> list[Effect]:
         """A client sends a line."""
         return self.keep(self.router.receive(client, text, self.now))
 

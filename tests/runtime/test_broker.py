@@ -13,6 +13,7 @@ import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 from websockets.frames import Close
 
+from codexd.protocol.bulk import Bulk, Run
 from codexd.protocol.errors import Code
 from codexd.routing.effects import Log, StartCodex, StopCodex, ToClients, ToCodex
 from codexd.routing.rights import Peer
@@ -214,6 +215,19 @@ async def test_burst_is_one_chunk_for_each_client_and_one_write_to_codex():
     assert clients[2].chunks == [b"a\nb\nc\n", b"d\n", b"e\n"]
     assert clients[1].chunks[0] is clients[2].chunks[0]
     assert codex.log == [b"x\ny\n"]
+
+
+async def test_long_line_is_written_in_its_pieces():
+    """It is whole again in Codex's pipe, in its place among the others, and no byte of it was copied."""
+    identity = Identity(pid=1, version="0", socket="/s", codex_home="/home", started_at=1e9)
+    broker = Broker(identity, ThisMachine(fake_codex), Timeline(NoArchive()), Limits())
+    codex = RecordingSupervisor()
+    vars(broker).update(_supervisor=codex)
+    piece = b"long text"
+    bulk = Bulk(b"m", (Run(b"m0.", (piece, b"!")),))
+    broker._carry_out([ToCodex(b"a"), ToCodex(b'{"x":"m0."}', bulk), ToCodex(b"b"), ToCodex(b"c")])
+    assert codex.log == [b'a\n{"x":"', piece, b"!", b'"}\n', b"b\nc\n"]
+    assert codex.log[1] is piece
 
 
 async def test_burst_is_framed_once_for_all_who_speak_websocket():

@@ -21,6 +21,7 @@ from codexd.runtime.outbox import STALLED_SECONDS
 from codexd.runtime.session import FAREWELL_SECONDS, LINES_PER_TURN, LOOK_SECONDS, Session
 from codexd.runtime.timeline import Timeline
 from tests.fakes import PATIENCE_SECONDS, FarWebSocket, RecordingDesk
+from tests.protocol.long_lines import message, whole
 from tests.runtime.shortage import limited_memory
 
 MEGABYTE = 1024 * 1024
@@ -95,10 +96,10 @@ async def test_large_lines_in_both_ways(join, desk, size):
     Regression T7: Python's readers stop at 64 KiB by default, and agm, codex-a2a and acodex hung or died there.
     """
     session, far = join()
-    line = b"x" * size
+    line = message(b'"%b"' % (b"x" * size))
     await far.send(line + b"\n")
     await wait_all_tasks_blocked()
-    assert desk.lines(1) == [line]
+    assert [whole(received) for received in desk.lines(1)] == [line]
     session.outbox.put(line + b"\n")
     assert await far.line() == line
 

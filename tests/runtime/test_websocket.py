@@ -5,6 +5,7 @@ import logging
 import pytest
 from websockets.frames import Close, Frame, Opcode
 
+from codexd.protocol.bulk import LongLine
 from codexd.protocol.framing import HEAD_BYTES, TooLong
 from codexd.runtime.websocket import MAX_REQUEST_BYTES, WebSocket
 from tests.fakes import WEBSOCKET_REQUEST
@@ -20,9 +21,9 @@ class Near:
         self.sent: list[bytes] = []
         self.socket = WebSocket(limit, self.sent.append)
 
-    def feed(self, data: bytes, size: int = 1 << 20) -> list[bytes | TooLong]:
+    def feed(self, data: bytes, size: int = 1 << 20) -> list[bytes | TooLong | LongLine]:
         """Feeds it in pieces of this size, for as long as codexd listens; the messages that came of it."""
-        found: list[bytes | TooLong] = []
+        found: list[bytes | TooLong | LongLine] = []
         for at in range(0, len(data), size):
             if self.socket.farewell is None:
                 found += self.socket.feed(data[at : at + size])

@@ -12,11 +12,14 @@ import trio
 import trio._core._run as scheduler
 import trio.lowlevel
 
+from codexd.protocol import long_lines
 from codexd.runtime import outbox, session
 from tests.simulation.books import Wrong
 
 PAGE_BYTES = 4000
 """The largest page that is read back at once for a client, one large event apart."""
+SLICE_BYTES = 16
+"""A line of more than 16 of these is a long one."""
 _WAITS = ("wait_readable", "wait_writable", "checkpoint")
 
 
@@ -64,12 +67,14 @@ def small_measures(rng: Random) -> Iterator[None]:
         (outbox, "PAGE_EVENTS", (1, 3, 512)),
         (outbox, "SPILL_CHUNKS", (2, 1024)),
     )
+    slice_bytes, long_lines.SLICE_BYTES = long_lines.SLICE_BYTES, SLICE_BYTES
     before = [(module, name, getattr(module, name)) for module, name, _ in wanted]
     for module, name, values in wanted:
         setattr(module, name, rng.choice(values))
     try:
         yield
     finally:
+        long_lines.SLICE_BYTES = slice_bytes
         for module, name, value in before:
             setattr(module, name, value)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import trio
 
+from codexd.protocol.bulk import LongLine
 from codexd.protocol.framing import TooLong
 from codexd.routing.effects import (
     ClientId,
@@ -22,6 +23,7 @@ from codexd.runtime.budget import MOVING_SECONDS
 from codexd.runtime.limits import Limits
 from codexd.runtime.session import Session
 from codexd.runtime.timeline import Timeline
+from tests.protocol.long_lines import whole
 from tests.simulation.archive import GONE, KILLED, LOCKED, RETENTION
 from tests.simulation.books import ClientBook, CodexBook, Due, EventBook, Wrong
 from tests.simulation.disorder import PAGE_BYTES
@@ -32,6 +34,10 @@ SCARCE_BYTES = 100_000
 """With less than this in memory, events may leave it too early."""
 FRAME_BYTES = 14
 """The most that a transport adds to a line."""
+
+
+def _pieces(effect: ToCodex) -> list[bytes]:
+    return [effect.line] if effect.bulk is None else effect.bulk.restored(effect.line)
 
 
 class WatchedBroker(Broker):
@@ -65,9 +71,9 @@ class WatchedBroker(Broker):
         self.books[session.client].may_be_given_up = self._limits.max_outboxes_bytes < 1 << 20
         super().join(session)
 
-    def receive(self, client: ClientId, lines: Sequence[bytes | TooLong]) -> None:
+    def receive(self, client: ClientId, lines: Sequence[bytes | TooLong | LongLine]) -> None:
         """A burst from a client."""
-        self.books[client].reaches_core(lines)
+        self.books[client].reaches_core([whole(line) for line in lines])
         super().receive(client, lines)
 
     def leave(self, client: ClientId) -> None:
@@ -121,7 +127,7 @@ class WatchedBroker(Broker):
             elif isinstance(effect, ToCodex):
                 if self.codex is None:
                     raise Wrong(f"there is no Codex to be told {effect.line!r:.200}")
-                self.codex.is_written(effect.line)
+                self.codex.is_written(b"".join(_pieces(effect)))
         self._largest = max(self._largest, self._told)
         super()._carry_out(effects)
         self._look_at_outboxes()
