@@ -64,7 +64,10 @@ def ended_orphans(codex: int | None = None) -> set[int]:
     me, own_session = os.getpid(), os.getsid(0)
     try:
         table = process_table.look()
-    except OSError:  # there is no descriptor left: they are found when the next one ends
+    except (
+        OSError,
+        MemoryError,
+    ):  # there is no descriptor or memory left: they are found when the next one ends
         return set()
     return {
         process.pid

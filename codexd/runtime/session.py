@@ -17,7 +17,7 @@ from codexd.runtime.budget import FREE_BYTES, LineBudget, OutboxBudget
 from codexd.runtime.isolation import SENTENCE, ClientFailed, alone
 from codexd.runtime.lag import Lag
 from codexd.runtime.limits import Limits
-from codexd.runtime.lines import LINES, Lines
+from codexd.runtime.lines import Lines
 from codexd.runtime.outbox import Outbox
 from codexd.runtime.transport import WEBSOCKET_BEGINNING, Transport, is_undecided
 from codexd.runtime.turning_away import refusal
@@ -217,7 +217,7 @@ class Session:
         return held > FREE_BYTES and not (has_memory and memory.has_for_line(held))
 
     def _word_of_failure(self) -> bytes:
-        if self._speaks_frames and self.outbox.framing is LINES:
+        if self._speaks_frames and not self._transport.going_away():  # before the handshake is done
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             return refusal(WEBSOCKET_BEGINNING, Code.INTERNAL_ERROR, status, SENTENCE)
         return self.outbox.framing.failed(SENTENCE)
@@ -246,12 +246,19 @@ class Session:
         with trio.move_on_after(FAREWELL_SECONDS):
             try:
                 self._connection.shutdown(socket.SHUT_WR)
-                while True:
-                    await trio.lowlevel.wait_readable(self._connection)
-                    if not self._connection.recv(DISCARDED_BYTES):
-                        return
+                while await self._discards():
+                    pass
             except OSError:  # it is gone
                 return
+
+    async def _discards(self) -> bool:
+        """Takes what comes; False at the end."""
+        await trio.lowlevel.wait_readable(self._connection)
+        try:
+            return bool(self._connection.recv(DISCARDED_BYTES))
+        except MemoryError:
+            await trio.sleep(memory.RETRY_SECONDS)
+            return True
 
     def _still_listens(self) -> bool:
         """Whether the peer has closed only one side: the kernel refuses even an empty message to one that is gone."""

@@ -31,11 +31,14 @@ class StderrLog:
 
     def feed(self, chunk: bytes) -> None:
         """Logs the lines that this chunk completes; a line that is too long is cut and logged at once."""
-        for line in self._splitter.feed(chunk):
-            if isinstance(line, TooLong):
-                self._log(_text(line.head[:MAX_LINE_BYTES]) + "…")
-            else:
-                self._log(_text(line))
+        try:
+            for line in self._splitter.feed(chunk):
+                if isinstance(line, TooLong):
+                    self._log(_text(line.head[:MAX_LINE_BYTES]) + "…")
+                else:
+                    self._log(_text(line))
+        except MemoryError:
+            _logger.warning("some of what Codex says is lost here: there is no memory for it")
 
     def end(self) -> None:
         """Logs what stands there without an end of line."""

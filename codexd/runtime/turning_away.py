@@ -43,8 +43,8 @@ async def turn_away(connection: socket.socket, sentence: str) -> None:
             with trio.move_on_after(PATIENCE_SECONDS):
                 while await _received(connection):
                     pass
-        except OSError:
-            return  # it is gone
+        except (OSError, MemoryError):
+            return  # it is gone, or there is no memory for what it says
 
 
 async def _beginning(connection: socket.socket) -> bytes:

@@ -11,7 +11,7 @@ import trio
 import trio.lowlevel
 from trio.testing import wait_all_tasks_blocked
 
-from codexd.runtime import processes
+from codexd.runtime import process_table, processes
 from codexd.runtime.processes import ended_orphans, reap
 from tests.fakes import PATIENCE_SECONDS
 
@@ -108,3 +108,14 @@ def test_system_that_refuses_a_subreaper_is_an_error(monkeypatch):
     monkeypatch.setattr(processes, "_PR_SET_CHILD_SUBREAPER", 9999)
     with pytest.raises(OSError, match="Invalid argument"):
         processes.become_subreaper()
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), MemoryError()])
+def test_without_descriptors_or_memory_orphans_stay_a_while(monkeypatch, error):
+    """They are found when the next one ends."""
+
+    def fail():
+        raise error
+
+    monkeypatch.setattr(process_table, "look", fail)
+    assert processes.ended_orphans() == set()

@@ -28,6 +28,23 @@ MEGABYTE = 1024 * 1024
 OUTBOX_LIMIT = 256 * 1024
 
 
+class WithoutMemory:
+    """A connection whose first reads get no memory."""
+
+    def __init__(self, connection, failures):
+        self._connection, self._failures = connection, failures
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def recv(self, count):
+        """Fails, or reads."""
+        self._failures -= 1
+        if self._failures >= 0:
+            raise MemoryError
+        return self._connection.recv(count)
+
+
 @pytest.fixture
 def desk():
     """Where sessions hand in what they receive."""
@@ -160,23 +177,8 @@ async def test_a_line_for_which_there_is_no_memory_is_given_up(join, desk, autoj
 async def test_a_read_that_gets_no_memory_is_tried_again(join, desk, autojump_clock):
     """Nothing has been taken from the socket."""
 
-    class Connection:
-        failures = 3
-
-        def __init__(self, connection):
-            self._connection = connection
-
-        def __getattr__(self, name):
-            return getattr(self._connection, name)
-
-        def recv(self, count):
-            self.failures -= 1
-            if self.failures >= 0:
-                raise MemoryError
-            return self._connection.recv(count)
-
     session, far = join()
-    session._connection = Connection(session._connection)
+    session._connection = WithoutMemory(session._connection, 3)
     await far.send(b"first\n")
     await trio.sleep(1)
     assert desk.lines(1) == [b"first"]
@@ -552,7 +554,35 @@ async def test_who_does_not_end_though_it_was_told_is_let_go_after_its_time(
     assert desk.log[-1] == ("leave", 1, 0.0)
 
 
-# A mistake of ours, or of the library
+# A mistake of ours, or of the library, or too little memory
+
+
+async def test_what_is_thrown_away_at_the_end_may_get_no_memory(join, desk, monkeypatch, autojump_clock):
+    """The client has its time to read why it is let go of, and reads it."""
+    monkeypatch.setattr(session_module, "Lines", Mistaken)
+    session, far = join()
+    await far.send(b"unheard-of\n")
+    session._connection = WithoutMemory(session._connection, 3)
+    await wait_all_tasks_blocked()
+    await far.send(b"more\n")
+    await trio.sleep(1)
+    assert json.loads(await far.line())["error"]["code"] == -32603
+    await far.close()
+
+
+async def test_who_fails_in_the_handshake_is_told_so_in_http(join, desk, monkeypatch):
+    """A frame before the upgrade would be no answer to a request."""
+    _, far = join()
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(ServerProtocol, "receive_data", fail)
+    await far.send(b"GET /rpc HTTP/1.1\r\n\r\n")
+    assert (await far.line()).startswith(b"HTTP/1.1 500 ")
+    await far.close()
+    await wait_all_tasks_blocked()
+    assert what(desk)[-1] == "leave"
 
 
 class Mistaken(Lines):

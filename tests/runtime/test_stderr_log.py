@@ -71,3 +71,19 @@ def test_the_line_that_explains_an_exit_is_found(said, explanation):
     log.feed(said.encode())
     assert log.explanation.startswith(explanation)
     assert bool(log.explanation) == bool(explanation)
+
+
+def test_without_memory_some_of_it_is_lost(monkeypatch, caplog):
+    """What comes then; it is no reason to give up Codex, or codexd."""
+    log = StderrLog()
+
+    def fail(_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log._splitter, "feed", fail)
+        log.feed(b"lost\n")
+        log.end()
+    log.feed(b"heard\n")
+    assert "lost here" in caplog.text
+    assert log.explanation == "heard"

@@ -5,6 +5,7 @@ import json
 import trio
 
 from codexd.protocol.errors import Code
+from codexd.runtime import turning_away
 from codexd.runtime.turning_away import PATIENCE_SECONDS, turn_away
 
 
@@ -59,3 +60,16 @@ async def test_a_client_that_has_gone_is_let_go(connect):
     await far.close()
     await turn_away(ours, "because")
     assert ours.fileno() == -1
+
+
+async def test_a_client_that_there_is_no_memory_for_is_hung_up_on(connect, monkeypatch):
+    """And nobody else minds."""
+
+    def fail(*_):
+        raise MemoryError
+
+    ours, far = connect()
+    monkeypatch.setattr(turning_away, "refusal", fail)
+    await far.send(b"{}")
+    await turning_away.turn_away(ours, "because")
+    assert await far.rest() == b""

@@ -7,7 +7,7 @@ pieces, reads late or never, dies after any byte, hangs, closes its output, and 
 import fcntl
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 import msgspec
@@ -15,7 +15,6 @@ import trio
 from msgspec import Struct, UnsetType
 from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
-from codexd.runtime.codex import Codex
 from tests.simulation.books import CodexBook, Envelope, read
 
 ANSWERED = b'{"id":%b,"result":%b}'
@@ -111,23 +110,28 @@ class SimulatedProcess:
 
 
 class SimulatedCodex:
-    """One process. `near` is what codexd holds of it."""
+    """One process. `ends`: its stdin, stdout and stderr, which are its own to close."""
 
-    def __init__(self, pid: int, disk: Disk, rng: Random, now: Weather, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        pid: int,
+        ends: Sequence[int],
+        disk: Disk,
+        rng: Random,
+        now: Weather,
+        note: Callable[[str], None],
+    ) -> None:
         self.book = CodexBook(f"Codex {pid}")
         self.life = rng.choice(now.lives)
         self._disk, self._rng, self._weather, self._note = disk, rng, now, note
-        stdin, near_stdin = os.pipe()
-        near_stdout, stdout = os.pipe()
-        near_stderr, stderr = os.pipe()
-        for end in (stdin, near_stdin, near_stdout, stdout, near_stderr, stderr):
+        stdin, stdout, stderr = ends
+        for end in ends:
             os.set_blocking(end, False)
         for pipe in (stdin, stdout):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, now.pipe_bytes)
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
         self._open = {stdin, stdout, stderr}
         self.process = SimulatedProcess(pid, self._signalled)
-        self.near = Codex(self.process, near_stdin, near_stdout, near_stderr)
         self._out: list[bytes] = []
         self._has_more = trio.Event()
         self._may_read = trio.Event()

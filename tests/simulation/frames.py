@@ -10,6 +10,7 @@ REQUEST = (
     b"GET /rpc HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
+INTERNAL_ERROR = 1011
 _END = b"\r\n\r\n"
 _CONTINUATION, _TEXT, _CLOSE, _PING, _PONG = 0, 1, 8, 9, 10
 
@@ -47,6 +48,9 @@ class Frames:
         if not self._is_upgraded:
             answer, end, rest = self._buffer.partition(_END)
             if not end:
+                return
+            if answer.startswith(b"HTTP/1.1 500 "):
+                self.closed = INTERNAL_ERROR
                 return
             if not answer.startswith(b"HTTP/1.1 101 "):
                 raise Wrong(f"no upgrade: {answer!r:.200}")

@@ -190,8 +190,8 @@ FAULTS = {
     ),
     "half a line of Codex is a line": (
         "codex.py",
-        "        for line in self._splitter.feed(chunk):\n",
-        "        for line in chunk.splitlines():\n",
+        "            lines = self._splitter.feed(chunk)\n",
+        "            lines: list[bytes | TooLong] = [*chunk.splitlines()]\n",
     ),
     "a Codex that will not end is waited for": (
         "codex.py",
@@ -228,6 +228,51 @@ FAULTS = {
         "accept.py",
         "            exhausted = True\n            await trio.sleep(RETRY_SECONDS)\n",
         "            await trio.sleep_forever()\n",
+    ),
+    "a thread that can't be had is the end": (
+        "machine.py",
+        "        except NoThread as shortage:\n            raise Codex",
+        "        except ZeroDivisionError as shortage:\n            raise Codex",
+    ),
+    "processes that can't be looked at are the end": (
+        "machine.py",
+        '        except (OSError, MemoryError) as error:\n            logger.error("what Codex',
+        '        except ZeroDivisionError as error:\n            logger.error("what Codex',
+    ),
+    "a process that can't be started is the end": (
+        "codex.py",
+        "            except (OSError, MemoryError) as error:\n",
+        "            except ZeroDivisionError as error:\n",
+    ),
+    "words of Codex that are lost for want of memory are the end": (
+        "codex.py",
+        "        except MemoryError:  # what it said is lost",
+        "        except ZeroDivisionError:  # what it said is lost",
+    ),
+    "a read that gets no memory is the end": (
+        "session.py",
+        "memory.has() else None\n        except MemoryError:\n",
+        "memory.has() else None\n        except ZeroDivisionError:\n",
+    ),
+    "who waits for memory waits for ever": (
+        "session.py",
+        "            if chunk is None and not lines:\n                await trio.sleep(memory.RETRY_SECONDS)\n",
+        "            if chunk is None and not lines:\n                await trio.sleep_forever()\n",
+    ),
+    "what is thrown away takes memory or is the end": (
+        "session.py",
+        "        except MemoryError:\n            await trio.sleep(memory.RETRY_SECONDS)\n",
+        "        except ZeroDivisionError:\n            await trio.sleep(memory.RETRY_SECONDS)\n",
+    ),
+    "before the handshake a client is told in frames why it is let go of": (
+        "session.py",
+        "        if self._speaks_frames and not self._transport.going_away():",
+        "        if False:",
+    ),
+    "a connection that gets no memory is the end": (
+        "accept.py",
+        "    except MemoryError:\n",
+        "    except ZeroDivisionError:\n",
     ),
 }
 

@@ -28,6 +28,7 @@ from tests.simulation.archive import GONE, KILLED, LOCKED, RETENTION
 from tests.simulation.books import ClientBook, CodexBook, Due, EventBook, Wrong
 from tests.simulation.disorder import PAGE_BYTES
 from tests.simulation.machine import Doorway, SimulatedMachine
+from tests.simulation.shortage import Shortage
 
 LITTLE_MEMORY = "there is too little memory for ephemeral threads"
 SCARCE_BYTES = 100_000
@@ -51,9 +52,11 @@ class WatchedBroker(Broker):
         limits: Limits,
         doorway: Doorway,
         events: EventBook,
+        shortage: Shortage,
         clock: Callable[[], float],
     ) -> None:
         super().__init__(identity, machine, timeline, limits, clock)
+        shortage.let_go_of = lambda client: self.books[client].is_let_go_of()
         self._events = events
         self._first_seq = timeline.next_seq
         self._watched_machine = machine

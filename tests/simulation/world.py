@@ -25,7 +25,8 @@ from tests.simulation.clock import SimulatedClock
 from tests.simulation.codex import Disk, SimulatedCodex, weather
 from tests.simulation.disorder import late, log_is_judged, no_longer_than, same_every_time, small_measures
 from tests.simulation.followers import Diary, Follower
-from tests.simulation.machine import Doorway, SimulatedMachine
+from tests.simulation.machine import Doorway, SimulatedMachine, processes_are_of
+from tests.simulation.shortage import Shortage, refused
 from tests.simulation.watched import WatchedBroker
 
 STOP_SECONDS = 5.0
@@ -44,6 +45,7 @@ class World:
         self.rng = Random(seed)
         self.trace: deque[str] = deque(maxlen=REMEMBERED)
         self._clock = SimulatedClock(seed, self.note)
+        self.shortage = Shortage(seed, self.note)
         self.codexd_is_to_end = False
         self.lateness = self.rng.choice((0.0, 0.0, 0.05, 0.5))
         self._directory = directory
@@ -89,8 +91,9 @@ class World:
             self.note(f"{codex.book.name} is spawned: {codex.life}")
             outside.start_soon(codex.run)
 
-        machine = SimulatedMachine(self.rng, self._disk, weather(self.rng), start, self.note)
-        with Doorway(path, self.rng) as doorway:
+        now = weather(self.rng)
+        machine = SimulatedMachine(self.rng, self._disk, now, start, self.shortage, self.note)
+        with Doorway(path, self.rng, self.shortage) as doorway, processes_are_of(machine, now.pipe_bytes):
             archive = SimulatedArchive(self._file, self.rng, self._first_number(), self.note)
             broker = self._broker(machine, archive, doorway)
             codexd = Codexd(broker, archive, doorway)
@@ -143,7 +146,9 @@ class World:
             started_at=self._clock(),
             thread_unload_delay=self.rng.choice((0.0, 0.5, 60.0)),
         )
-        return WatchedBroker(identity, machine, timeline, limits, doorway, self.events, self._clock)
+        return WatchedBroker(
+            identity, machine, timeline, limits, doorway, self.events, self.shortage, self._clock
+        )
 
     def _visitor(self, path: str) -> SimulatedClient:
         self._clients += 1
@@ -197,6 +202,7 @@ class World:
         """The faults stop. Everything that is due must come, and nobody is thrown out."""
         self.note("the world calms down")
         machine.calm_down()
+        self.shortage.calm_down()
         archive.calm_down()
         for visitor in visitors:
             visitor.hurry()
@@ -269,9 +275,10 @@ def simulate(seed: int) -> World:
     with ExitStack() as stack:
         world = World(seed, _directory())
         stack.enter_context(no_longer_than(REAL_SECONDS))
-        stack.enter_context(log_is_judged())
+        stack.enter_context(log_is_judged(something_is_short=world.shortage.is_any))
         stack.enter_context(same_every_time(seed))
         stack.enter_context(small_measures(world.rng))
+        stack.enter_context(refused(world.shortage))
         stack.enter_context(late(world.rng, world.lateness))
         gc.disable()  # there is enough time for that when the world is over
         try:
