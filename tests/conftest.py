@@ -22,6 +22,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 left_running.mark()
 
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A run that was killed has left its codexds; one that is told to end leaves none."""
+    left_running.clean_up_when_told_to_end()
+    if not hasattr(session.config, "workerinput"):
+        for left in left_running.end_of_dead_runs():
+            print(f"ended what a killed run of the tests has left: {left}")
+
+
 AT_THE_END = "at the end"
 """The property that a test records to have it printed behind everything else: a title, and lines under it.
 
