@@ -1,11 +1,13 @@
 """An honest client beside twenty that flood: how long its requests take, and how much the flood gets done."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
 
+from bench.processes import cpu_seconds
 from bench.results import Row
 from bench.servers import BareSocket, Codexd
 from bench.wires import Wire, call, request
@@ -23,7 +25,10 @@ _HONEST_PAUSE = 0.005
 
 
 def measure(world: World, quick: bool) -> list[Row]:
-    """The honest client asks one request at a time, something that Codex answers at once."""
+    """The honest client asks one request at a time, something that Codex answers at once.
+
+    Where the CPU is all in use, the flood's throughput is what one answer costs: with two cores it is nearly always.
+    """
     rows = []
     for method in METHODS:
         bare: list[_Figures] = []
@@ -36,12 +41,15 @@ def measure(world: World, quick: bool) -> list[Row]:
 
 
 class _Figures:
-    """Of one flood. Latencies in milliseconds, of the honest client; the rest per second."""
+    """Of one flood. Latencies in milliseconds, of the honest client; `cpu` in seconds per answer; the rest per second."""
 
-    def __init__(self, latencies: list[float], answered: float, refused: float, honest_refused: int) -> None:
+    def __init__(
+        self, latencies: list[float], answered: float, refused: float, honest_refused: int, cpu: float
+    ) -> None:
         percentiles = statistics.quantiles(latencies, n=100)
         self.p50, self.p99 = percentiles[49], percentiles[98]
         self.answered, self.refused, self.honest_refused = answered, refused, honest_refused
+        self.cpu = cpu
 
 
 def _rows(method: str, bare: list[_Figures], ours: list[_Figures]) -> list[Row]:
@@ -70,6 +78,13 @@ def _rows(method: str, bare: list[_Figures], ours: list[_Figures]) -> list[Row]:
             bare=[1000 / figures.answered for figures in bare],
             codexd=[1000 / figures.answered for figures in ours],
             at_most=_THROUGHPUT_BUDGET,
+        ),
+        Row(
+            what=f"{what}: CPU of all processes for one of the flood's answers",
+            beside=beside,
+            unit="µs",
+            bare=[1_000_000 * figures.cpu for figures in bare],
+            codexd=[1_000_000 * figures.cpu for figures in ours],
         ),
         Row(
             what=f"{what}: refused of the flood, a second",
@@ -105,7 +120,14 @@ def _flood(world: World, server: BareSocket | Codexd, method: str, quick: bool) 
             str(DEPTH),
             method,
         ]
-        flood = world.spawn(argv, "flooders", cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # In a directory like the bare server's: codexd has Codex look for skills where the client stands.
+        flood = world.spawn(
+            argv,
+            "flooders",
+            environment=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         assert flood.stdin
         assert flood.stdout
         flood.stdout.readline()
@@ -115,15 +137,16 @@ def _flood(world: World, server: BareSocket | Codexd, method: str, quick: bool) 
         time.sleep(_WARM_SECONDS)
         _say(flood)
         flood.stdout.readline()
-        began = time.monotonic()
+        pids = [*server.pids, flood.pid, os.getpid()]
+        began, cpu = time.monotonic(), cpu_seconds(pids)
         latencies, refused = _ask(honest, ASKED, 4.0 if quick else 10.0)
-        seconds = time.monotonic() - began
+        seconds, cpu = time.monotonic() - began, cpu_seconds(pids) - cpu
         _say(flood)
         answered, flood_refused = map(int, flood.stdout.readline().split())
         honest.close()
         flood.stdin.close()
         flood.wait()
-    return _Figures(latencies, answered / seconds, flood_refused / seconds, refused)
+    return _Figures(latencies, answered / seconds, flood_refused / seconds, refused, cpu / max(answered, 1))
 
 
 def _say(flood: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,6 @@ worker that trio uses next.
 """
 
 import errno
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +18,6 @@ from codexd.runtime import memory
 
 RESERVED = 5
 """One each for the writer of the timeline, its reader, the schema, the processes of Codex, and what codexd stands on."""
-
-SWITCH_SECONDS = 0.0005
-"""How long a thread that computes keeps the interpreter when the event loop wants it.
-
-The loop lets go of the interpreter in each system call. With Python's own 5 ms it waited for that long after several of
-them in a row while the observability log was written.
-"""
 
 _Result = TypeVar("_Result")
 _Arguments = TypeVarTuple("_Arguments")
@@ -95,17 +87,6 @@ def reserve(count: int = RESERVED) -> Iterator[None]:
             _kept.reset(before)
     finally:
         kept.close()
-
-
-@contextmanager
-def short_turns() -> Iterator[None]:
-    """Has threads that compute give way to the event loop within `SWITCH_SECONDS`, in this process and context."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 class _Sleeper:

@@ -31,7 +31,7 @@ from codexd.runtime.limits import Limits
 from codexd.runtime.machine import ThisMachine
 from codexd.runtime.observability import ObservabilityLog
 from codexd.runtime.processes import is_process_table_there
-from codexd.runtime.threads import NoThread, in_thread, reserve, short_turns
+from codexd.runtime.threads import NoThread, in_thread, reserve
 from codexd.runtime.timeline import Timeline
 from codexd.runtime.trust import ProjectTrust
 from codexd.service import (
@@ -197,7 +197,6 @@ class Daemon:
         with ExitStack() as stack:
             try:
                 stack.enter_context(memory.reserve())
-                stack.enter_context(short_turns())
                 stack.enter_context(reserve())
                 observe = stack.enter_context(self._observability).put
             except NoThread as shortage:

@@ -1,7 +1,6 @@
 """Worker threads where the system gives no more of them: those in reserve serve, and then it is said by name."""
 
 import errno
-import sys
 import threading
 
 import pytest
@@ -9,7 +8,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from codexd.runtime import memory, threads
-from codexd.runtime.threads import SWITCH_SECONDS, NoThread, in_thread, reserve, short_turns
+from codexd.runtime.threads import NoThread, in_thread, reserve
 from tests.fakes import PATIENCE_SECONDS
 from tests.runtime.shortage import fresh_threads, limited_memory, no_more_threads, no_new_thread
 
@@ -156,11 +155,3 @@ def test_a_thread_of_our_own_that_cannot_be_started_is_said() -> None:
     """The log of what Codex sends has one."""
     with no_more_threads(), pytest.raises(NoThread):
         threads.start(threading.Thread(target=int))
-
-
-def test_a_thread_that_computes_gives_way_to_the_loop_soon() -> None:
-    """In the daemon alone: what it is for others is theirs to say."""
-    before = sys.getswitchinterval()
-    with short_turns():
-        assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
-    assert sys.getswitchinterval() == before
