@@ -170,7 +170,8 @@ def _config(
 
 def _is_inside(key: str, config: Mapping[str, Any]) -> bool:
     """Whether this configuration says it, or something around it: that takes the place of what was said before."""
-    return any(f"{key}.".startswith(f"{said}.") for said in config)
+    parts = key.split(".")
+    return any(".".join(parts[:length]) in config for length in range(1, len(parts) + 1))
 
 
 def _is_said(key: str, config: Mapping[str, Any]) -> bool:
