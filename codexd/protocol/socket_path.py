@@ -60,10 +60,15 @@ def runtime_dir(environ: Mapping[str, str], uid: int) -> str:
     base = environ.get("XDG_RUNTIME_DIR")
     if base and _why_no_runtime_dir(base, uid) is None:
         return os.path.join(base, "codexd")
-    run = os.path.join(_RUN_USER, str(uid))
-    if _is_own_directory(run, uid):
+    if (run := session_dir(uid)) is not None:
         return os.path.join(run, "codexd")
     return os.path.join(state_dir(environ), "run")
+
+
+def session_dir(uid: int) -> str | None:
+    """/run/user/UID, where a login of the user has made it."""
+    run = os.path.join(_RUN_USER, str(uid))
+    return run if _is_own_directory(run, uid) else None
 
 
 def ignored(environ: Mapping[str, str], uid: int) -> dict[str, str]:

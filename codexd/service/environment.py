@@ -15,6 +15,7 @@ from typing import NamedTuple
 from codexd.protocol import named_variables, overrides
 from codexd.protocol.home import home_of
 from codexd.protocol.sandbox import MARK_VARIABLE, mark_of
+from codexd.protocol.socket_path import session_dir
 from codexd.runtime.codex import environment as without_service_manager
 from codexd.service.discovery import STAND_IN_QUESTION
 from codexd.service.login_shell import LoginShell, NotTold
@@ -143,8 +144,7 @@ def _login(home: str) -> dict[str, str]:
     """What every login has, before a shell runs."""
     path = os.pathsep.join((os.path.join(home, ".local", "bin"), PATH))
     found = {"HOME": home, "PATH": path, "TERM": TERM, "LANG": "C.UTF-8", **_locale()}
-    runtime = f"/run/user/{os.getuid()}"
-    if os.path.isdir(runtime) and os.stat(runtime).st_uid == os.getuid():
+    if (runtime := session_dir(os.getuid())) is not None:
         found["XDG_RUNTIME_DIR"] = runtime
     try:
         user = pwd.getpwuid(os.getuid())

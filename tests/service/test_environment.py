@@ -1,6 +1,5 @@
 """The environment that Codex gets: that of a login, and little of whoever started codexd."""
 
-import os
 import pwd
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,8 +40,9 @@ def of(place: Place, starter: dict[str, str], table: str = "", **flags: object) 
 
 
 @pytest.mark.usefixtures("login")
-def test_a_login(place: Place) -> None:
+def test_a_login(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever starts codexd, Codex has what a login of the user has, and what his shell makes of it."""
+    monkeypatch.setattr(environment, "session_dir", lambda uid: None)
     starter = {
         "HOME": str(place.home), "PATH": "/venv/bin", "FOO": "bar", "USER": "other", "SHELL": "/bin/x", "LANG": "de_DE",
         "VIRTUAL_ENV": "/venv", "API_KEY": "k", "PYTHONPATH": "/p", "TERM": "vt100", "AWS_PROFILE": "prod",
@@ -51,10 +51,9 @@ def test_a_login(place: Place) -> None:
         "USER": "somebody", "LOGNAME": "somebody", "SHELL": str(place.bin / "shell"), "LANG": "C.UTF-8",
         "TERM": "xterm-256color", "PATH": f"{place.home}/.local/bin:{PATH}:/rc", "RC": "1",
     }  # fmt: skip
-    runtime = f"/run/user/{os.getuid()}"
-    if os.path.isdir(runtime):
-        expected["XDG_RUNTIME_DIR"] = runtime
     assert of(place, starter) == expected
+    monkeypatch.setattr(environment, "session_dir", lambda uid: "/run/user/me")
+    assert of(place, starter) == expected | {"XDG_RUNTIME_DIR": "/run/user/me"}
 
 
 @pytest.mark.usefixtures("login")
