@@ -100,8 +100,10 @@ def test_the_table(place: Place) -> None:
     found = of(place, starter, table)
     assert (found["PATH"], found["MY_A"], found["SET"], found["RC"]) == ("/mine", "1", "s", "mine")
     assert found.keys().isdisjoint({"MY_B", "HTTP_PROXY", "NO"})
-    everything = of(place, starter | {MARK_VARIABLE: "x"}, 'pass = ["*"]\nunset = ["H*"]')
+    ours = {MARK_VARIABLE: "x", "INVOCATION_ID": "i", "NOTIFY_SOCKET": "/n", "CODEXD_SHIM": "1"}
+    everything = of(place, starter | ours, 'pass = ["*"]\nunset = ["H*"]')
     assert (everything["NO"], everything["MY_B"]) == ("n", "2")
+    assert everything.keys().isdisjoint(ours)
 
 
 @pytest.mark.usefixtures("login")
