@@ -23,7 +23,7 @@ from codexd.protocol.sandbox import MARK_VARIABLE
 from codexd.runtime.codex import Launch
 from codexd.runtime.session import Session
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 """How long tests with real processes wait for what must happen; nothing is asserted about it."""
 NO_SCHEMA_FILE = Path("/nonexistent/schema.json")
 MARK = f"test-{os.getpid()}"

@@ -4,6 +4,7 @@ Codex takes about 50 ms for an edition when it is warm (measured, 0.169). That r
 handshake does not wait for it; what was learnt is kept in a file, and later starts just read that.
 """
 
+import errno
 import logging
 import os
 import shutil
@@ -28,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 SCHEMA_SECONDS = 10.0
 """How long Codex may take for its schema."""
+SHORTAGE_SECONDS = 10.0
+"""How long it is tried again while the system gives codexd no thread, process, descriptor or memory for it."""
+RETRY_SECONDS = 0.1
+_SHORTAGES = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _PREFIX = "codexd-schema-"
 ROOM_BYTES = 32 * 1024 * 1024
 """Both editions take 7 MB (0.171, measured)."""
@@ -61,18 +66,30 @@ class Schemas:
 
     async def learn(self, launch: Launch) -> Learnt | str:
         """What this Codex's schema says, or a sentence that says why it can't be had. Cancelled, it leaves nothing behind."""
-        try:
-            key = _key(launch)
-            found = self._learnt.get(key) or _read(launch.schema_file, key)
-            if found is None:
-                found = await _asked(launch)
-                _keep(launch.schema_file, _Kept(key, found))
-        except (OSError, NoSchema) as error:
-            return f"the schema of Codex {launch.version} can't be had: {error}"
-        except MemoryError:
-            return f"the schema of Codex {launch.version} can't be had: there is not enough memory"
+        deadline = trio.current_time() + SHORTAGE_SECONDS
+        while True:
+            try:
+                return await self._learn(launch)
+            except (OSError, NoSchema, MemoryError) as error:
+                if not _is_shortage(error) or trio.current_time() >= deadline:
+                    return f"the schema of Codex {launch.version} can't be had: {str(error) or sentence_of(error)}"
+            await trio.sleep(RETRY_SECONDS)
+
+    async def _learn(self, launch: Launch) -> Learnt:
+        key = _key(launch)
+        found = self._learnt.get(key) or _read(launch.schema_file, key)
+        if found is None:
+            found = await _asked(launch)
+            _keep(launch.schema_file, _Kept(key, found))
         self._learnt[key] = found
         return found
+
+
+def _is_shortage(error: BaseException | None) -> bool:
+    """Whether it comes from a lack of threads, processes, descriptors or memory, which may be over in a moment."""
+    if isinstance(error, NoSchema):
+        return _is_shortage(error.__cause__)
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORTAGES)
 
 
 async def _asked(launch: Launch) -> Learnt:
@@ -170,6 +187,7 @@ class _Answer:
 
     def __init__(self) -> None:
         self._problem: str | None = None
+        self._reason: OSError | MemoryError | None = None
 
     async def ask(self, launch: Launch, directory: Path, *options: str) -> None:
         """Lets Codex write one edition into the directory."""
@@ -186,6 +204,7 @@ class _Answer:
             )
         except (OSError, MemoryError) as error:
             self._problem = f"it cannot be run: {str(error) or sentence_of(error)}"
+            self._reason = error
             return
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()
@@ -194,7 +213,7 @@ class _Answer:
     def check(self) -> None:
         """Raises `NoSchema` when Codex could not be asked, or said no."""
         if self._problem is not None:
-            raise NoSchema(self._problem)
+            raise NoSchema(self._problem) from self._reason
 
 
 async def _kill(process: trio.Process) -> None:

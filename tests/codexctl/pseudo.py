@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 class Pseudo:

@@ -10,7 +10,7 @@ from typing import Any
 from codexd.protocol.framing import LineSplitter, TooLong
 
 Params = dict[str, Any]
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 THREAD = "01a1fc06-0d86-7a53-a176-e1e171885d08"
 TURN = "01a1fc06-0d98-7f93-8820-17e4de44dd8d"

@@ -27,7 +27,7 @@ from tests.conformance.steps import (
 from tests.e2e.harness import World
 from tests.e2e.harness_client import JsonLinesClient, Message
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 MARKER = "marker"  # the ids of the player's own requests begin with it
 NAME = "conformance"
 

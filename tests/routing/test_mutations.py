@@ -37,7 +37,7 @@ MUTATIONS = {
     "overload counts as proof": (
         "answers.py",
         "            self._state.flow.refused(number)\n",
-        "            self._state.flow.answered(number)\n",
+        "            self._state.flow.answered(number, call, self._state.now)\n",
     ),
     "the window has no end": ("flow.py", "WINDOW = 96\n", "WINDOW = 400\n"),
     "a client may have the window to itself": ("flow.py", "SHARE = 32\n", "SHARE = 96\n"),
@@ -591,7 +591,9 @@ def test_a_fault_is_caught(fault: str) -> None:
     for seed in SEEDS:
         walk = run_with_fault(f"codexd/routing/{file}", sound, broken, "tests.walk", STEPS, "--seed", seed)
         if walk.returncode != 0:
-            assert "step " in walk.stderr, walk.stderr
-            print(walk.stderr.splitlines()[-1])
+            noticed = walk.stderr.splitlines()[-1]
+            assert f"seed {seed}, step " in noticed, walk.stderr
+            assert ": Wrong: " in noticed, "the fault can't run, which any walk would notice"
+            print(noticed)
             return
     pytest.fail("no walk noticed")

@@ -14,7 +14,7 @@ from codexd.runtime import observability, rotated_file
 from codexd.runtime.observability import ENTRY_BYTES, ObservabilityLog
 from codexd.runtime.redaction import REDACTED
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 AT = 1795251871.477
 FULL = 16 * 1024 * 1024
 """How long a file may be by default."""

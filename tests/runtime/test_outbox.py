@@ -23,6 +23,7 @@ from codexd.runtime.outbox import (
     OutboxStatistics,
 )
 from codexd.runtime.timeline import Timeline
+from tests.fakes import PATIENCE_SECONDS
 from tests.runtime.archives import ListArchive
 
 CLIENT = 7
@@ -724,7 +725,7 @@ async def test_the_end_of_the_time_is_the_same_for_who_waits_and_who_counts(
     nursery.start_soon(outbox.run)
     for _ in range(2):
         outbox.put(b"x" * (20 * LIMIT) + b"\n")
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE_SECONDS):
         await trio.sleep_until(begin + 7)
     assert conversation.cancel_called
     nursery.cancel_scope.cancel()

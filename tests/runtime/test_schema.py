@@ -183,8 +183,27 @@ async def test_a_schema_is_written_where_there_is_room(
     assert await learn(launch) == LEARNT
 
 
-async def test_without_a_thread_the_schema_is_not_known(launch: Launch) -> None:
-    """Codex is served without it, and the reason is said."""
+async def test_a_shortage_that_passes_costs_no_knowledge(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again. Regression: a flood of connections in that moment opened the gate for experimental methods."""
+    run_process, refused = trio.run_process, [OSError(24, "Too many open files"), MemoryError()]
+
+    async def refuse(*arguments: Any, **options: Any) -> Any:
+        if refused:
+            raise refused.pop()
+        return await run_process(*arguments, **options)
+
+    monkeypatch.setattr(schema, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(trio, "run_process", refuse)
+    assert await learn(launch) == LEARNT
+
+
+async def test_without_a_thread_the_schema_is_not_known(
+    launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codex is served without it when that does not pass, and the reason is said."""
+    monkeypatch.setattr(schema, "SHORTAGE_SECONDS", 0)
     with no_more_threads():
         assert await learn(launch) == (
             "the schema of Codex 0.1.0 can't be had: [Errno 11] the system gives codexd no more threads"
@@ -214,6 +233,7 @@ async def test_without_memory_for_a_process_the_schema_is_not_known(
         raise MemoryError
 
     with monkeypatch.context() as patch:
+        patch.setattr(schema, "SHORTAGE_SECONDS", 0)
         patch.setattr(trio, "run_process", refuse)
         assert await learn(launch) == (
             "the schema of Codex 0.1.0 can't be had: it cannot be run: there is not enough memory"

@@ -22,7 +22,7 @@ from codexd.service.instance import Instance
 from tests import left_running
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 _KEPT = ("LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", left_running.VARIABLE)
 _GLANCE_SECONDS = 0.01
 

@@ -86,7 +86,7 @@ def test_a_codexd_in_a_terminal_is_waited_for(place: Place) -> None:
     start = place.start("start")
     place.codex()
     (place.home / "gate").write_text("")
-    out, err = start.communicate(timeout=30)
+    out, err = start.communicate(timeout=90)
     assert (start.returncode, err) == (0, "")
     assert out.startswith(f"codexd already runs (pid {byhand.pid}); ")
 

@@ -103,7 +103,7 @@ async def test_a_watchdog_for_whom(
     environ = {"NOTIFY_SOCKET": str(place.root / "notify")}
     if pid:
         environ |= {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": pid}
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         await Starter.taken_from(environ).feed_watchdog()
     assert said(manager) == []
 
