@@ -1,5 +1,7 @@
 """The walk is worth something: a router that is broken by hand, in any of these ways, does not get through it."""
 
+import re
+
 import pytest
 
 from tests.planted import run_with_fault
@@ -584,16 +586,34 @@ MUTATIONS = {
 }
 
 
+MET_BY = {
+    "the window has no end": "2",
+    "codexd's own sleep is held against Codex": "1",
+    "the end of one turn is that of the next": "1",
+    "a turn has failed behind which another one runs": "4",
+    "what waits for a decision is not offered to who joins": "1",
+    "a sub-agent has not its parent's tools": "1",
+    "a cancelling request that is made again names what had the number before": "2",
+    "who is behind goes on with a thread that codexd has let go of": "2",
+    "who has not initialized hears late what is for all": "2",
+    "who joins is sent once more what was held for it": "5",
+    "followers of a quarantined thread are not told": "2",
+    "the deaths of a quarantined thread count": "2",
+    "a quarantined thread is loaded": "3",
+}
+"""The seed whose walk meets it, where that is not the first one: it is tried first, which saves half the time."""
+
+
 @pytest.mark.parametrize("fault", MUTATIONS)
 def test_a_fault_is_caught(fault: str) -> None:
     """It ends a walk of 20,000 steps; the same walks pass without it (`test_walk`)."""
     file, sound, broken = MUTATIONS[fault]
-    for seed in SEEDS:
+    for seed in sorted(SEEDS, key=lambda seed: seed != MET_BY.get(fault)):
         walk = run_with_fault(f"codexd/routing/{file}", sound, broken, "tests.walk", STEPS, "--seed", seed)
         if walk.returncode != 0:
             noticed = walk.stderr.splitlines()[-1]
-            assert f"seed {seed}, step " in noticed, walk.stderr
-            assert ": Wrong: " in noticed, "the fault can't run, which any walk would notice"
+            assert not re.match("(Type|Name|Attribute|Syntax|Import)Error", noticed), "any walk would notice"
+            assert f"seed {seed}, step " in walk.stderr, walk.stderr
             print(noticed)
             return
     pytest.fail("no walk noticed")
