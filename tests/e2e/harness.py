@@ -270,6 +270,10 @@ class World:
         fresh = (_told(partial(psutil.Process, pid)) for pid in psutil.pids())
         return [process for process in fresh if process is not None and self._is_ours(process)]
 
+    def command_lines(self) -> list[list[str]]:
+        """Those of the processes that run, one that ends meanwhile left out."""
+        return [argv for process in self.living() if (argv := _told(process.cmdline))]
+
     def named(self, name: str) -> list[int]:
         """The PIDs of this world's processes that go by this name."""
         return [process.pid for process in self.living() if _told(process.name) == name]

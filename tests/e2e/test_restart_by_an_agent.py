@@ -49,7 +49,7 @@ def test_a_restart_by_an_agent_is_finished_without_it(newest_codex: Path) -> Non
         assert after["codex"]["state"] == "ready"
         assert own & {process.pid for process in world.living()} == set()
         assert "model_verbosity=low" in psutil.Process(after["codex"]["pid"]).cmdline()
-        assert "planted" not in "".join(word for process in world.living() for word in process.cmdline())
+        assert "planted" not in "".join(word for line in world.command_lines() for word in line)
         assert MARK_VARIABLE not in new.environ()
         assert "CODEX_THREAD_ID" not in new.environ(), "what Codex gives its commands"
 

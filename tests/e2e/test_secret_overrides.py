@@ -43,8 +43,7 @@ def overrides(world: World, secret: str) -> list[str]:
 
 def command_lines(world: World) -> str:
     """Of all that runs in this world, the MCP server apart: its words are on its own."""
-    lines = [process.cmdline() for process in world.living()]
-    return "\n".join(" ".join(line) for line in lines if line[:1] != ["/bin/sh"])
+    return "\n".join(" ".join(line) for line in world.command_lines() if line[:1] != ["/bin/sh"])
 
 
 def starts_told(world: World) -> list[str]:
