@@ -31,7 +31,7 @@ demo:
 
 test: setup
 	@$(RUN) coverage erase
-	$(RUN) coverage run -m pytest -n $(WORKERS) --dist worksteal
+	$(RUN) coverage run -m pytest -q -n $(WORKERS) --dist worksteal
 	@$(RUN) coverage combine --quiet
 	@$(RUN) coverage report
 

@@ -341,8 +341,8 @@ MUTATIONS = {
     ),
     "a configuration counts more than what the request says": (
         "defaults.py",
-        "{**(process.config or {}), **messages.members_of(own)}",
-        "{**messages.members_of(own), **(process.config or {})}",
+        "{**(process.config or {}), **named}",
+        "{**named, **(process.config or {})}",
     ),
     "where a client stands does not count": (
         "clients.py",
