@@ -4,6 +4,7 @@ The splitter hands out `bytes`, never views of a buffer that grows: msgspec's `R
 `bytearray` that is being looked at cannot be resized (`BufferError`).
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
@@ -18,6 +19,14 @@ class TooLong(NamedTuple):
     """
 
     head: bytes
+
+
+def head_of(parts: Iterable[bytes]) -> bytes:
+    """The beginning of a line that has come in parts, for `TooLong`."""
+    head = b""
+    for part in parts:
+        head += part[: HEAD_BYTES - len(head)]
+    return head
 
 
 class LineSplitter:
@@ -52,9 +61,7 @@ class LineSplitter:
         """Treats the unfinished line as too long (the shared buffer is full); `None` if there is none."""
         if self._skipping or not self._parts:
             return None
-        head = b""
-        for part in self._parts:
-            head += part[: HEAD_BYTES - len(head)]
+        head = head_of(self._parts)
         self._clear()
         self.skip()
         return TooLong(head)

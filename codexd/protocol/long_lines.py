@@ -1,13 +1,68 @@
 """Bytes to lines, where a long line is checked and reduced while it comes, so that it takes little time at its end."""
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
 from codexd.protocol.bulk import LongLine
-from codexd.protocol.framing import HEAD_BYTES, MAX_MESSAGE_BYTES, LineSplitter, TooLong
+from codexd.protocol.framing import HEAD_BYTES, MAX_MESSAGE_BYTES, LineSplitter, TooLong, head_of
 from codexd.protocol.reducer import Reducer
 
 SLICE_BYTES = 64 * 1024
 """It takes less than a millisecond to check so much and to take it out (measured)."""
 LONG_SLICES = 16
 """A longer line is reduced. A shorter one is read in less than 20 ms (measured), and reducing it would take longer."""
+SLICES_AT_ONCE = 4
+
+
+LONG_BYTES = LONG_SLICES * SLICE_BYTES
+
+
+class Unread(NamedTuple):
+    """A long line that has come at once, without its line feed: it is still to be reduced, a slice at a time."""
+
+    parts: Sequence[bytes]
+
+    def slices(self) -> Iterator[bytes]:
+        """The line in pieces that a `Reducer` takes in a few milliseconds each, with a tab for each line feed in it."""
+        for part in self.parts:
+            for at in range(0, len(part), SLICES_AT_ONCE * SLICE_BYTES):
+                yield part[at : at + SLICES_AT_ONCE * SLICE_BYTES].replace(b"\n", b"\t")
+
+
+class Parts:
+    """A message that comes in parts, of a byte each if the sender likes: short ones are put together."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._parts: list[bytes] = []
+        self._short = bytearray()
+
+    def add(self, part: bytes) -> None:
+        """Takes the next part."""
+        self.length += len(part)
+        if len(part) < SLICE_BYTES:
+            self._short += part
+            if len(self._short) < SLICE_BYTES:
+                return
+            part = b""
+        self._parts += [bytes(self._short), part]
+        self._short.clear()
+
+    def take(self) -> bytes | Unread:
+        """The message as one line, if it is short. The next part begins another."""
+        length, parts = self.length, self._take_parts()
+        return Unread(parts) if length > LONG_BYTES else b"".join(parts).replace(b"\n", b"\t")
+
+    def take_head(self) -> bytes:
+        """The beginning of a message that is given up."""
+        return head_of(self._take_parts())
+
+    def _take_parts(self) -> list[bytes]:
+        parts = [*self._parts, bytes(self._short)]
+        self.length = 0
+        self._parts.clear()
+        self._short.clear()
+        return parts
 
 
 class LongLineSplitter:

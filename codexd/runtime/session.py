@@ -10,6 +10,8 @@ import trio
 from codexd.protocol.bulk import LongLine
 from codexd.protocol.errors import Code
 from codexd.protocol.framing import TooLong
+from codexd.protocol.long_lines import SLICE_BYTES, Unread
+from codexd.protocol.reducer import Reducer
 from codexd.routing.effects import ClientId
 from codexd.routing.rights import Peer
 from codexd.runtime import memory
@@ -140,7 +142,7 @@ class Session:
                 chunk = self._received()
                 if chunk == b"":
                     return
-                lines = self._lines(chunk, desk)
+                lines = await self._reduced(self._lines(chunk, desk))
             except BlockingIOError:
                 continue
             except ClientFailed:
@@ -168,6 +170,19 @@ class Session:
         except ConnectionError:  # it left without having read what it was sent
             return b""
 
+    async def _reduced(
+        self, received: list[bytes | TooLong | LongLine | Unread]
+    ) -> list[bytes | TooLong | LongLine]:
+        """The same, with long messages that have come at once reduced; the others have their turns meanwhile."""
+        return [await self._reduce(line) if isinstance(line, Unread) else line for line in received]
+
+    async def _reduce(self, unread: Unread) -> bytes | LongLine:
+        reducer = Reducer(SLICE_BYTES)
+        for text in unread.slices():
+            alone(self.client, _READING, reducer.feed, text)
+            await trio.lowlevel.checkpoint()
+        return alone(self.client, _READING, reducer.finish, b"")
+
     async def _wait_resumed(self) -> None:
         """Waits while the client is paused; else no checkpoint, which each message would have to wait for."""
         if self._resumed is not None:
@@ -193,12 +208,12 @@ class Session:
 
         return WebSocket(self._limits.max_message_bytes, self._unsent.append)
 
-    def _lines(self, chunk: bytes | None, desk: Desk) -> list[bytes | TooLong | LongLine]:
+    def _lines(self, chunk: bytes | None, desk: Desk) -> list[bytes | TooLong | LongLine | Unread]:
         """What the chunk completes, and an unfinished message that is given up. `chunk`: None for want of memory."""
-        lines: list[bytes | TooLong | LongLine] = []
+        lines: list[bytes | TooLong | LongLine | Unread] = []
         if chunk is not None:
             received = chunk if self._beginning is None else self._after_beginning(chunk, desk)
-            lines = alone(self.client, _READING, self._transport.feed, received)
+            lines += alone(self.client, _READING, self._transport.feed, received)
         if self._holds_too_much(chunk is not None):
             given_up = alone(self.client, _READING, self._transport.give_up)
             assert given_up is not None, "only an unfinished message weighs anything"

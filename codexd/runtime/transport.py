@@ -9,6 +9,7 @@ from typing import Protocol
 
 from codexd.protocol.bulk import LongLine
 from codexd.protocol.framing import TooLong
+from codexd.protocol.long_lines import Unread
 
 WEBSOCKET_BEGINNING = b"GET "
 """No JSON begins like this, and every WebSocket client does."""
@@ -47,7 +48,7 @@ class Transport(Protocol):
     def buffered_bytes(self) -> int:
         """How much of an unfinished message is held."""
 
-    def feed(self, chunk: bytes) -> list[bytes | TooLong | LongLine]:
+    def feed(self, chunk: bytes) -> Sequence[bytes | TooLong | LongLine | Unread]:
         """Takes the next bytes; returns the messages that they complete, each as one line."""
 
     def give_up(self) -> TooLong | None:

@@ -24,7 +24,8 @@ from websockets.protocol import SEND_EOF, State
 from websockets.server import ServerProtocol
 
 from codexd.protocol.bulk import LongLine
-from codexd.protocol.framing import HEAD_BYTES, TooLong
+from codexd.protocol.framing import TooLong
+from codexd.protocol.long_lines import Parts, Unread
 from codexd.runtime import frames
 from codexd.runtime.frames import FRAMES
 from codexd.runtime.transport import Framing
@@ -58,20 +59,20 @@ class WebSocket:
         self._protocol = ServerProtocol(origins=[None], max_size=limit, logger=_library_logger)
         self._send = send
         self._request = b""
-        self._begun = bytearray()
+        self._begun = Parts()
         self.farewell: bytes | None = None
 
     @property
     def buffered_bytes(self) -> int:
         """How much is held: the request, an unfinished frame, the fragments before it."""
-        return len(self._request) + len(self._protocol.reader.buffer) + len(self._begun)
+        return len(self._request) + len(self._protocol.reader.buffer) + self._begun.length
 
-    def feed(self, chunk: bytes) -> list[bytes | TooLong | LongLine]:
+    def feed(self, chunk: bytes) -> list[bytes | TooLong | LongLine | Unread]:
         """Takes the next bytes; returns the messages that they complete."""
         protocol = self._protocol
         if protocol.state is State.CONNECTING:
             chunk = self._shake_hands(chunk)
-        found: list[bytes | TooLong | LongLine] = []
+        found: list[bytes | TooLong | LongLine | Unread] = []
         if chunk:
             protocol.receive_data(chunk)
             for frame in protocol.events_received():
@@ -131,18 +132,13 @@ class WebSocket:
         self._request = b""
         self.farewell = self._protocol.reject(status, f"This is no WebSocket request: {why}.\n").serialize()
 
-    def _take(self, frame: Frame, found: list[bytes | TooLong | LongLine]) -> None:
-        if not frame.fin:
-            self._begun += frame.data
-            return
-        line = bytes(self._begun + frame.data if self._begun else frame.data)
-        self._begun.clear()
-        found.append(line.replace(b"\n", b"\t"))
+    def _take(self, frame: Frame, found: list[bytes | TooLong | LongLine | Unread]) -> None:
+        self._begun.add(bytes(frame.data))
+        if frame.fin:
+            found.append(self._begun.take())
 
     def _too_long(self) -> TooLong:
-        head = bytes(self._begun[:HEAD_BYTES])
-        self._begun.clear()
-        return TooLong(head)
+        return TooLong(self._begun.take_head())
 
     def _answer(self) -> None:
         """Sends what the library wants sent; what it ends with is kept for when the client has been answered."""

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from codexd.protocol.bulk import LongLine
-from codexd.protocol.framing import TooLong
-from codexd.protocol.long_lines import LONG_SLICES, SLICE_BYTES, LongLineSplitter
+from codexd.protocol.framing import HEAD_BYTES, TooLong
+from codexd.protocol.long_lines import LONG_BYTES, LONG_SLICES, SLICE_BYTES, LongLineSplitter, Parts, Unread
 from tests.protocol.long_lines import many, message, whole
 
 SLICE = 8
@@ -54,7 +54,7 @@ def test_a_short_line_is_not() -> None:
     assert len(short) < LONG_SLICES * SLICE
     assert splitter.feed(short) == []
     assert splitter.feed(b"\n") == [short]
-    assert LONG_SLICES * SLICE_BYTES == 1024 * 1024
+    assert LONG_BYTES == 1024 * 1024
 
 
 @pytest.mark.parametrize("cut", [100, 150, 200, 250, 299, 300])
@@ -86,3 +86,43 @@ def test_giving_up_ends_the_line_that_is_being_read() -> None:
     assert splitter.give_up() == TooLong(LONG[:200])
     assert splitter.buffered_bytes == 0
     assert splitter.feed(LONG[200:] + b"\nnext\n") == [b"next"]
+
+
+@pytest.mark.parametrize("size", [1, 1000, SLICE_BYTES - 1, SLICE_BYTES, 200_000, 2_000_000])
+def test_parts_of_any_length_make_a_message(size: int) -> None:
+    """In order, to the byte; one that is long is still to be read, in slices."""
+    data = bytes(range(32, 127)) * (LONG_BYTES // 95 + 5 if size > 1 else 2000)
+    parts = Parts()
+    for at in range(0, len(data), size):
+        parts.add(data[at : at + size])
+    assert parts.length == len(data)
+    found = parts.take()
+    assert isinstance(found, Unread) == (len(data) > LONG_BYTES)
+    assert (b"".join(found.slices()) if isinstance(found, Unread) else found) == data
+    assert parts.length == 0
+    assert parts.take() == b""
+
+
+def test_a_line_feed_in_a_message_is_white_space() -> None:
+    """And the message one line."""
+    parts = Parts()
+    parts.add(b"{\n}")
+    assert parts.take() == b"{\t}"
+    assert list(Unread([b"{\n", b"}"]).slices()) == [b"{\t", b"}"]
+
+
+def test_many_short_parts_weigh_what_they_have() -> None:
+    """Who sends a byte at a time makes codexd hold no object for each."""
+    parts = Parts()
+    for _ in range(3 * SLICE_BYTES):
+        parts.add(b"x")
+    assert len(parts._parts) == 6
+
+
+def test_of_a_message_that_is_given_up_the_head_is_had() -> None:
+    """The error may have an id."""
+    parts = Parts()
+    parts.add(b"head")
+    parts.add(b"x" * SLICE_BYTES)
+    assert parts.take_head() == b"head" + b"x" * (HEAD_BYTES - 4)
+    assert parts.length == 0

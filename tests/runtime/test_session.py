@@ -9,6 +9,8 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.server import ServerProtocol
 
 from codexd.protocol.framing import HEAD_BYTES, TooLong
+from codexd.protocol.long_lines import Parts
+from codexd.protocol.reducer import Reducer
 from codexd.routing.rights import Peer
 from codexd.runtime import session as session_module
 from codexd.runtime.archive import NoArchive
@@ -424,12 +426,50 @@ async def test_websocket_client_joins_speaks_and_leaves(join_on_frames, desk):
 async def test_large_websocket_messages_in_both_ways(join_on_frames, desk):
     """One frame beyond the announced length is taken; what is sent keeps to it, in fragments."""
     session, client = await join_on_frames()
-    message = b"x" * (40 * MEGABYTE)
-    await client.send(message)
+    line = message(b'"%b"' % (b"x" * (40 * MEGABYTE)))
+    await client.send(line)
     await wait_all_tasks_blocked()
-    assert desk.lines(1) == [message]
-    session.outbox.put(session.outbox.framing.chunk([message]))
-    assert await client.text() == message
+    assert [whole(received) for received in desk.lines(1)] == [line]
+    session.outbox.put(session.outbox.framing.chunk([line]))
+    assert await client.text() == line
+
+
+async def test_others_have_their_turns_while_a_large_websocket_message_is_read(
+    join_on_frames, desk, monkeypatch, nursery
+):
+    """It has come at once, and is read in slices."""
+    _, client = await join_on_frames()
+    turns, complete_at = 0, []
+
+    async def take_turns():
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    def complete(parts):
+        complete_at.append(turns)
+        return take(parts)
+
+    take = Parts.take
+    monkeypatch.setattr(Parts, "take", complete)
+    desk.when_receiving = lambda: complete_at.append(turns)
+    nursery.start_soon(take_turns)
+    await client.send(message(b'"%b"' % (b"x" * (4 * MEGABYTE))))
+    while not desk.lines(1):
+        await trio.lowlevel.checkpoint()
+    begun, read = complete_at
+    assert read - begun >= 16
+    nursery.cancel_scope.cancel()
+
+
+async def test_mistake_in_reducing_a_message_ends_its_client_alone(join_on_frames, desk, monkeypatch):
+    """As one in reading any other."""
+    _, client = await join_on_frames()
+    monkeypatch.setattr(Reducer, "feed", None)
+    await client.send(message(b'"%b"' % (b"x" * (2 * MEGABYTE))))
+    assert (await client.closed()).code == 1011
+    assert desk.lines(1) == []
 
 
 async def test_websocket_client_that_is_gone_with_its_close_is_not_waited_for(

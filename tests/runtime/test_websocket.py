@@ -7,6 +7,7 @@ from websockets.frames import Close, Frame, Opcode
 
 from codexd.protocol.bulk import LongLine
 from codexd.protocol.framing import HEAD_BYTES, TooLong
+from codexd.protocol.long_lines import LONG_BYTES, Unread
 from codexd.runtime.websocket import MAX_REQUEST_BYTES, WebSocket
 from tests.fakes import WEBSOCKET_REQUEST
 
@@ -21,9 +22,9 @@ class Near:
         self.sent: list[bytes] = []
         self.socket = WebSocket(limit, self.sent.append)
 
-    def feed(self, data: bytes, size: int = 1 << 20) -> list[bytes | TooLong | LongLine]:
+    def feed(self, data: bytes, size: int = 1 << 20) -> list[bytes | TooLong | LongLine | Unread]:
         """Feeds it in pieces of this size, for as long as codexd listens; the messages that came of it."""
-        found: list[bytes | TooLong | LongLine] = []
+        found: list[bytes | TooLong | LongLine | Unread] = []
         for at in range(0, len(data), size):
             if self.socket.farewell is None:
                 found += self.socket.feed(data[at : at + size])
@@ -59,6 +60,19 @@ def farewell_of(near: Near) -> Close:
     assert near.socket.farewell is not None
     assert near.socket.farewell[0] == 0x88
     return Close.parse(near.socket.farewell[2:])
+
+
+@pytest.mark.parametrize("cut", [1, LONG_BYTES // 2, LONG_BYTES])
+def test_a_long_message_is_still_to_be_read(cut: int) -> None:
+    """To read it at once would take the others' time. A line feed in it is white space, as a tab is."""
+    near = Near(2 * LONG_BYTES)
+    near.feed(WEBSOCKET_REQUEST)
+    message = b'{"x":\n"%b"}' % (b"x" * LONG_BYTES)
+    [long] = near.feed(text(message[:cut], fin=False) + more(message[cut:]))
+    assert isinstance(long, Unread)
+    assert b"".join(long.slices()) == message.replace(b"\n", b"\t")
+    assert near.socket.buffered_bytes == 0
+    assert near.feed(text(b"{}")) == [b"{}"]
 
 
 @CUTS
