@@ -155,6 +155,16 @@ def test_of_a_long_list_of_ids_each_is_read(id_of_request: dict[str, Any]) -> No
     ]
 
 
+def test_files_are_not_looked_for_in_a_long_input() -> None:
+    """As they are not in a long line that is whole: to look through it takes time from others."""
+    driver = Driver().ready()
+    client = driver.client(cwd="/w")
+    params = {"input": [{"type": "localImage", "path": "a.png"}], "y": "x" * (1 << 20)}
+    assert sends_long(driver, client, id=1, method="turn/start", params=params) == [
+        codex(id=2, method="turn/start", params=params)
+    ]
+
+
 def test_who_unsubscribes_at_length_asks_at_length() -> None:
     """Codex is asked for the thread in its stead, with all that was sent."""
     driver = Driver().ready()
