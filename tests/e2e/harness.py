@@ -312,7 +312,7 @@ class World:
         """Sends a signal and waits for the end; the exit code. codexd does not wait for running turns."""
         process.send_signal(sent)
         if sent is signal.SIGTERM:
-            _end_drain(psutil.Process(process.pid))
+            _end_drain(process.pid)
         return process.wait(PATIENCE_S)
 
     def close(self) -> list[str]:
@@ -341,7 +341,7 @@ class World:
         """Asks a process to end, unless it has; False when it had to be killed."""
         if process.poll() is None:
             process.terminate()
-            _end_drain(psutil.Process(process.pid))
+            _end_drain(process.pid)
         try:
             process.wait(self.grace_s)
         except subprocess.TimeoutExpired:
@@ -359,7 +359,7 @@ class World:
         try:
             daemon = psutil.Process(client.call("codexd/status", timeout=self.grace_s)["codexd"]["pid"])
             daemon.terminate()
-            _end_drain(daemon)
+            _end_drain(daemon.pid)
             wait_for_ends([daemon], self.grace_s)
         except (TimeoutError, ConnectionError, psutil.NoSuchProcess):
             pass  # what is left of it is found, killed and reported next
@@ -379,10 +379,14 @@ def a_world(codex: Path) -> Iterator[World]:
     assert left == [], "processes outlived the end of their world"
 
 
-def _end_drain(process: psutil.Process) -> None:
+def _end_drain(pid: int) -> None:
     """Repeats SIGTERM for a process that does not end soon: the first has codexd wait ten seconds for running turns."""
-    if wait_for_ends([process], _SOON_S):
-        process.terminate()
+    try:
+        process = psutil.Process(pid)
+        if wait_for_ends([process], _SOON_S):
+            process.terminate()
+    except psutil.NoSuchProcess:
+        return
 
 
 def _told(question: Callable[[], Any]) -> Any:
