@@ -29,9 +29,9 @@ def whole(effect: ToCodex) -> ToCodex:
     return ToCodex(b"".join(pieces))
 
 
-def sends_long(driver: Driver, client: int, **members: Any) -> list[Effect]:
+def sends_long(driver: Driver, client: int, slice_bytes: int = 16, **members: Any) -> list[Effect]:
     """A client sends a long line; it is shown that something was taken out of it."""
-    reduced = reduced_line(line(**members))
+    reduced = reduced_line(line(**members), slice_bytes)
     assert reduced.bulk.runs
     return written(driver.sends_bytes(client, reduced))
 
@@ -160,7 +160,7 @@ def test_files_are_not_looked_for_in_a_long_input() -> None:
     driver = Driver().ready()
     client = driver.client(cwd="/w")
     params = {"input": [{"type": "localImage", "path": "a.png"}], "y": "x" * (1 << 20)}
-    assert sends_long(driver, client, id=1, method="turn/start", params=params) == [
+    assert sends_long(driver, client, 1000, id=1, method="turn/start", params=params) == [
         codex(id=2, method="turn/start", params=params)
     ]
 
