@@ -75,10 +75,13 @@ def test_what_a_client_runs_ends_with_it(world: World) -> None:
 
 
 def test_a_client_that_never_reads_is_cut_off_with_a_reason_and_delays_nobody(world: World) -> None:
-    """T10: it is bounded; when it reads again it finds what fitted, and why the rest did not."""
+    """T10: it is bounded; when it reads again it finds what fitted, and why the rest did not.
+
+    Without a timeline, where events could be read again: they would not count, unless many come at once.
+    """
     (world.config_home / "codexd").mkdir()
     (world.config_home / "codexd" / "config.toml").write_text(
-        "max_outbox_bytes = 1048576\nstalled_seconds = 0\n"
+        'max_outbox_bytes = 1048576\nstalled_seconds = 0\ntimeline = "off"\n'
     )
     world.start_daemon()
     # The one that watches is not to be the slow one itself.

@@ -170,8 +170,8 @@ FAULTS = {
     ),
     "what is for Codex overtakes": (
         "broker.py",
-        "            self._supervisor.write(LINES.chunk(lines))\n",
-        "            self._supervisor.write(LINES.chunk(lines[::-1]))\n",
+        "            chunk = LINES.chunk(lines)\n",
+        "            chunk = LINES.chunk(lines[::-1])\n",
     ),
     "frames are lines": (
         "broker.py",
