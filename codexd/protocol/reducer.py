@@ -292,11 +292,19 @@ class Reducer:
         except (msgspec.DecodeError, RecursionError) as error:
             lone = surrogates.first_lone(text)
             if lone is not None:
+                self._check_beside_lone(text, offset)
                 return lone.encode()
             moved = self._done_bytes - offset
             why = _BYTE.sub(lambda found: f"(byte {int(found[1]) + moved})", str(error))
             raise _Decided(b"", NotJson(f"the line is not valid JSON: {why}")) from None
         return None
+
+    def _check_beside_lone(self, text: bytes, offset: int) -> None:
+        """Raises `_Decided` where more than that is wrong: nobody knows then what is a string and what a bracket."""
+        try:
+            self._check(surrogates.without_any_lone(text), offset)
+        except _Decided:
+            raise _Decided(b"".join((*self._short, text[offset:]))) from None
 
 
 def _is_read_whole(masked: bytes) -> bool:

@@ -12,6 +12,9 @@ _SOUND = re.compile(
     rb"(?:[^\\]++|\\(?:[^u]|u(?![dD][89a-fA-F])|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})){0,200000}+"
 )
 _LONE = re.compile(rb"\\u[dD](?:[c-fC-F][0-9a-fA-F]{2}|[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F]))")
+_ESCAPE = re.compile(
+    rb"\\(?:[^u]|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2}))"
+)
 REPLACEMENT = rb"\ufffd"
 
 
@@ -29,6 +32,11 @@ def without_lone(line: bytes) -> bytes:
         parts += [line[at : found.start()], REPLACEMENT]
         at = found.end()
     return b"".join((*parts, line[at:]))
+
+
+def without_any_lone(text: bytes) -> bytes:
+    """The text with `REPLACEMENT`, which is as long, in the place of each. It takes a step of Python for each escape."""
+    return _ESCAPE.sub(lambda found: REPLACEMENT if found[1] else found[0], text)
 
 
 def _next_lone(line: bytes, at: int) -> re.Match[bytes] | None:

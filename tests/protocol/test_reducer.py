@@ -111,6 +111,18 @@ def test_the_members_of_the_outer_objects_stay(level: int) -> None:
     assert found.bulk.runs == ()
 
 
+@pytest.mark.parametrize("slice_bytes", [63, 64])
+def test_half_a_pair_hides_no_other_fault(slice_bytes: int) -> None:
+    """A string that ends early makes strings of brackets and brackets of strings: those were counted in vain."""
+    line = (
+        b'{"n{:{"]":-0   ,"\\"\xf0\x9f\x98\x80\\u0024 }":[\t   ]   ,"\\ud83d[de00:[\\/]":[]   ,"\\ud83d\\ude00\\ud8'
+        b'3d[de00:\\u00e9\\/":[""]},"params":1e5,"method":"m","id":1}'
+    )
+    found = reduced_line(line, slice_bytes)
+    assert decision(found) == decision(line)
+    assert decision(found)[0] is InvalidMessage
+
+
 def test_the_id_and_the_method_are_never_taken_out() -> None:
     """They are what the answer is sent under, and what it says."""
     long = b"i" * 100
