@@ -39,7 +39,7 @@ def start(instance: Instance) -> int:
     Raises:
         ServiceError, Unavailable: it is not ready; the message is why.
     """
-    if login_shell.VARIABLE in instance.environ:  # whoever waits here waits for itself
+    if login_shell.is_asked(instance.environ):  # whoever waits here waits for itself
         print("codexd is being started, and asks this shell for its environment")
         return 0
     deadline = time.monotonic() + START_SECONDS

@@ -79,7 +79,9 @@ class Environment:
         name = self._login.get("SHELL", "")
         self._shell: LoginShell | None = None
         if self._wanted.login_shell and os.path.basename(name) not in ("", *_NO_SHELLS):
-            self._shell = LoginShell(self._login | self._passed | self._own | {"SHELL": name})
+            # Without the mark: what start-up files leave running, a server of tmux, say, is no command of Codex.
+            own = {key: value for key, value in self._own.items() if key != MARK_VARIABLE}
+            self._shell = LoginShell(self._login | self._passed | own | {"SHELL": name})
 
     def begin(self) -> None:
         """Begins to ask the login shell, which takes time."""

@@ -7,26 +7,42 @@ by which start-up files can tell.
 """
 
 import os
+import re
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from codexd.service.inherited import umask_of_user
 
 VARIABLE = "CODEXD_ASKS_SHELL"
-"""Is 1 in the environment of the shell, for the user's start-up files."""
+"""Is set in the environment of the shell, for the user's start-up files: the pid of who asks."""
 SECONDS = 10.0
 _CHUNK_BYTES = 64 * 1024
 _MOST_BYTES = 16 * 1024 * 1024
 _END_SECONDS = 1.0
+_FIRST = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*(?:%%|\(\))?=")
+"""The name of a variable or of a function of bash: what stands before it in the first entry is no part of it."""
 OF_ITSELF = ("_", "OLDPWD", "PWD", "SHLVL", VARIABLE)
 """What a shell keeps for itself, and what was for it alone."""
 
 
 class NotTold(Exception):
     """The shell did not say it; the rest of a sentence, behind the shell's name, that says why."""
+
+
+def is_asked(environ: Mapping[str, str]) -> bool:
+    """Whether a shell that is being asked now runs this process: then whoever asks waits for it.
+
+    What start-up files leave running has the variable for good, and so has what that starts.
+    """
+    asker = environ.get(VARIABLE)
+    if asker is None:
+        return False
+    import psutil
+
+    return asker in (str(parent.pid) for parent in psutil.Process().parents())
 
 
 class LoginShell:
@@ -52,13 +68,15 @@ class LoginShell:
         # csh takes -l only where nothing else follows.
         options = "-ic" if self._name.endswith("csh") else "-lic"
         self._deadline = time.monotonic() + self._seconds
+        # A trap on DEBUG may print each command: the quotes make what is run another text than what that prints.
+        say_mark = f"echo {self._mark[:1]}''{self._mark[1:]}"
         try:
             self._shell = subprocess.Popen(
-                [self._name, options, f"echo {self._mark}; /usr/bin/env -0; echo {self._mark}"],
+                [self._name, options, f"{say_mark}; /usr/bin/env -0; {say_mark}"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**self._environ, VARIABLE: "1"},
+                env={**self._environ, VARIABLE: str(os.getpid())},
                 cwd=self._environ["HOME"],
                 start_new_session=True,
                 umask=umask_of_user(),
@@ -86,8 +104,7 @@ class LoginShell:
         finally:
             shell.stdout.close()
         _wait_or_end(shell)
-        entries = (os.fsdecode(each).partition("=") for each in said.split(b"\0") if b"=" in each)
-        return {name: value for name, _, value in entries if name not in OF_ITSELF}
+        return {name: value for name, value in _variables(said) if name not in OF_ITSELF}
 
     def abandon(self) -> None:
         """Ends the shell with all that it runs, now or as soon as it has begun."""
@@ -108,6 +125,17 @@ class LoginShell:
                 raise NotTold("ended without saying its environment")
             said += chunk
         return said.split(mark)[1]
+
+
+def _variables(said: bytes) -> Iterator[tuple[str, str]]:
+    """Those that env has printed. A shell may print something of its own before and behind them, a window's title, say."""
+    *entries, _ = said.split(b"\0")
+    if entries and (first := _FIRST.search(entries[0])):
+        entries[0] = entries[0][first.start() :]
+    for entry in entries:
+        name, equals, value = os.fsdecode(entry).partition("=")
+        if equals:
+            yield name, value
 
 
 def _wait_or_end(shell: subprocess.Popen[bytes]) -> None:

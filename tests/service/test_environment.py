@@ -57,6 +57,13 @@ def test_a_login(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("login")
+def test_what_the_login_shell_starts_is_no_command_of_codex(place: Place) -> None:
+    """A server of tmux that a start-up file leaves running has no mark, nor have the shells in it."""
+    place.program("shell", f'export MARKS="${{{MARK_VARIABLE}-none}}"; eval "$2"')
+    assert of(place, {"HOME": str(place.home)})["MARKS"] == "none"
+
+
+@pytest.mark.usefixtures("login")
 def test_what_is_passed_on(place: Place) -> None:
     """The network, the session and what Codex reads itself; nothing that a Codex has told a command of its own."""
     passed = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from codexd.service.login_shell import SECONDS, VARIABLE, LoginShell, NotTold
+from codexd.service.login_shell import SECONDS, VARIABLE, LoginShell, NotTold, is_asked
 from tests.service.place import Place
 
 
@@ -27,8 +27,28 @@ def test_what_start_up_files_say(place: Place, shell: str) -> None:
     )
     said = asked(place, shell, GIVEN="1")
     assert said["PATH"].startswith("/profile:")
-    assert (said["MINE"], said["ASKED"], said["GIVEN"]) == ("a\nb", "1", "1")
+    assert (said["MINE"], said["ASKED"], said["GIVEN"]) == ("a\nb", str(os.getpid()), "1")
     assert said.keys().isdisjoint({"WRONG", VARIABLE, "PWD", "OLDPWD", "SHLVL", "_"})
+
+
+@pytest.mark.parametrize(
+    "command",
+    [r"printf '\033]0;%s\007' \"$BASH_COMMAND\"", r"printf '%s\n' \"$BASH_COMMAND\""],
+)
+def test_a_shell_that_prints_each_command(place: Place, command: str) -> None:
+    """As for the title of a window: what it prints becomes no variable, spoils none, and is not taken for a mark."""
+    functions = "f() { :; }; export -f f\n"
+    (place.home / ".bash_profile").write_text(f'{functions}trap "{command}" DEBUG\n')
+    said = asked(place, "/bin/bash", GIVEN="1")
+    assert said.keys() >= {"HOME", "PATH", "SHELL", "GIVEN", "BASH_FUNC_f%%"}
+    assert all(name.replace("%%", "").isidentifier() for name in said)
+
+
+def test_whether_a_process_is_run_by_a_shell_that_is_asked() -> None:
+    """What start-up files leave running keeps the variable when nobody asks any more."""
+    assert not is_asked({})
+    assert is_asked({VARIABLE: str(os.getppid())})
+    assert not is_asked({VARIABLE: str(os.getpid())})
 
 
 def test_a_file_for_interactive_shells(place: Place) -> None:
