@@ -21,7 +21,6 @@ from codexd.service.login_shell import OF_ITSELF
 
 _ANSWER_SECONDS = 5.0
 _SHOWN = re.compile(r"PATH|HOME|CODEX_HOME|(?:HTTP|HTTPS|ALL|NO)_PROXY", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"//[^/@]*@")
 _OTHER_SHELL = "codexd restart, from another shell"
 _NOT_COMPARED = {*OF_ITSELF, MARK_VARIABLE}
 
@@ -48,7 +47,7 @@ def environment_of_codex(instance: Instance) -> tuple[dict[str, Any], list[Findi
     shown = {name: handed[name] for name in sorted(handed) if _SHOWN.fullmatch(name)}
     report = {
         "of": whose,
-        "shown": {name: _CREDENTIALS.sub("//…@", value) for name, value in shown.items()},
+        "shown": {name: _without_credentials(name, value) for name, value in shown.items()},
         "names": sorted(handed.keys() - shown.keys()),
         "cwd": str(instance.settings.cwd),
         **_compared(instance.environ, handed),
@@ -69,6 +68,15 @@ def in_words(handed: Mapping[str, Any]) -> list[str]:
     lines += [f"  {words}: {', '.join(handed[key])}" for key, words in said.items() if handed[key]]
     lines.append(f"  in the directory {handed['cwd']}")
     return lines
+
+
+def _without_credentials(name: str, value: str) -> str:
+    """Programs take a proxy without a scheme, too, and a password with a slash or an @ in it."""
+    before, at, host = value.rpartition("@")
+    if not at or not name.upper().endswith("_PROXY"):
+        return value
+    scheme, divider, _ = before.partition("://")
+    return f"{scheme}://…@{host}" if divider else f"…@{host}"
 
 
 def _compared(here: Mapping[str, str], there: Mapping[str, str]) -> dict[str, list[str]]:

@@ -57,6 +57,24 @@ def test_no_codex_just_now(place: Place) -> None:
     place.end(process)
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("me:s3cret@proxy:80", "…@proxy:80"),
+        ("http://me:s3/cret@proxy:80", "http://…@proxy:80"),
+        ("socks5h://me:s3@cret@proxy:80", "socks5h://…@proxy:80"),
+        ("http://proxy:80", "http://proxy:80"),
+    ],
+)
+def test_the_password_of_a_proxy_is_not_shown(place: Place, value: str, shown: str) -> None:
+    """However it is written."""
+    place.codex()
+    instance = place.instance()
+    handed, _ = environment_of_codex(instance._replace(environ={**instance.environ, "all_proxy": value}))
+    assert handed["shown"]["all_proxy"] == shown
+    assert "s3" not in str(handed)
+
+
 def test_limits_that_are_left(place: Place) -> None:
     """Only root could undo a hard limit: doctor says it of the codexd that runs, not only the log of its start."""
     place.codex()
