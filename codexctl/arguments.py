@@ -93,18 +93,18 @@ def _parser() -> Parser:
         verbs,
         "approvals",
         "approvals:list_approvals",
-        "list what waits for an answer, and answer it",
+        "list pending requests of Codex, and answer them",
         _approvals,
     )
     _verb(verbs, "interrupt", "interrupt:interrupt", "interrupt the turn that runs on a thread", _interrupt)
-    _verb(verbs, "events", "events:run", "what has happened in the threads, and what happens", _events)
-    _verb(verbs, "status", "status:status", "how codexd and Codex are")
+    _verb(verbs, "events", "events:run", "print past and new events of the threads", _events)
+    _verb(verbs, "status", "status:status", "show the state of codexd and Codex")
     _verb(verbs, "clients", "status:clients", "who is connected to codexd")
     _verb(
         verbs,
         "app-server",
         "app_server:run",
-        "be `codex app-server`: stdin and stdout become a client",
+        "stand in for `codex app-server`: stdin and stdout become a client",
         _app_server,
     )
     _verb(verbs, "rpc", "rpc:rpc", "make any request of Codex's app-server or of codexd", _rpc)
@@ -206,13 +206,13 @@ def _events(events: Parser) -> None:
         "thread",
         nargs="?",
         metavar="THREAD",
-        help="of this one alone: its id, a beginning that no other has, or its name",
+        help="only events of this thread: its id, a unique prefix of it, or its name",
     )
     events.add_argument(
         "-f",
         "--follow",
         action="store_true",
-        help="go on with what happens, from now on unless --after is given",
+        help="keep printing new events; without --after, only new ones",
     )
     events.add_argument(
         "--after",
@@ -254,9 +254,7 @@ def _threads(threads: Parser) -> None:
 
 
 def _one_thread(action: Parser) -> None:
-    action.add_argument(
-        "thread", metavar="ID", help="the id, a beginning that no other thread has, or its name"
-    )
+    action.add_argument("thread", metavar="ID", help="the id, a unique prefix of it, or its name")
 
 
 def _renamed(rename: Parser) -> None:
@@ -274,14 +272,14 @@ def _listing(parser: Parser, *, top: bool = False) -> None:
     )
     parser.add_argument("--archived", action="store_true", default=default(False), help="the archived ones")
     parser.add_argument(
-        "--limit", type=option_values.count, default=default(None), metavar="N", help="at most so many"
+        "--limit", type=option_values.count, default=default(None), metavar="N", help="at most N"
     )
     parser.add_argument("--cursor", default=default(None), metavar="CURSOR", help="go on where a page ended")
 
 
 def _approvals(approvals: Parser) -> None:
     actions = approvals.add_subparsers(metavar="ACTION", parser_class=Verb)
-    _verb(actions, "list", "approvals:list_approvals", "list what waits for an answer")
+    _verb(actions, "list", "approvals:list_approvals", "list pending requests of Codex")
     _verb(
         actions,
         "show",

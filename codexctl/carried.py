@@ -34,7 +34,7 @@ def config_of(environ: Mapping[str, str], further: Sequence[str] = ()) -> dict[s
                 Exit.USAGE, "--env takes a name alone: everybody can read a value on a command line"
             )
         if not _NAME.fullmatch(name):
-            raise Failure(Exit.USAGE, f"--env {name}: that is no name of a variable")
+            raise Failure(Exit.USAGE, f"--env {name}: this is not the name of a variable")
         if name not in environ:
             raise Failure(Exit.USAGE, f"--env {name}: it is not set here")
         if not _is_text(environ[name]):

@@ -50,8 +50,8 @@ def say(program: str, wants: Wanted | None, codex: object, provider: str | None 
         what = ", ".join(dict.fromkeys(lacking))
         print(
             plain(
-                f"{program}: Codex does not have {what}, which its configuration names and which is set here; to hand it on: "
-                "codexd restart, or [environment] in codexd's config.toml where it is a service (docs/environment.md)"
+                f"{program}: Codex does not have {what}, which its configuration names and which is set here; to pass it on: "
+                "codexd restart, or [environment] in codexd's config.toml if codexd is a service (docs/environment.md)"
             ),
             file=sys.stderr,
         )

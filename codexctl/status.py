@@ -11,7 +11,7 @@ from codexd.protocol import extension
 from codexd.protocol.binary import was_replaced
 from codexd.protocol.errors import STALE_LOGIN
 
-UPDATED = "what is there now takes over with: codexd restart"
+UPDATED = "to run the current one: codexd restart"
 
 
 def status(arguments: argparse.Namespace) -> Exit:

@@ -24,7 +24,7 @@ def _parent() -> Path:
         if (why := _unfit(place)) is None:
             return place
         refused.append(f"{place} {why}")
-    raise OSError(f"there is no place for a directory of its own: {'; '.join(refused)}")
+    raise OSError(f"there is no place for a temporary directory: {'; '.join(refused)}")
 
 
 def _places() -> Iterator[Path]:
@@ -39,7 +39,7 @@ def _places() -> Iterator[Path]:
 def _unfit(place: Path) -> str | None:
     """Why a place won't do; `None` when it does, and is there."""
     if len(os.fsencode(place)) > LONGEST:
-        return "is too long for the path of a socket"
+        return "is too long for a socket path"
     repository = next((above for above in place.parents if (above / ".git").exists()), None)
     if repository is not None:
         return f"is inside the repository {repository}"
@@ -48,5 +48,5 @@ def _unfit(place: Path) -> str | None:
     except OSError as error:
         return f"can't be made: {error.strerror}"
     if place.is_symlink() or place.stat().st_uid != os.getuid():
-        return "is somebody else's"
+        return "is a link, or belongs to another user"
     return None

@@ -214,7 +214,7 @@ def main() -> int:
     try:
         directory = new_directory("codexd-demo-")
     except OSError as error:
-        print(f"The show can't begin: {error}", file=sys.stderr)
+        print(f"The demo cannot start: {error}", file=sys.stderr)
         return 1
     stage = Stage(directory)
     try:

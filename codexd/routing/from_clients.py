@@ -78,8 +78,8 @@ class FromClients:
     def receive_too_long(self, client: ClientId, head: bytes) -> None:
         """A line that was skipped, of which only the beginning is known."""
         message = (
-            "the message is longer than `max_message_bytes`, than what is left for all clients together, or than there "
-            "is memory for"
+            "the message is longer than `max_message_bytes`, than the space left for all clients together, or "
+            "than the free memory"
         )
         self._state.tell((client,), messages.error(leading_id(head), Code.TOO_LARGE, message))
 
@@ -136,7 +136,7 @@ class FromClients:
         What it says is kept and used in other messages, so nothing may be taken out of it.
         """
         if request.bulk is not None and request.bulk.runs:
-            raise MessageTooLarge("`initialize` may be 1 MiB long", request.id)
+            raise MessageTooLarge("`initialize` may be at most 1 MiB long", request.id)
         first = client.handshake is Handshake.NONE
         try:
             said = introduction.read(request.params) if first else None

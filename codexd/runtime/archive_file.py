@@ -51,7 +51,7 @@ class Vanished(Unusable):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"the timeline {path} was removed while codexd ran, and the history in it is gone: a new one is begun there",
+            f"the timeline {path} was removed while codexd ran, and the history in it is gone: a new file is created there",
             final=False,
         )
 

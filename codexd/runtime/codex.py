@@ -239,7 +239,7 @@ class Codex:
                 lines.append(given_up)
         except MemoryError:  # what it said is lost, and nobody can tell what it was
             self._has_lost = True
-            self._end("codexd got no memory for what Codex said")
+            self._end("codexd had no memory for a message of Codex")
             return []
         return lines
 
@@ -322,14 +322,12 @@ def _read_what_is_left(descriptor: int, take: Callable[[bytes], None]) -> None:
 def _in_place_of(head: bytes) -> list[bytes]:
     """What is heard of a line that is skipped, of which this is the beginning: who asked for it gets an error."""
     logger.warning(
-        "Codex sent a line of more than %d bytes, or than there is memory for: skipped", MAX_LINE_BYTES
+        "Codex sent a line of more than %d bytes, or of more than the free memory: skipped", MAX_LINE_BYTES
     )
     result = _RESULT.match(head)
     if result is None:
         return []
-    return [
-        messages.error(result[1], Code.TOO_LARGE, "codexd has no memory for the answer, which is too long")
-    ]
+    return [messages.error(result[1], Code.TOO_LARGE, "codexd has too little memory for the answer")]
 
 
 def _signal_name(number: int) -> str:

@@ -114,7 +114,7 @@ class _Reserve:
         if not self._is_short:
             self._is_short = True
             logger.warning(
-                "codexd gets no more memory (ulimit -v, or the system has none): long messages are refused until it does"
+                "codexd cannot get more memory (ulimit -v, or the system has none); long messages are refused until it can"
             )
         return can_be_mapped(HEADROOM_BYTES + more)
 
@@ -133,7 +133,7 @@ class _Reserve:
         self._mapped = _mapped(self._count)
         if self._is_short:
             self._is_short = False
-            logger.info("codexd gets memory again")
+            logger.info("codexd can get memory again")
 
 
 _NONE = _Reserve(0)

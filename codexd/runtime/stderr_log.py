@@ -38,7 +38,7 @@ class StderrLog:
                 else:
                     self._log(_text(line))
         except MemoryError:
-            _logger.warning("some of what Codex says is lost here: there is no memory for it")
+            _logger.warning("part of Codex's stderr is missing here: there was no memory for it")
 
     def end(self) -> None:
         """Logs what stands there without an end of line."""

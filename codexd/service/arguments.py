@@ -16,7 +16,7 @@ _WHICH = (
     ("--codex-home", "DIR", "the CODEX_HOME that it serves (else CODEX_HOME, the config file, ~/.codex)"),
     ("--config", "FILE", "the config file (else CODEXD_CONFIG, or config.toml in the config directory)"),
 )
-_LOG = (("--log-dir", "DIR", "where the log files are"),)
+_LOG = (("--log-dir", "DIR", "the directory of the log files"),)
 _HOW = (
     ("--codex", "PATH", "the Codex to run (else CODEX_PATH, the config file, PATH, openai-codex-cli-bin)"),
     ("--cwd", "DIR", "the working directory of Codex (default: the home directory)"),
@@ -110,9 +110,7 @@ def beyond_identity(arguments: Sequence[str]) -> list[str]:
 def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
     which = _options(_WHICH)
     demo = _options(())
-    demo.add_argument(
-        "--demo", action="store_true", help="the one with the scripted model: no account, no network"
-    )
+    demo.add_argument("--demo", action="store_true", help="use the scripted model: no account, no network")
     log = _options(_LOG)
     how = _options(_HOW)
     how.add_argument(
@@ -142,11 +140,11 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         ("start", "serve in the background; returns when Codex is ready", [which, how, log, demo]),
         ("stop", "end the codexd that runs", [which, demo]),
         ("restart", "stop and start again, as it was unless options are given", [which, how, log, demo]),
-        ("status", "what runs, and how it is", [which, demo]),
+        ("status", "show the state of codexd and Codex", [which, demo]),
         ("logs", "the end of the log", [which, log, demo]),
-        ("install", "make it a service of your systemd, started by the first client", [which]),
-        ("uninstall", "undo install", [which]),
-        ("doctor", "look for what could be wrong", [which, how, log, demo]),
+        ("install", "install systemd user units; the first client starts codexd", [which]),
+        ("uninstall", "remove the systemd user units", [which]),
+        ("doctor", "check settings, Codex and sockets for problems", [which, how, log, demo]),
     ):
         commands[name] = adding.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".", parents=parents, allow_abbrev=False
@@ -165,7 +163,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
     commands["restart"].add_argument("--after", type=int, help=argparse.SUPPRESS)
     for name in ("status", "doctor"):
         commands[name].add_argument("--json", action="store_true", help="one JSON object")
-    commands["logs"].add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+    commands["logs"].add_argument("-f", "--follow", action="store_true", help="keep printing new lines")
     return parser, commands
 
 

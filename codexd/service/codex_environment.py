@@ -40,7 +40,7 @@ def environment_of_codex(instance: Instance) -> tuple[dict[str, Any], list[Findi
         handed, whose = found
     else:
         if runner is not None:
-            whose += "; that of the running one cannot be read"
+            whose += "; the environment of the running one cannot be read"
         handed, problem = of_codex(instance.settings, instance.environ)
         if problem is not None:
             findings.append(Finding("login shell", NOTE, problem, "see docs/environment.md"))
@@ -61,12 +61,12 @@ def in_words(handed: Mapping[str, Any]) -> list[str]:
     lines += [f"  {name}={value}" for name, value in handed["shown"].items()]
     lines.append("  and " + ", ".join(handed["names"]))
     said = {
-        "missing": "this shell has, and Codex has not",
-        "different": "Codex has with another value than this shell",
-        "extra": "Codex has, and this shell has not",
+        "missing": "only in this shell",
+        "different": "with different values in Codex and this shell",
+        "extra": "only in Codex",
     }
     lines += [f"  {words}: {', '.join(handed[key])}" for key, words in said.items() if handed[key]]
-    lines.append(f"  in the directory {handed['cwd']}")
+    lines.append(f"  working directory: {handed['cwd']}")
     return lines
 
 

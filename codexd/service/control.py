@@ -40,7 +40,7 @@ def start(instance: Instance) -> int:
         ServiceError, Unavailable: it is not ready; the message is why.
     """
     if login_shell.is_asked(instance.environ):  # whoever waits here waits for itself
-        print("codexd is being started, and asks this shell for its environment")
+        print("codexd is starting, and runs this shell to read its environment")
         return 0
     deadline = time.monotonic() + START_SECONDS
     start_lock = locks.start_lock(instance.environ, instance.settings.codex_home)

@@ -112,7 +112,7 @@ def _run(
     check_directories(settings, os.environ, demo)
     log = log_file.configure(settings, os.environ, detached)
     for sentence in left:
-        logger.warning("%s; start it anew from another shell", sentence)
+        logger.warning("%s; restart codexd from another shell", sentence)
     trio.run(Daemon(settings, starter, arguments, log, demo).run)
 
 

@@ -95,9 +95,7 @@ class Environment:
             try:
                 told = self._shell.answer()
             except NotTold as why:
-                problem = (
-                    f"the login shell {self._login['SHELL']} {why}; Codex gets a PATH without what it says"
-                )
+                problem = f"the login shell {self._login['SHELL']} {why}; Codex gets an environment without its variables"
         variables = {
             name: value
             for name, value in (self._login | told | self._passed).items()

@@ -45,12 +45,14 @@ def left(pid: int) -> list[str]:
     except (OSError, AttributeError):  # it has ended, or is another user's; macOS has no prlimit
         return []
     found = [
-        f"whoever started codexd has limited {what} to {limit} for all that it starts"
+        f"the process that started codexd has limited {what} to {limit} for codexd and its processes"
         for what, limit in hard.items()
         if limit != resource.RLIM_INFINITY
     ]
     if nice > 0:
-        found.append(f"whoever started codexd has made it nice ({nice}), and all that it starts")
+        found.append(
+            f"the process that started codexd has given codexd and its processes the nice value {nice}"
+        )
     return found
 
 

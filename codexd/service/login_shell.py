@@ -119,10 +119,10 @@ class LoginShell:
         readable.register(descriptor, select.POLLIN)
         while said.count(mark) < 2:
             if not readable.poll(max(0.0, self._deadline - time.monotonic()) * 1000):
-                raise NotTold(f"did not say its environment within {self._seconds:g} seconds")
+                raise NotTold(f"did not print its environment within {self._seconds:g} seconds")
             chunk = os.read(descriptor, _CHUNK_BYTES)
             if not chunk or len(said) > _MOST_BYTES:
-                raise NotTold("ended without saying its environment")
+                raise NotTold("ended without printing its environment")
             said += chunk
         return said.split(mark)[1]
 

@@ -18,9 +18,9 @@ CODEX_UNLOAD_DELAY = "thread_unload_delay_secs"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATTERN = re.compile(r"[A-Za-z0-9_*?]+")
 _OWN_VARIABLES = {
-    "CODEX_HOME": "the setting `codex_home` says it",
-    "HOME": "it is the one that codexd has",
-    MARK_VARIABLE: "codexd sets it",
+    "CODEX_HOME": "use the setting `codex_home`",
+    "HOME": "Codex has the HOME of codexd",
+    MARK_VARIABLE: "codexd sets it itself",
 }
 
 
@@ -87,7 +87,7 @@ def environment(value: object) -> Environment:
     if not isinstance(value, dict):
         raise Unwanted("it has to be a table, as in: [environment]")
     if unknown := sorted(value.keys() - {"pass", "set", "unset", "login_shell"}):
-        raise Unwanted(f"{unknown[0]!r} is not known there; pass, set, unset and login_shell are")
+        raise Unwanted(f"unknown key {unknown[0]!r}; the keys are pass, set, unset and login_shell")
     if not isinstance(login_shell := value.get("login_shell", True), bool):
         raise Unwanted("login_shell has to be true or false")
     return Environment(
@@ -104,28 +104,26 @@ def _patterns(key: str, value: object) -> tuple[str, ...]:
     for each in value:
         if not _PATTERN.fullmatch(each):
             name = each.partition("=")[0]
-            raise Unwanted(
-                f"{key} takes names of variables, in which * and ? stand for others: {name!r} is none"
-            )
+            raise Unwanted(f"{key} takes names of variables, with * and ? as wildcards; {name!r} is not one")
         _check_is_not_own(key, each)
     return tuple(value)
 
 
 def _variables(value: object) -> Mapping[str, str]:
     if not isinstance(value, dict):
-        raise Unwanted('set has to be a table of names and texts, as in { EDITOR = "vim" }')
+        raise Unwanted('set has to be a table of names and strings, as in { EDITOR = "vim" }')
     for name, text in value.items():
         if not _VARIABLE.fullmatch(name):
-            raise Unwanted(f"set: {name!r} is no name of a variable")
+            raise Unwanted(f"set: {name!r} is not the name of a variable")
         if not isinstance(text, str) or "\0" in text:
-            raise Unwanted(f"set: {name} has to be a text in quotes")
+            raise Unwanted(f"set: {name} has to be a string in quotes")
         _check_is_not_own("set", name)
     return value
 
 
 def _check_is_not_own(key: str, name: str) -> None:
     if name in _OWN_VARIABLES:
-        raise Unwanted(f"{key}: {name} cannot stand there, {_OWN_VARIABLES[name]}")
+        raise Unwanted(f"{key}: {name} is not allowed here: {_OWN_VARIABLES[name]}")
 
 
 def truth(value: object) -> bool:

@@ -26,7 +26,7 @@ def turn_away(listener: socket.socket, sentence: str) -> None:
             try:
                 client.send(_refusal(_first_bytes(client), sentence))
             except (BrokenPipeError, ConnectionResetError):
-                logger.debug("a client left before it could be told")
+                logger.debug("a client disconnected before it got the error")
 
 
 def _first_bytes(client: socket.socket) -> bytes:

@@ -84,7 +84,7 @@ class Upkeep:
             OSError,
             MemoryError,
         ) as error:  # no thread, descriptor or memory now; the next look is not far
-            logger.warning("cannot look whether socket and locks are there: %s", sentence_of(error))
+            logger.warning("cannot check whether socket and locks still exist: %s", sentence_of(error))
             return
         if Outcome.MENDED in done:
             self._mended()

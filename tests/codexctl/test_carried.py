@@ -36,8 +36,8 @@ def test_more_is_carried_by_name():
     ("name", "why"),
     [
         ("MINE=1", "everybody can read a value on a command line"),
-        ("a.b", "no name of a variable"),
-        ("", "no name of a variable"),
+        ("a.b", "not the name of a variable"),
+        ("", "not the name of a variable"),
         ("GONE", "it is not set here"),
         ("BROKEN", "not valid UTF-8"),
     ],

@@ -14,8 +14,8 @@ env_key = "OTHER_KEY"
 env_vars = ["ONE_TOKEN"]
 """
 SAID = (
-    "codexctl: Codex does not have {}, which its configuration names and which is set here; to hand it on: "
-    "codexd restart, or [environment] in codexd's config.toml where it is a service (docs/environment.md)\n"
+    "codexctl: Codex does not have {}, which its configuration names and which is set here; to pass it on: "
+    "codexd restart, or [environment] in codexd's config.toml if codexd is a service (docs/environment.md)\n"
 )
 
 

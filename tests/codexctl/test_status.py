@@ -65,7 +65,7 @@ def test_a_codex_that_was_updated_is_said(codexd, codexctl, capsys, place):
     binary.write_text("22")
     assert codexctl("status") == 0
     assert capsys.readouterr().out.splitlines()[2] == (
-        f"  its program {binary} was updated or removed since; what is there now takes over with: codexd restart"
+        f"  its program {binary} was updated or removed since; to run the current one: codexd restart"
     )
 
 

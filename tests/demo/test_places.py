@@ -41,8 +41,8 @@ def test_without_a_fit_place_each_is_named_with_its_reason(
     with pytest.raises(OSError, match="no place") as raised:
         places.new_directory("x-")
     assert str(raised.value) == (
-        f"there is no place for a directory of its own: {wrong[0]} is inside the repository {base}; "
-        f"/proc/codexd can't be made: No such file or directory; {wrong[2]} is too long for the path of a socket"
+        f"there is no place for a temporary directory: {wrong[0]} is inside the repository {base}; "
+        f"/proc/codexd can't be made: No such file or directory; {wrong[2]} is too long for a socket path"
     )
 
 

@@ -79,8 +79,8 @@ def test_a_line_that_was_too_long_is_answered(head: bytes, raw_id: str | None) -
     client = driver.client()
     effects = driver.router.receive_too_long(client, head, driver.now)
     message = (
-        "the message is longer than `max_message_bytes`, than what is left for all clients together, or than there "
-        "is memory for"
+        "the message is longer than `max_message_bytes`, than the space left for all clients together, or "
+        "than the free memory"
     )
     assert effects == [to(client, error=error(-32053, message), id=raw_id)]
 

@@ -180,7 +180,7 @@ def test_an_introduction_is_no_long_line() -> None:
     driver = Driver().ready()
     client = driver.connect()
     assert sends_long(driver, client, id=1, method="initialize", params={"clientInfo": NUMBERS}) == [
-        to(client, error={"code": -32053, "message": "`initialize` may be 1 MiB long"}, id=1)
+        to(client, error={"code": -32053, "message": "`initialize` may be at most 1 MiB long"}, id=1)
     ]
 
 

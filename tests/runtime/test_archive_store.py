@@ -272,7 +272,7 @@ def test_a_file_that_vanished(path: Path, replaced: bool) -> None:
     if replaced:
         path.touch()
     sentence = f"the timeline {path} was " + (
-        "replaced or emptied, .* codexd restart$" if replaced else "removed .* a new one is begun there$"
+        "replaced or emptied, .* codexd restart$" if replaced else "removed .* a new file is created there$"
     )
     with pytest.raises(Unusable, match=sentence) as raised:
         store.check_still_there()

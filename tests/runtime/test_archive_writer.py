@@ -270,7 +270,7 @@ def test_a_file_that_is_removed_is_begun_anew(path: Path) -> None:
     gone, again = told.statuses
     assert (gone.state, gone.history) == ("degraded", None)
     assert gone.problem == (
-        f"the timeline {path} was removed while codexd ran, and the history in it is gone: a new one is begun there"
+        f"the timeline {path} was removed while codexd ran, and the history in it is gone: a new file is created there"
     )
     assert (again.state, again.problem, again.history) == ("on", None, History(11, 11))
     assert told.let_gone == [False], "it is let go of before the new one is there"

@@ -134,7 +134,7 @@ async def test_one_whose_words_are_lost_for_want_of_memory_is_ended(run):
 
     running.codex._splitter = Splitter()
     running.tell("fake/flood", {"count": 10_000, "message": {"method": "m", "params": "x" * 100}})
-    assert await running.ended() == "codexd got no memory for what Codex said"
+    assert await running.ended() == "codexd had no memory for a message of Codex"
     assert running.lines == []
 
 

@@ -85,5 +85,5 @@ def test_without_memory_some_of_it_is_lost(monkeypatch, caplog):
         log.feed(b"lost\n")
         log.end()
     log.feed(b"heard\n")
-    assert "lost here" in caplog.text
+    assert "missing here" in caplog.text
     assert log.explanation == "heard"

@@ -31,14 +31,12 @@ def test_the_environment_of_the_one_that_runs(place: Place) -> None:
     assert "s3cret" not in str(there)
     lines = in_words(there)
     assert lines[0] == f"the environment of the Codex that runs (pid {pid}) (docs/environment.md)"
-    assert any(
-        line.startswith("  this shell has, and Codex has not: ") and "ONLY_HERE" in line for line in lines
-    )
+    assert any(line.startswith("  only in this shell: ") and "ONLY_HERE" in line for line in lines)
     place.end(process)
     lock = place.instance().home_lock()
     with locks.held(lock, Holder(process.pid, str(place.socket), str(place.codex_home))):
         gone, _ = environment_of_codex(place.instance())
-    assert gone["of"].endswith("; that of the running one cannot be read")
+    assert gone["of"].endswith("; the environment of the running one cannot be read")
 
 
 def test_no_codex_just_now(place: Place) -> None:
@@ -52,7 +50,7 @@ def test_no_codex_just_now(place: Place) -> None:
     while place.ask("codexd/status")["result"]["codex"]["pid"] is not None:
         assert process.poll() is None
     assert environment_of_codex(place.instance())[0]["of"].endswith(
-        "; that of the running one cannot be read"
+        "; the environment of the running one cannot be read"
     )
     place.end(process)
 
@@ -83,7 +81,7 @@ def test_limits_that_are_left(place: Place) -> None:
     place.wait_until_listening(process)
     _, findings = environment_of_codex(place.instance())
     assert [finding.text for finding in findings] == [
-        f"whoever started codexd has limited the size of a file (ulimit -f) to {limit} for all that it starts"
+        f"the process that started codexd has limited the size of a file (ulimit -f) to {limit} for codexd and its processes"
     ]
     place.end(process)
 
@@ -94,4 +92,4 @@ def test_a_login_shell_that_does_not_answer(place: Place, monkeypatch: pytest.Mo
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: user)
     _, findings = environment_of_codex(place.instance())
     assert [finding.name for finding in findings] == ["login shell"]
-    assert "ended without saying its environment" in findings[0].text
+    assert "ended without printing its environment" in findings[0].text

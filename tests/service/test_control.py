@@ -216,7 +216,7 @@ def test_a_start_up_file_that_starts_codexd(place: Place) -> None:
         f"export PYTHONPATH={place.environ['PYTHONPATH']}; {words} >{note} 2>&1\n"
     )
     assert place.run("start").returncode == 0
-    assert note.read_text() == "codexd is being started, and asks this shell for its environment\n"
+    assert note.read_text() == "codexd is starting, and runs this shell to read its environment\n"
 
 
 def test_a_codex_that_does_not_stay_alive_is_said(place: Place) -> None:

@@ -123,8 +123,8 @@ def test_without_the_login_shell(place: Place, monkeypatch: pytest.MonkeyPatch) 
     variables, problem = of_codex(settings(place), starter)
     assert variables["PATH"] == path
     assert problem == (
-        f"the login shell {place.bin}/shell ended without saying its environment; "
-        "Codex gets a PATH without what it says"
+        f"the login shell {place.bin}/shell ended without printing its environment; "
+        "Codex gets an environment without its variables"
     )
     nobody = SimpleNamespace(pw_name="nobody", pw_shell="/usr/sbin/nologin", pw_dir="/")
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: nobody)

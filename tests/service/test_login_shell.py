@@ -83,10 +83,10 @@ def test_what_start_up_files_leave_running_is_left_alone(place: Place) -> None:
 @pytest.mark.parametrize(
     ("script", "why"),
     [
-        ("exit", "ended without saying its environment"),
-        ("echo no; exit 3", "ended without saying its environment"),
-        ("exec sleep 1000", r"did not say its environment within 0.2 seconds"),
-        ("sleep 1000", r"did not say its environment within 0.2 seconds"),
+        ("exit", "ended without printing its environment"),
+        ("echo no; exit 3", "ended without printing its environment"),
+        ("exec sleep 1000", r"did not print its environment within 0.2 seconds"),
+        ("sleep 1000", r"did not print its environment within 0.2 seconds"),
     ],
 )
 def test_a_shell_that_does_not_say_it(place: Place, script: str, why: str) -> None:

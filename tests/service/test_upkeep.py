@@ -130,7 +130,7 @@ async def test_a_part_that_cannot_be_looked_at_is_looked_at_later(
     with caplog.at_level(logging.WARNING):
         await heard.upkeep(thing).look()
     assert thing.mended == 0
-    assert "cannot look whether socket and locks are there" in caplog.text
+    assert "cannot check whether socket and locks still exist" in caplog.text
 
 
 # The parts themselves
