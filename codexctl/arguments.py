@@ -96,10 +96,10 @@ def _parser() -> Parser:
         "list pending requests of Codex, and answer them",
         _approvals,
     )
-    _verb(verbs, "interrupt", "interrupt:interrupt", "interrupt the turn that runs on a thread", _interrupt)
+    _verb(verbs, "interrupt", "interrupt:interrupt", "interrupt the running turn of a thread", _interrupt)
     _verb(verbs, "events", "events:run", "print past and new events of the threads", _events)
     _verb(verbs, "status", "status:status", "show the state of codexd and Codex")
-    _verb(verbs, "clients", "status:clients", "who is connected to codexd")
+    _verb(verbs, "clients", "status:clients", "list the connected clients")
     _verb(
         verbs,
         "app-server",
@@ -107,7 +107,7 @@ def _parser() -> Parser:
         "stand in for `codex app-server`: stdin and stdout become a client",
         _app_server,
     )
-    _verb(verbs, "rpc", "rpc:rpc", "make any request of Codex's app-server or of codexd", _rpc)
+    _verb(verbs, "rpc", "rpc:rpc", "send any request to Codex's app-server or to codexd", _rpc)
     return parser
 
 
@@ -143,9 +143,9 @@ def _send(send: Parser) -> None:
         "--continue",
         dest="latest",
         action="store_true",
-        help="go on in the latest thread of the directory",
+        help="continue the latest thread of the directory",
     )
-    where.add_argument("-t", "--thread", metavar="ID", help="go on in this thread")
+    where.add_argument("-t", "--thread", metavar="ID", help="continue this thread")
     send.add_argument("-C", "--cd", metavar="DIR", help="the directory to work in (default: this one)")
     send.add_argument("-m", "--model", metavar="MODEL")
     send.add_argument("-s", "--sandbox", choices=SANDBOXES, metavar="MODE", help=", ".join(SANDBOXES))
@@ -218,7 +218,7 @@ def _events(events: Parser) -> None:
         "--after",
         type=option_values.number,
         metavar="SEQ",
-        help="only events with a higher number; default: all that are kept, with -f those that come; 0: all",
+        help="only events with a higher number; default: all that are kept, with -f only new ones; 0: all",
     )
 
 
@@ -274,7 +274,12 @@ def _listing(parser: Parser, *, top: bool = False) -> None:
     parser.add_argument(
         "--limit", type=option_values.count, default=default(None), metavar="N", help="at most N"
     )
-    parser.add_argument("--cursor", default=default(None), metavar="CURSOR", help="go on where a page ended")
+    parser.add_argument(
+        "--cursor",
+        default=default(None),
+        metavar="CURSOR",
+        help="continue after the page that ended with this cursor",
+    )
 
 
 def _approvals(approvals: Parser) -> None:

@@ -117,7 +117,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         "--codex-config",
         metavar="KEY=VALUE",
         action="append",
-        help="a setting of Codex, as in its -c KEY=VALUE; repeatable. For a secret codex_config in the config file is better: "
+        help="a setting of Codex, as in its -c KEY=VALUE; repeatable. For a secret, use codex_config in the config file: "
         "others can read this command line while it runs",
     )
     how.add_argument(
@@ -138,10 +138,14 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
     for name, text, parents in (
         ("run", "serve in the foreground", [which, how, log, demo]),
         ("start", "serve in the background; returns when Codex is ready", [which, how, log, demo]),
-        ("stop", "end the codexd that runs", [which, demo]),
-        ("restart", "stop and start again, as it was unless options are given", [which, how, log, demo]),
+        ("stop", "stop the running codexd", [which, demo]),
+        (
+            "restart",
+            "stop and start again, with the same options unless others are given",
+            [which, how, log, demo],
+        ),
         ("status", "show the state of codexd and Codex", [which, demo]),
-        ("logs", "the end of the log", [which, log, demo]),
+        ("logs", "print the end of the log", [which, log, demo]),
         ("install", "install systemd user units; the first client starts codexd", [which]),
         ("uninstall", "remove the systemd user units", [which]),
         ("doctor", "check settings, Codex and sockets for problems", [which, how, log, demo]),
