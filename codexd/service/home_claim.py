@@ -100,10 +100,11 @@ class HomeClaim:
             self.take()
 
     def drop(self) -> None:
-        """Lets go of the CODEX_HOME."""
+        """Lets go of the CODEX_HOME. A file that cannot be removed names nobody: it is not locked any more."""
         if self._name is not None:
             if _is(self._file, self._name):
-                self._file.unlink(missing_ok=True)
+                with suppress(OSError):
+                    self._file.unlink()
             os.close(self._name)
         if self._directory is not None:
             os.close(self._directory)

@@ -300,6 +300,22 @@ def test_a_home_that_cannot_be_opened_is_said(place: Place) -> None:
         HomeClaim(Path("/nowhere"), Holder(1, "/s", "/h")).take()
 
 
+def test_a_home_that_cannot_be_written_to_any_more_is_let_go_of(
+    place: Place, claim: HomeClaim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a chmod, or an error of the disk: codexd ends as always, and the file that stays names nobody."""
+    claim.take()
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refused)
+        claim.drop()
+    assert named(place) is None
+    claim.take()
+
+
 def test_a_home_that_cannot_be_written_to_is_locked_without_a_name(
     place: Place, claim: HomeClaim, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
