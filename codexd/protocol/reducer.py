@@ -214,7 +214,7 @@ class Reducer:
             b"".join((beginning, text, ending, b"" if is_last else slices.ending(after))), len(beginning)
         )
         flaws = [] if lone is None else [b'"%b"' % lone]
-        if slices.is_too_deep(before, brackets, after):
+        if slices.is_too_deep(before, brackets):
             flaws.append(_DEEP)
         if strictness.has_private_name(text):
             flaws.append(_PRIVATE)

@@ -6,6 +6,7 @@ somewhere, outermost first.
 
 import re
 from functools import lru_cache
+from itertools import accumulate
 
 from codexd.protocol import strictness
 
@@ -18,8 +19,10 @@ _UNPAIRED = re.compile(rb"([\]}]*+)([\[{]*+)")
 _SPLIT_ESCAPE = re.compile(rb"(?:\\u[dD][89abAB][0-9a-fA-F]{2})?(?:\\(?:u[0-9a-fA-F]{0,3})?)?\Z")
 _CLOSING = bytes.maketrans(b"[{", b"]}")
 _ESCAPES_BYTES = 16
-_PASSES = 50
-"""So often pairs of brackets are taken away. Where more levels are open at once they are counted one by one."""
+_PASSES = 8
+"""So often pairs of brackets are taken away. A pass over a slice takes 0.1 ms; where more levels are open at once, a step for
+each bracket takes less time (7 ms for a slice of brackets alone, where 50 passes and these steps took 11; measured)."""
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def masked(text: bytes) -> bytes:
@@ -52,13 +55,19 @@ def unpaired(brackets: bytes) -> tuple[int, bytes]:
 
     What closes a bracket of the other kind closes it all the same: that such a text is bad is found out elsewhere.
     """
-    for _ in range(_PASSES):
+    brackets, _ = _without_pairs(brackets)
+    found = _UNPAIRED.fullmatch(brackets)
+    return (len(found[1]), found[2]) if found is not None else _one_by_one(brackets)
+
+
+def _without_pairs(brackets: bytes) -> tuple[bytes, int]:
+    """What is left behind some passes, each of which takes the innermost pairs away; and how many did."""
+    for passes in range(_PASSES):
         length = len(brackets)
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
         if len(brackets) == length:
-            break
-    found = _UNPAIRED.fullmatch(brackets)
-    return (len(found[1]), found[2]) if found is not None else _one_by_one(brackets)
+            return brackets, passes
+    return brackets, _PASSES
 
 
 def _one_by_one(brackets: bytes) -> tuple[int, bytes]:
@@ -73,11 +82,19 @@ def _one_by_one(brackets: bytes) -> tuple[int, bytes]:
     return closed, bytes(opened)
 
 
-def is_too_deep(before: bytes, brackets: bytes, after: bytes) -> bool:
-    """Whether more brackets than may be are open at once. `before`, `after`: what is open around them."""
-    if len(before) + brackets.count(b"[") + brackets.count(b"{") <= strictness.MAX_DEPTH:
+def is_too_deep(before: bytes, brackets: bytes) -> bool:
+    """Whether more brackets than may be are open at once. `before`: what is open before them. Each has its partner's kind."""
+    level = len(before)
+    if level + _opening(brackets) <= strictness.MAX_DEPTH:
         return False
-    return strictness.is_too_deep(before + brackets + closing(after))
+    left, passes = _without_pairs(brackets)
+    if level + _opening(left) + passes <= strictness.MAX_DEPTH:
+        return False
+    return max(accumulate(map(_STEP.__getitem__, brackets), initial=level)) > strictness.MAX_DEPTH
+
+
+def _opening(brackets: bytes) -> int:
+    return brackets.count(b"[") + brackets.count(b"{")
 
 
 def end_of_level(masked: bytes, level: int, open_levels: int) -> int:

@@ -122,6 +122,23 @@ def test_what_makes_a_slice_a_whole_text(stack: bytes, beginning: bytes, ending:
 @pytest.mark.parametrize(("inside", "too_deep"), [(126, False), (127, True)])
 def test_levels_count_with_what_is_open_around(inside: int, too_deep: bool) -> None:
     """Of a whole line 127 levels are good."""
-    assert slices.is_too_deep(b"{", b"[" * inside + b"]" * inside, b"{") is too_deep
-    assert slices.is_too_deep(b"{", b"[]" * 500, b"{") is False
-    assert slices.is_too_deep(b"{", b"[" * inside, b"{" + b"[" * inside) is too_deep
+    assert slices.is_too_deep(b"{", b"[" * inside + b"]" * inside) is too_deep
+    assert slices.is_too_deep(b"{", b"[{}]" * 500) is False
+    assert slices.is_too_deep(b"{", b"[" * inside) is too_deep
+    assert slices.is_too_deep(b"[" * 127, b"]" * (127 - inside) + b"{" * 127) is True
+    assert slices.is_too_deep(b"[" * 127, b"]" * 127 + b"[{}]" * 100 + b"{" * inside + b"[]") is too_deep
+
+
+@given(st.text("[]{}", max_size=40), st.integers(0, 130))
+def test_levels_are_those_of_the_whole_text(text: str, open_before: int) -> None:
+    """Counted in a slice they are what they are when every bracket has its partner."""
+    level, stack, brackets = open_before, "[" * open_before, ""
+    for bracket in text:
+        if bracket in "[{":
+            stack += bracket
+            brackets += bracket
+        elif stack:
+            brackets += {"[": "]", "{": "}"}[stack[-1]]
+            stack = stack[:-1]
+        level = max(level, len(stack))
+    assert slices.is_too_deep(b"[" * open_before, brackets.encode()) is (level > 127)
