@@ -82,7 +82,7 @@ class _Run:
     def _stand_in(self, name: bytes) -> bytes:
         flaws = tuple(self._flaws)
         if not self.open_levels:
-            return b"".join((name, *flaws))
+            return b" ".join((name, *flaws))  # side by side, two halves would be a pair
         if self._stack.endswith(b"["):
             values = b"".join(b"," + value for value in (b'"%b"' % name, *flaws))
         else:

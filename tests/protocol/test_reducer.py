@@ -111,6 +111,14 @@ def test_the_members_of_the_outer_objects_stay(level: int) -> None:
     assert found.bulk.runs == ()
 
 
+def test_two_halves_far_from_each_other_are_no_pair() -> None:
+    """Codex drops such a line without a word: it is refused, and not passed on as if both stood side by side."""
+    line = message(b'"%b"' % (b"x" * 40 + rb"\ud83d" + b"x" * 40 + rb"\ude00" + b"x" * 40))
+    found = reduced_line(line)
+    assert decision(found) == decision(line)
+    assert decision(found)[0] is InvalidMessage
+
+
 @pytest.mark.parametrize("slice_bytes", [63, 64])
 def test_half_a_pair_hides_no_other_fault(slice_bytes: int) -> None:
     """A string that ends early makes strings of brackets and brackets of strings: those were counted in vain."""
