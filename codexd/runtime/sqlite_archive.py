@@ -219,6 +219,9 @@ class SqliteArchive:
         if unusable.final and self._changed is not None:
             self._writer.stop()
             self._on_changed(Status(DEGRADED, str(unusable)))
+        elif self._writer.ended and self._writer.status.problem is not None:
+            # The writer has given the file up, and locks it for a moment while it closes it.
+            return ArchiveFailed(self._writer.status.problem)
         else:
             self.look()
         return ArchiveFailed(str(unusable))

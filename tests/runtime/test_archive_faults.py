@@ -284,6 +284,27 @@ async def test_damage_that_a_reader_meets(path: Path) -> None:
     assert path.read_bytes()[noted:] == before[noted:]
 
 
+async def test_a_reader_that_meets_the_lock_of_a_writer_that_gives_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told why the writer has given up. Regression: "database is locked", by chance."""
+    async with living(path) as timeline:
+        put = append(timeline, 3)
+        await timeline.until_committed()
+        archive = timeline._archive
+        assert isinstance(archive, SqliteArchive)
+
+        def give_up(*_: object) -> None:
+            archive._writer._fail(archive_file.damaged(path, "it was told so"))
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise error
+
+        monkeypatch.setattr(Reader, "read", give_up)
+        with pytest.raises(ArchiveFailed, match="it was told so"):
+            await archive.read(put[0].seq, put[-1].seq, None, 1000, 10)
+
+
 async def test_a_clock_that_was_set_back_under_a_locked_file(path: Path) -> None:
     """Numbers were given that had been used before: they can't go into the same file."""
     async with living(path):

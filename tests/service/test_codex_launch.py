@@ -44,7 +44,7 @@ def test_a_login_shell_that_says_nothing(
     launcher = Launcher(place.instance().settings, place.environ)
     launcher.prepare()
     assert "PATH" in launcher.launch().env
-    assert f"the login shell {place.bin}/shell ended without saying" in caplog.text
+    assert f"the login shell {place.bin}/shell ended without printing its environment" in caplog.text
 
 
 def test_the_login_shell_is_not_left_behind(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
