@@ -5,7 +5,7 @@ import resource
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -29,6 +29,10 @@ def limited(pid: int, what: int, least: int) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(pid, what, before)
+        # A Codex that was started meanwhile has inherited the limit.
+        for child in psutil.Process(pid).children(recursive=True):
+            with suppress(ProcessLookupError):
+                resource.prlimit(child.pid, what, before)
 
 
 @contextmanager
