@@ -113,6 +113,7 @@ class Codex:
         self._splitter = LineSplitter(MAX_LINE_BYTES)
         self._stderr_log = StderrLog()
         self._to_be_ended = trio.Event()
+        self._at_once = trio.Event()
         self._verdict: str | None = None
         self._has_spoken = self._has_lost = False
 
@@ -167,7 +168,7 @@ class Codex:
         """
         self._end("Codex was stopped")
         if at_once:
-            self._process.kill()
+            self._at_once.set()
 
     async def run(
         self,
@@ -256,14 +257,21 @@ class Codex:
     async def _end_when_told(self, before_end: Callable[[], Awaitable[None]]) -> None:
         await self._to_be_ended.wait()
         self._requests.abandon()
+        # Before the kill, too: the children of a Codex that is dying look as if they had left it.
         await before_end()
         self._close(self._stdin)
-        await trio.sleep(STEP_SECONDS)
-        logger.warning("Codex goes on without its stdin: SIGTERM")
-        self._process.terminate()
-        await trio.sleep(STEP_SECONDS)
-        logger.warning("Codex goes on after SIGTERM: SIGKILL")
+        if not await self._is_to_end_at_once():
+            logger.warning("Codex goes on without its stdin: SIGTERM")
+            self._process.terminate()
+            if not await self._is_to_end_at_once():
+                logger.warning("Codex goes on after SIGTERM: SIGKILL")
         self._process.kill()
+
+    async def _is_to_end_at_once(self) -> bool:
+        """Returns when that is demanded, or after `STEP_SECONDS`."""
+        with trio.move_on_after(STEP_SECONDS):
+            await self._at_once.wait()
+        return self._at_once.is_set()
 
     async def _clear_away(self, before_end: Callable[[], Awaitable[None]]) -> None:
         if self._process.returncode is None:

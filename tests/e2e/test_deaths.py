@@ -113,7 +113,7 @@ def dies_in_the_middle_of_everything(world: World, way: signal.Signals) -> None:
     lost = a.call_error("turn/start", {"threadId": new, "input": [{"type": "text", "text": "x"}]})
     assert (lost["code"], lost["data"]["reason"]) == (-32600, "threadLost")
     watched(a, watched_file, a.mark())
-    assert (sleepers(world), psutil.pid_exists(old)) == ([], False)
+    assert (sleepers(world), psutil.pid_exists(old)) == ([], False), world.log.read_text()
     now = codex_of(b)
     assert (now["pid"] != old, now["restarts"], now["state"]) == (True, 1, "ready")
     for client in (a, b):

@@ -24,6 +24,10 @@ MEGABYTE = 1024 * 1024
 UP = b'"up"\n'
 
 
+LOOK_SECONDS = 0.2
+"""How long the look at what is Codex's own takes here: a Codex that was killed has ended by then."""
+
+
 class Running:
     """A Codex whose `run` is under way: what it has said so far, and how it ended."""
 
@@ -31,12 +35,18 @@ class Running:
         self.codex = codex
         self.lines: list[bytes] = []
         self.sentence: str | None = None
+        self.was_looked_at_alive: bool | None = None
         self._heard = trio.Event()
 
     async def run(self):
         """Runs it to its end."""
-        self.sentence = await self.codex.run(self._receive)
+        self.sentence = await self.codex.run(self._receive, self._look)
         self._heard.set()
+
+    async def _look(self):
+        with trio.move_on_after(LOOK_SECONDS) as scope:
+            await self.codex._process.wait()
+        self.was_looked_at_alive = scope.cancelled_caught
 
     def _receive(self, lines):
         assert lines
@@ -250,6 +260,7 @@ async def test_one_that_is_halted_can_be_ended_at_once(run, caplog):
     running.codex.stop(at_once=True)
     assert await running.ended() == "Codex was stopped"
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert running.was_looked_at_alive, "its children seem to have left a Codex that is dying"
 
 
 async def test_who_closes_its_output_and_lives_on_is_ended(run):
