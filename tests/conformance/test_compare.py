@@ -134,3 +134,12 @@ def test_how_much_of_a_commands_output_is_told_on_its_way_is_chance() -> None:
     ):
         bare, through = (_transcript(*GOOD[:3], *told, GOOD[3]) for told in ((first, second), ours))
         assert (differences([bare], through) == []) is is_same
+
+
+def test_answers_that_have_changed_places_are_tried_again() -> None:
+    """Codex answers two requests from two tasks; codexd must not do so each time."""
+    first: Message = {"id": 1, "result": {"exitCode": 1}}
+    second: Message = {"id": 2, "result": {}}
+    [swapped] = differences([_transcript(first, second)], _transcript(second, first))
+    [lost] = differences([_transcript(first, second)], _transcript(first))
+    assert (swapped.of_place, lost.of_place) == (True, False)
