@@ -65,7 +65,10 @@ class Connection:
                 while self._following:
                     line = self._following.pop(0)
                     assert isinstance(line, bytes)
-                    self._take(json.loads(line), answers)
+                    try:
+                        self._take(json.loads(line), answers)
+                    except (BrokenPipeError, ConnectionResetError):
+                        continue  # its client has left, and may have said more before
 
     def _take(self, message: Params, answers: dict[str, Any]) -> None:
         if _is_sign_of_life(message):
