@@ -195,8 +195,9 @@ FAULTS = {
     ),
     "a Codex that will not end is waited for": (
         "codex.py",
-        '        logger.warning("Codex goes on after SIGTERM: SIGKILL")\n        self._process.kill()\n',
-        "",
+        '                logger.warning("Codex goes on after SIGTERM: SIGKILL")\n        self._process.kill()\n',
+        '                logger.warning("Codex goes on after SIGTERM: SIGKILL")\n        if self._at_once.is_set():\n'
+        "            self._process.kill()\n",
     ),
     "a search for Codex can't be given up": (
         "supervisor.py",
