@@ -76,12 +76,21 @@ class Visitor(ABC):
                 self.books.note(client.received)
             client.messages.clear()  # the world remembers its clients to the end
 
-    def ask(self, client: JsonLinesClient, method: str, params: object) -> dict[str, Any] | None:
-        """The result; None when Codex has died over it, which is the only error that there may be."""
+    def ask(self, client: JsonLinesClient, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
+        """The result; None when it can be asked again.
+
+        That is when Codex has died over it, or by chance twice while it resumed that thread: the quarantine is lifted.
+        There may be no other error.
+        """
         answer = client.wait_response(client.start(method, params))
         if "error" in answer:
-            data = answer["error"].get("data") or {}
-            assert data.get("reason") == "codexExited", f"{method} was answered {answer}"
+            reason = (answer["error"].get("data") or {}).get("reason")
+            if reason == "threadQuarantined":
+                lifted = {"threadId": params["threadId"]}
+                client.wait_response(client.start("codexd/threads/release", lifted))
+                self.books.count("quarantined threads")
+                return None
+            assert reason == "codexExited", f"{method} was answered {answer}"
             self.books.count("requests that died with Codex")
             return None
         result: dict[str, Any] = answer["result"]
