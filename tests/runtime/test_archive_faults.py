@@ -5,6 +5,7 @@ import resource
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -294,13 +295,19 @@ async def test_a_reader_that_meets_the_lock_of_a_writer_that_gives_up(
         archive = timeline._archive
         assert isinstance(archive, SqliteArchive)
 
-        def give_up(*_: object) -> None:
-            archive._writer._fail(archive_file.damaged(path, "it was told so"))
+        def find_damage(*_: object) -> None:
+            raise archive_file.damaged(path, "it was told so")
+
+        def meet_lock(*_: object) -> None:
+            archive.look()
+            while not archive._writer.ended:
+                time.sleep(0.001)
             error = sqlite3.OperationalError("database is locked")
             error.sqlite_errorcode = sqlite3.SQLITE_BUSY
             raise error
 
-        monkeypatch.setattr(Reader, "read", give_up)
+        monkeypatch.setattr(archive._writer, "_work", find_damage)
+        monkeypatch.setattr(Reader, "read", meet_lock)
         with pytest.raises(ArchiveFailed, match="it was told so"):
             await archive.read(put[0].seq, put[-1].seq, None, 1000, 10)
 
