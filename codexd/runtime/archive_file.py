@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from codexd.runtime.private_file import open_private
+from codexd.runtime.shortage import is_shortage
 
 FORMAT = 1
 """Counts up when a codexd of before could not read what is written any more."""
@@ -27,7 +28,6 @@ CREATE INDEX event_of_thread ON event (thread, seq);
 CREATE TABLE lost (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE deleted (thread TEXT PRIMARY KEY, upto INTEGER NOT NULL) WITHOUT ROWID;
 """
-_SHORTAGES = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _FINAL = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -113,7 +113,7 @@ def in_words(error: Failure, path: Path) -> Unusable:
     """What is wrong, as a sentence."""
     if isinstance(error, Unusable):
         return error
-    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+    if isinstance(error, OSError) and is_shortage(error):
         return _short_of(path, error.strerror or str(error))
     if isinstance(error, OSError):
         return _not_usable(path, error.strerror or str(error))

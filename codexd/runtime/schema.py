@@ -4,7 +4,6 @@ Codex takes about 50 ms for an edition when it is warm (measured, 0.169). That r
 handshake does not wait for it; what was learnt is kept in a file, and later starts just read that.
 """
 
-import errno
 import logging
 import os
 import shutil
@@ -23,6 +22,7 @@ from codexd.protocol.program import sentence_of
 from codexd.protocol.schema import NoSchema
 from codexd.runtime.codex import Launch, environment
 from codexd.runtime.private_file import open_private
+from codexd.runtime.shortage import is_shortage
 from codexd.runtime.threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,6 @@ SCHEMA_SECONDS = 10.0
 SHORTAGE_SECONDS = 10.0
 """How long it is tried again while the system gives codexd no thread, process, descriptor or memory for it."""
 RETRY_SECONDS = 0.1
-_SHORTAGES = {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _PREFIX = "codexd-schema-"
 ROOM_BYTES = 32 * 1024 * 1024
 """Both editions take 7 MB (0.171, measured)."""
@@ -71,7 +70,8 @@ class Schemas:
             try:
                 return await self._learn(launch)
             except (OSError, NoSchema, MemoryError) as error:
-                if not _is_shortage(error) or trio.current_time() >= deadline:
+                cause = error.__cause__ if isinstance(error, NoSchema) else error
+                if not is_shortage(cause) or trio.current_time() >= deadline:
                     return f"the schema of Codex {launch.version} can't be had: {str(error) or sentence_of(error)}"
             await trio.sleep(RETRY_SECONDS)
 
@@ -83,13 +83,6 @@ class Schemas:
             _keep(launch.schema_file, _Kept(key, found))
         self._learnt[key] = found
         return found
-
-
-def _is_shortage(error: BaseException | None) -> bool:
-    """Whether it comes from a lack of threads, processes, descriptors or memory, which may be over in a moment."""
-    if isinstance(error, NoSchema):
-        return _is_shortage(error.__cause__)
-    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORTAGES)
 
 
 async def _asked(launch: Launch) -> Learnt:
